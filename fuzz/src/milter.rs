@@ -1,0 +1,6 @@
+//! Targets of `milter`.
+
+use crate::Target;
+
+/// The targets of this module.
+pub const TARGETS: &[Target] = &[];
