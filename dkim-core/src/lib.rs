@@ -1,1 +1,3 @@
 //! DKIM
+
+pub mod crypto;
