@@ -1,0 +1,165 @@
+//! Reduction of white space inside a stretch of text: the inner loop of both `relaxed` algorithms (RFC 6376 §3.4.2, §3.4.4).
+//!
+//! Most white space of real mail is already in canonical form: one SP between two words. [`reduce`] therefore looks for the places that are
+//! *not*, and hands everything between them to the sink as slices of its input. Looking goes by blocks of [`BLOCK`] octets in a loop that
+//! compilers turn into vector instructions, and in a block with a hit by 8 octets in an integer register (SWAR).
+
+/// WSP of RFC 5234: SP or HTAB.
+pub(super) const fn is_wsp(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+/// Octets tested at once for having nothing to change.
+const BLOCK: usize = 32;
+
+/// Writes `text` with each run of WSP as one SP, and with no WSP before a CRLF.
+///
+/// `text` neither begins nor ends with WSP: those runs may go on beyond it, so the caller keeps them. Slices given to `sink` are never empty
+/// unless `text` is.
+#[inline]
+pub(super) fn reduce(text: &[u8], sink: &mut impl FnMut(&[u8])) {
+    // Everything before `rest` is written; the first `kept` octets of `rest` are known to need no change.
+    let mut rest = text;
+    let mut kept = 0;
+    while let Some(found) = find_reducible(rest, kept) {
+        let (head, run) = rest.split_at(found);
+        let length = run.iter().take_while(|octet| is_wsp(**octet)).count();
+        let (run, after) = run.split_at(length);
+        match run {
+            // §3.4.4: "Ignore all whitespace at the end of lines."
+            _ if after.starts_with(b"\r\n") => {
+                sink(head);
+                (rest, kept) = (after, 0);
+            }
+            // A single SP that was only looked at because of the octet behind it.
+            [b' '] => kept = found.saturating_add(1),
+            // §3.4.4: "Reduce all sequences of WSP within a line to a single SP character": the last SP of the run is that one …
+            [before @ .., b' '] => {
+                sink(head);
+                let (_, last) = rest.split_at(head.len().saturating_add(before.len()));
+                (rest, kept) = (last, 1);
+            }
+            // … or its first, or a constant one.
+            [b' ', ..] => {
+                let (head, _) = rest.split_at(found.saturating_add(1));
+                sink(head);
+                (rest, kept) = (after, 0);
+            }
+            _ => {
+                sink(head);
+                sink(b" ");
+                (rest, kept) = (after, 0);
+            }
+        }
+    }
+    sink(rest);
+}
+
+/// Where the first octet at or after `from` stands that begins a run of WSP to look at: an HTAB, or an SP before an octet up to 0x20 (more WSP,
+/// or CR; other control octets are caught as well, which costs a split and changes nothing).
+#[inline]
+fn find_reducible(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    // Each step looks at octet `at + n` and at its successor; the last octet of `text` is no WSP and needs no successor.
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
+        if block_has_reducible(block) {
+            break;
+        }
+        at = at.saturating_add(BLOCK);
+    }
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<9>()) {
+        let flags = word_reducible(word);
+        if flags != 0 {
+            // Each octet's flag is its highest bit, the first octet in the lowest place.
+            return Some(at.saturating_add(usize::try_from(flags.trailing_zeros() / 8).unwrap_or(0)));
+        }
+        at = at.saturating_add(8);
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    rest.windows(2)
+        .position(|pair| matches!(pair, [b'\t', _] | [b' ', ..=b' ']))
+        .map(|offset| at.saturating_add(offset))
+}
+
+/// Whether [`find_reducible`] would stop in the first [`BLOCK`] octets. No branch inside, so that it becomes vector code.
+#[inline]
+fn block_has_reducible(block: &[u8; BLOCK + 1]) -> bool {
+    let [octets @ .., _] = block;
+    let [_, successors @ ..] = block;
+    let mut any = 0;
+    for (octet, successor) in octets.iter().zip(successors) {
+        let tab = u8::from(*octet == b'\t');
+        let space = u8::from(*octet == b' ') & u8::from(*successor <= b' ');
+        any |= tab | space;
+    }
+    any != 0
+}
+
+/// A word with `octet` in each of its eight places.
+const fn splat(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
+}
+
+/// The same test on eight octets and their successors: bit 7 of octet n is set where a run begins.
+#[inline]
+fn word_reducible(word: &[u8; 9]) -> u64 {
+    let [octets @ .., _] = word;
+    let [_, successors @ ..] = word;
+    let octets = u64::from_le_bytes(*octets);
+    let successors = u64::from_le_bytes(*successors);
+    let tabs = zero_octets(octets ^ splat(b'\t'));
+    let spaces = zero_octets(octets ^ splat(b' '));
+    // The lower seven bits plus 0x5f reach bit 7 from 0x21 on, and never carry into the next octet.
+    let above = (successors & splat(0x7f)).wrapping_add(splat(0x5f)) | successors;
+    (tabs | (spaces & !above)) & splat(0x80)
+}
+
+/// Bit 7 of each octet that is zero; other bits are noise.
+#[inline]
+const fn zero_octets(word: u64) -> u64 {
+    // The lower seven bits plus 0x7f reach bit 7 unless they are all zero, and never carry into the next octet.
+    !((word & splat(0x7f)).wrapping_add(splat(0x7f)) | word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reduced(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        reduce(text, &mut |slice| out.extend_from_slice(slice));
+        out
+    }
+
+    #[test]
+    fn words_with_one_space_between_stay_one_slice() {
+        let text = b"one two three four five six seven eight nine ten\r\neleven twelve";
+        let mut slices = Vec::new();
+        reduce(text, &mut |slice| slices.push(slice.len()));
+        assert_eq!(slices, [text.len()]);
+    }
+
+    #[test]
+    fn runs_of_every_kind_become_one_space() {
+        for run in ["\t", "  ", " \t", "\t ", "\t\t", " \t ", "\t \t", "          \t"] {
+            assert_eq!(reduced(format!("a{run}b").as_bytes()), b"a b", "{run:?}");
+            assert_eq!(reduced(format!("a{run}\r\nb").as_bytes()), b"a\r\nb", "{run:?}");
+            assert_eq!(reduced(format!("a{run}\rb").as_bytes()), b"a \rb", "{run:?}");
+            assert_eq!(reduced(format!("a{run}\nb").as_bytes()), b"a \nb", "{run:?}");
+        }
+    }
+
+    proptest! {
+        /// All three ways to look find the same place, wherever it lies in block and word.
+        #[test]
+        fn block_word_and_octet_tests_agree(text in proptest::collection::vec(prop_oneof![4 => Just(b'a'), 2 => Just(b' '), 1 => any::<u8>()], 0..100)) {
+            let expected = text.windows(2).position(|pair| pair[0] == b'\t' || (pair[0] == b' ' && pair[1] <= b' '));
+            prop_assert_eq!(find_reducible(&text, 0), expected);
+            if let Some(block) = text.first_chunk::<{ BLOCK + 1 }>() {
+                prop_assert_eq!(block_has_reducible(block), expected.is_some_and(|at| at < BLOCK));
+            }
+        }
+    }
+}
