@@ -1,0 +1,537 @@
+//! The header section of a message: every field as it stands, in one buffer.
+//!
+//! RFC 5322 §2.2 and §3.6, read for RFC 6376: what DKIM signs is the *text* of the fields, so nothing here decodes, trims or repairs. The section
+//! is one `Vec<u8>` plus one 12-byte span a field, built with [`HeaderBlock::builder`] (a milter pushes field by field) or cut out of a message
+//! with [`HeaderBlock::parse`] (a file). Both give the same block: the text of every field is `name ":" value CRLF`.
+//!
+//! Invariants:
+//! - [`HeaderBlock::as_bytes`] parses again to an equal block. A name or a value that would break this (a colon in a name, a CRLF in a value that no
+//!   white space follows) is refused, so one field can never turn into two.
+//! - Only CRLF ends a line. A bare CR, a bare LF, a NUL and 8-bit bytes are ordinary bytes of a value.
+//! - Limits are checked before anything is stored.
+//!
+//! What it does not do: canonicalization (`canon`), decoding of any kind, conversion of line ends. A file with bare LF line ends has no field
+//! boundaries at all here; convert it first.
+
+use thiserror::Error;
+
+/// How large a header section may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeaderLimits {
+    /// Largest header section in bytes: names, colons, values and line ends. Default 512 KiB; more than `u32::MAX` counts as `u32::MAX`.
+    pub max_bytes: usize,
+    /// Largest number of fields. Default 20,000.
+    pub max_fields: usize,
+}
+
+impl Default for HeaderLimits {
+    fn default() -> Self {
+        Self { max_bytes: 512 * 1024, max_fields: 20_000 }
+    }
+}
+
+/// Why a header section, or one field of it, was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The section is larger than [`HeaderLimits::max_bytes`].
+    #[error("header section is larger than {limit} bytes")]
+    TooManyBytes {
+        /// The limit that was hit.
+        limit: usize,
+    },
+    /// The section has more fields than [`HeaderLimits::max_fields`].
+    #[error("header section has more than {limit} fields")]
+    TooManyFields {
+        /// The limit that was hit.
+        limit: usize,
+    },
+    /// The first line begins with white space: it continues nothing.
+    #[error("first header line begins with white space")]
+    StartsWithWhiteSpace,
+    /// A line has no colon, so it is not a field.
+    #[error("line at byte {at} is not a header field: no colon")]
+    NoColon {
+        /// Offset of the line in the message.
+        at: usize,
+    },
+    /// A field name is empty.
+    #[error("header field name at byte {at} is empty")]
+    EmptyName {
+        /// Offset of the name: in the message for [`HeaderBlock::parse`], 0 for [`HeaderBlockBuilder::push`].
+        at: usize,
+    },
+    /// A field name holds a control character, a colon, or white space other than at its end.
+    #[error("byte {byte:#04x} at byte {at} is not allowed in a header field name")]
+    BadNameByte {
+        /// Offset of the byte: in the message for [`HeaderBlock::parse`], in the name for [`HeaderBlockBuilder::push`].
+        at: usize,
+        /// The byte.
+        byte: u8,
+    },
+    /// A value holds a CRLF that no space or tab follows; the rest would be another field.
+    #[error("line break at byte {at} of the value is not followed by white space")]
+    BadFold {
+        /// Offset of the CRLF in the value.
+        at: usize,
+    },
+}
+
+/// One field: its name and its value, both as they stand in the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field<'a> {
+    /// Everything before the colon. May end in white space (RFC 5322 §4.5.8 allows that in old messages); compare with [`Field::is_named`].
+    pub name: &'a [u8],
+    /// Everything after the colon and before the CRLF that ends the field: leading white space and folds (CRLF and white space) included.
+    pub value: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// A field of these two texts, unchecked.
+    #[must_use]
+    pub const fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+        Self { name, value }
+    }
+
+    /// The name without white space at its end.
+    #[must_use]
+    pub fn trimmed_name(&self) -> &'a [u8] {
+        trim_name(self.name)
+    }
+
+    /// Whether the field has this name. ASCII letters match in either case, white space at the end of the field's name does not count.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.trimmed_name().eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+/// The header section of one message. See the [module page](self).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderBlock {
+    text: Vec<u8>,
+    fields: Vec<Span>,
+}
+
+impl HeaderBlock {
+    /// Starts an empty block that is filled field by field.
+    #[must_use]
+    pub const fn builder(limits: HeaderLimits) -> HeaderBlockBuilder {
+        HeaderBlockBuilder { block: Self { text: Vec::new(), fields: Vec::new() }, limits }
+    }
+
+    /// Cuts the header section out of a message with CRLF line ends.
+    ///
+    /// Returns the block and the offset at which the body begins: after the empty line, or the length of the message when there is no empty line
+    /// (a message without a body). The last line may lack its CRLF.
+    ///
+    /// # Errors
+    ///
+    /// Strict about what a field is: a first line that begins with white space, a line without a colon (an mbox `From ` line among them), an
+    /// empty name and a name with control characters or inner white space are errors with their offset. Hitting one of the `limits` is an error;
+    /// no more than `max_bytes` of the message are looked at.
+    pub fn parse(message: &[u8], limits: HeaderLimits) -> Result<(Self, usize), HeaderError> {
+        let (end, body) = section_end(message, &limits)?;
+        let section = message.get(..end).unwrap_or_default();
+        if section.first().copied().is_some_and(is_wsp) {
+            return Err(HeaderError::StartsWithWhiteSpace);
+        }
+        let mut text = Vec::with_capacity(end.saturating_add(2));
+        text.extend_from_slice(section);
+        if !section.is_empty() && !section.ends_with(b"\r\n") {
+            text.extend_from_slice(b"\r\n");
+        }
+        let mut fields = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            if fields.len() >= limits.max_fields {
+                return Err(HeaderError::TooManyFields { limit: limits.max_fields });
+            }
+            let length = field_length(rest);
+            let field = rest.get(..length).unwrap_or_default();
+            let colon = field.iter().position(|&byte| byte == b':').ok_or(HeaderError::NoColon { at })?;
+            // A colon behind the first line break belongs to a continuation line; the field itself has none.
+            let first_line = find_crlf(field).unwrap_or(field.len());
+            if colon >= first_line {
+                return Err(HeaderError::NoColon { at });
+            }
+            check_name(field.get(..colon).unwrap_or_default(), at)?;
+            fields.push(Span::new(at, colon, length).ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })?);
+            at = at.saturating_add(length);
+        }
+        Ok((Self { text, fields }, body))
+    }
+
+    /// The fields in the order of the message. Walk from the bottom with `.rev()`.
+    #[must_use]
+    pub fn iter(&self) -> Fields<'_> {
+        Fields { text: &self.text, spans: self.fields.iter() }
+    }
+
+    /// The field at this index, counted from the top.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Field<'_>> {
+        self.fields.get(index).map(|span| span.field(&self.text))
+    }
+
+    /// The number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The text of the whole section: every field as `name ":" value CRLF`, without the empty line that ends a section.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl<'a> IntoIterator for &'a HeaderBlock {
+    type Item = Field<'a>;
+    type IntoIter = Fields<'a>;
+
+    fn into_iter(self) -> Fields<'a> {
+        self.iter()
+    }
+}
+
+/// The fields of a [`HeaderBlock`], from the top; made by [`HeaderBlock::iter`].
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    text: &'a [u8],
+    spans: std::slice::Iter<'a, Span>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        self.spans.next().map(|span| span.field(self.text))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.spans.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for Fields<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.spans.next_back().map(|span| span.field(self.text))
+    }
+}
+
+impl ExactSizeIterator for Fields<'_> {}
+
+/// Fills a [`HeaderBlock`]; made by [`HeaderBlock::builder`].
+#[derive(Debug, Clone)]
+pub struct HeaderBlockBuilder {
+    block: HeaderBlock,
+    limits: HeaderLimits,
+}
+
+impl HeaderBlockBuilder {
+    /// Adds a field below those already there.
+    ///
+    /// `name` is the text before the colon; `value` is the text after it, with its leading white space, with CRLF for line breaks, without the
+    /// CRLF that ends the field. Bytes are stored as given.
+    ///
+    /// # Errors
+    ///
+    /// A name that is not one (empty, control characters, a colon, inner white space), a CRLF in the value that no space or tab follows, and a
+    /// limit that is hit. The refused field is not stored, and the builder stays usable: the caller decides whether the message is still worth a
+    /// verdict.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeaderError> {
+        check_name(name, 0)?;
+        check_folds(value)?;
+        if self.block.fields.len() >= self.limits.max_fields {
+            return Err(HeaderError::TooManyFields { limit: self.limits.max_fields });
+        }
+        let limit = self.limits.max_bytes;
+        let start = self.block.text.len();
+        let length = name.len().saturating_add(value.len()).saturating_add(": \r\n".len() - 1);
+        if start.saturating_add(length) > limit {
+            return Err(HeaderError::TooManyBytes { limit });
+        }
+        let span = Span::new(start, name.len(), length).ok_or(HeaderError::TooManyBytes { limit })?;
+        self.block.text.reserve(length);
+        for part in [name, b":", value, b"\r\n"] {
+            self.block.text.extend_from_slice(part);
+        }
+        self.block.fields.push(span);
+        Ok(())
+    }
+
+    /// The number of fields so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.block.len()
+    }
+
+    /// Whether there is no field yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.block.is_empty()
+    }
+
+    /// The finished block.
+    #[must_use]
+    pub fn finish(self) -> HeaderBlock {
+        self.block
+    }
+}
+
+/// Where a field lies in the text: three offsets of 32 bits, because a header section never reaches 4 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    colon: u32,
+    /// Behind the CRLF that ends the field.
+    end: u32,
+}
+
+impl Span {
+    /// The span of a field of `length` bytes (final CRLF included) whose colon is at `colon` from its start; `None` beyond 4 GiB.
+    fn new(start: usize, colon: usize, length: usize) -> Option<Self> {
+        let offset = |add: usize| u32::try_from(start.checked_add(add)?).ok();
+        Some(Self { start: offset(0)?, colon: offset(colon)?, end: offset(length)? })
+    }
+
+    fn field(self, text: &[u8]) -> Field<'_> {
+        // Every platform Rust has std for holds a u32 in a usize or is refused here by the empty slice.
+        let at = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+        let name = text.get(at(self.start)..at(self.colon)).unwrap_or_default();
+        let value = text.get(at(self.colon).saturating_add(1)..at(self.end).saturating_sub(2)).unwrap_or_default();
+        Field { name, value }
+    }
+}
+
+/// The end of the header section (with the CRLF of its last line) and the start of the body.
+fn section_end(message: &[u8], limits: &HeaderLimits) -> Result<(usize, usize), HeaderError> {
+    let limit = limits.max_bytes.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+    if message.starts_with(b"\r\n") {
+        return Ok((0, 2));
+    }
+    // The empty line takes two bytes more than the section it ends.
+    let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
+    match memchr::memmem::find(window, b"\r\n\r\n") {
+        Some(at) => Ok((at.saturating_add(2), at.saturating_add(4))),
+        None if message.len() <= limit => Ok((message.len(), message.len())),
+        None => Err(HeaderError::TooManyBytes { limit: limits.max_bytes }),
+    }
+}
+
+/// The length of the field at the start of `text`: up to and with the first CRLF that no white space follows.
+fn field_length(text: &[u8]) -> usize {
+    let mut from = 0;
+    while let Some(line_end) = text.get(from..).and_then(find_crlf) {
+        from = from.saturating_add(line_end).saturating_add(2);
+        if !text.get(from).copied().is_some_and(is_wsp) {
+            return from;
+        }
+    }
+    text.len()
+}
+
+fn find_crlf(text: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text, b"\r\n")
+}
+
+/// §3.6.8: "ftext = %d33-57 / %d59-126". Bytes above 126 are let through: such a field matches no name, and the message still gets a verdict.
+fn check_name(name: &[u8], base: usize) -> Result<(), HeaderError> {
+    let trimmed = trim_name(name);
+    if trimmed.is_empty() {
+        return Err(HeaderError::EmptyName { at: base });
+    }
+    match trimmed.iter().enumerate().find(|(_, byte)| byte.is_ascii_control() || matches!(byte, b' ' | b':')) {
+        Some((index, &byte)) => Err(HeaderError::BadNameByte { at: base.saturating_add(index), byte }),
+        None => Ok(()),
+    }
+}
+
+fn check_folds(value: &[u8]) -> Result<(), HeaderError> {
+    for at in memchr::memmem::find_iter(value, b"\r\n") {
+        if !value.get(at.saturating_add(2)).copied().is_some_and(is_wsp) {
+            return Err(HeaderError::BadFold { at });
+        }
+    }
+    Ok(())
+}
+
+fn trim_name(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|&byte| !is_wsp(byte)).map_or(0, |last| last.saturating_add(1));
+    name.get(..end).unwrap_or_default()
+}
+
+const fn is_wsp(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(message: &[u8]) -> Result<(HeaderBlock, usize), HeaderError> {
+        HeaderBlock::parse(message, HeaderLimits::default())
+    }
+
+    fn pairs(block: &HeaderBlock) -> Vec<(&[u8], &[u8])> {
+        block.iter().map(|field| (field.name, field.value)).collect()
+    }
+
+    fn built(fields: &[(&[u8], &[u8])]) -> HeaderBlock {
+        let mut builder = HeaderBlock::builder(HeaderLimits::default());
+        for (name, value) in fields {
+            builder.push(name, value).unwrap();
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn a_file_and_a_milter_give_the_same_block() {
+        let message = b"From: a@example.com\r\nSubject: one\r\n\ttwo\r\nX:\r\n\r\nbody";
+        let (block, body) = parse(message).unwrap();
+        assert_eq!(&message[body..], b"body");
+        assert_eq!(
+            pairs(&block),
+            pairs(&built(&[(b"From", b" a@example.com"), (b"Subject", b" one\r\n\ttwo"), (b"X", b"")]))
+        );
+        assert_eq!(block, built(&pairs(&block)));
+        assert_eq!(block.get(1).unwrap().name, b"Subject");
+        assert_eq!(block.get(3), None);
+        assert_eq!(block.iter().next_back().unwrap().name, b"X");
+        assert_eq!(block.iter().len(), 3);
+    }
+
+    #[test]
+    fn a_span_takes_twelve_bytes() {
+        assert_eq!(size_of::<Span>(), 12);
+    }
+
+    #[test]
+    fn a_message_may_lack_body_empty_line_and_last_line_end() {
+        for message in [&b"A: 1\r\nB: 2"[..], b"A: 1\r\nB: 2\r\n", b"A: 1\r\nB: 2\r\n\r\n"] {
+            let (block, body) = parse(message).unwrap();
+            assert_eq!(block.as_bytes(), b"A: 1\r\nB: 2\r\n");
+            assert_eq!(body, message.len());
+        }
+        assert_eq!(parse(b"").unwrap(), (HeaderBlock::default(), 0));
+        assert_eq!(parse(b"\r\nbody").unwrap(), (HeaderBlock::default(), 2));
+    }
+
+    #[test]
+    fn bare_cr_bare_lf_nul_and_8_bit_bytes_stay_in_the_value() {
+        let (block, _) = parse(b"A: x\ny\rz\0\xff\r\r\nB: \n\nq\r\n\r\n").unwrap();
+        assert_eq!(pairs(&block), [(&b"A"[..], &b" x\ny\rz\0\xff\r"[..]), (b"B", b" \n\nq")]);
+    }
+
+    #[test]
+    fn continuation_lines_of_only_white_space_belong_to_the_field() {
+        let (block, _) = parse(b"A: 1\r\n \r\n\t\r\nB: 2\r\n\r\n").unwrap();
+        assert_eq!(pairs(&block), [(&b"A"[..], &b" 1\r\n \r\n\t"[..]), (b"B", b" 2")]);
+    }
+
+    #[test]
+    fn s9_4_what_is_not_a_field_is_refused_with_its_place() {
+        assert_eq!(parse(b" From: a@example.com\r\n\r\n"), Err(HeaderError::StartsWithWhiteSpace));
+        assert_eq!(parse(b"\tFrom: a@example.com\r\n\r\n"), Err(HeaderError::StartsWithWhiteSpace));
+        assert_eq!(
+            parse(b"From a@example.com Thu Jan  1 00:00:00 1970\r\n"),
+            Err(HeaderError::BadNameByte { at: 4, byte: b' ' })
+        );
+        assert_eq!(parse(b"A: 1\r\njunk\r\n\r\n"), Err(HeaderError::NoColon { at: 6 }));
+        assert_eq!(parse(b"A: 1\r\nFrom\r\n : x\r\n\r\n"), Err(HeaderError::NoColon { at: 6 }));
+        assert_eq!(parse(b"A: 1\r\n: x\r\n\r\n"), Err(HeaderError::EmptyName { at: 6 }));
+        assert_eq!(parse(b"A: 1\r\nFr\0om: x\r\n\r\n"), Err(HeaderError::BadNameByte { at: 8, byte: 0 }));
+    }
+
+    #[test]
+    fn a_push_cannot_make_two_fields_of_one() {
+        let mut builder = HeaderBlock::builder(HeaderLimits::default());
+        assert_eq!(builder.push(b"A", b" x\r\nBcc: y"), Err(HeaderError::BadFold { at: 2 }));
+        assert_eq!(builder.push(b"A", b" x\r\n"), Err(HeaderError::BadFold { at: 2 }));
+        assert_eq!(builder.push(b"A:B", b" x"), Err(HeaderError::BadNameByte { at: 1, byte: b':' }));
+        assert_eq!(builder.push(b"A\r\nB", b" x"), Err(HeaderError::BadNameByte { at: 1, byte: b'\r' }));
+        assert_eq!(builder.push(b" A", b" x"), Err(HeaderError::BadNameByte { at: 0, byte: b' ' }));
+        assert_eq!(builder.push(b"", b" x"), Err(HeaderError::EmptyName { at: 0 }));
+        assert!(builder.is_empty());
+        builder.push(b"A", b" x").unwrap();
+        assert_eq!(builder.len(), 1);
+    }
+
+    #[test]
+    fn names_compare_without_trailing_white_space_and_case() {
+        let (block, _) = parse(b"From \t: a\r\nFROM: b\r\nFr\xc3\xb6m: c\r\n\r\n").unwrap();
+        let named: Vec<bool> = block.iter().map(|field| field.is_named("from")).collect();
+        assert_eq!(named, [true, true, false]);
+        assert_eq!(block.get(0).unwrap().name, b"From \t");
+        assert_eq!(block.get(0).unwrap().trimmed_name(), b"From");
+    }
+
+    #[test]
+    fn limits_count_every_byte_and_every_field() {
+        let message = b"A: 1\r\nB: 2\r\n\r\nbody";
+        for (max_bytes, max_fields, expected) in [
+            (12, 2, Ok(())),
+            (11, 2, Err(HeaderError::TooManyBytes { limit: 11 })),
+            (12, 1, Err(HeaderError::TooManyFields { limit: 1 })),
+        ] {
+            let limits = HeaderLimits { max_bytes, max_fields };
+            assert_eq!(HeaderBlock::parse(message, limits.clone()).map(|_| ()), expected);
+            let mut builder = HeaderBlock::builder(limits);
+            assert_eq!(builder.push(b"A", b" 1").and_then(|()| builder.push(b"B", b" 2")), expected);
+        }
+        let endless = HeaderLimits { max_bytes: 11, max_fields: 9 };
+        assert_eq!(HeaderBlock::parse(b"A: 1\r\nB: 2", endless).map(|(_, body)| body), Ok(10));
+    }
+
+    #[test]
+    fn ten_thousand_fields_and_a_megabyte_are_read_or_refused_by_the_limits() {
+        let many = b"X-Y: z\r\n".repeat(10_000);
+        assert_eq!(parse(&many).unwrap().0.len(), 10_000);
+        let mut huge = b"A: ".to_vec();
+        huge.resize(1 << 20, b'x');
+        assert_eq!(parse(&huge), Err(HeaderError::TooManyBytes { limit: 512 * 1024 }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_block_that_parses_is_rebuilt_by_pushing_its_fields(message in proptest::collection::vec(
+            prop_oneof![Just(b'\r'), Just(b'\n'), Just(b':'), Just(b' '), Just(b'A'), any::<u8>()], 0..200)) {
+            if let Ok((block, body)) = parse(&message) {
+                prop_assert!(body <= message.len());
+                prop_assert_eq!(&built(&pairs(&block)), &block);
+                prop_assert_eq!(&parse(block.as_bytes()).unwrap().0, &block);
+            }
+        }
+
+        #[test]
+        fn any_line_structure_of_valid_fields_comes_back(fields in proptest::collection::vec(
+            ("[A-Za-z-]{1,10}[ \t]{0,2}", proptest::collection::vec(
+                prop_oneof![Just(b"\r\n ".to_vec()), Just(b"\r\n\t".to_vec()), Just(b"\r".to_vec()), any::<u8>().prop_map(|byte| vec![byte])],
+                0..12)), 0..8)) {
+            let mut builder = HeaderBlock::builder(HeaderLimits::default());
+            let mut kept = Vec::new();
+            for (name, parts) in &fields {
+                let value = parts.concat();
+                if builder.push(name.as_bytes(), &value).is_ok() {
+                    kept.push((name.as_bytes().to_vec(), value));
+                }
+            }
+            let block = builder.finish();
+            let (again, _) = parse(block.as_bytes()).unwrap();
+            prop_assert_eq!(&again, &block);
+            let seen: Vec<_> = again.iter().map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
+            prop_assert_eq!(seen, kept);
+        }
+    }
+}

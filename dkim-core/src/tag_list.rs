@@ -1,0 +1,444 @@
+//! Tag lists: `tag=value; tag=value`, the syntax of DKIM-Signature fields, key records and DMARC records.
+//!
+//! RFC 6376 §3.2, with the 8-bit bytes of RFC 8616 §5 in values. A [`TagList`] borrows the text and keeps, for every tag, where its value lies:
+//! [`Tag::span`] is everything between the "=" and the next ";" (or the end), so a verifier can empty `b=` in place and change nothing else.
+//!
+//! Invariants:
+//! - Names are unique, begin with a letter and compare case-sensitively; order is kept.
+//! - A value begins and ends with a byte that is no white space, or is empty. Folding white space inside it stays as it is;
+//!   [`Tag::without_fws`] removes it for values where it has no meaning (base64, `h=`).
+//! - Linear time; the number of tags and the length of the text are bounded ([`TagLimits`]).
+//!
+//! What it does not do: know any tag. Unknown tags are listed like all others; "ignored" is what their reader does with them.
+//!
+//! Decisions: white space behind the last ";" is allowed (the grammar has no place for it, the world writes it); folding white space may hold
+//! several line breaks, as in old messages; a text without any tag is an error.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::character::complete::{one_of, satisfy};
+use nom::combinator::recognize;
+use nom::multi::many0_count;
+use nom::sequence::{pair, terminated};
+use nom::{IResult, Parser};
+use thiserror::Error;
+
+/// How much tag list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TagLimits {
+    /// Most tags in one list. Default 128.
+    pub max_tags: usize,
+    /// Longest list in bytes. Default 64 KiB.
+    pub max_bytes: usize,
+}
+
+impl Default for TagLimits {
+    fn default() -> Self {
+        Self { max_tags: 128, max_bytes: 64 * 1024 }
+    }
+}
+
+/// Why a text is not a tag list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{kind} at byte {at}")]
+#[non_exhaustive]
+pub struct TagListError {
+    /// Offset in the text.
+    pub at: usize,
+    /// What is wrong there.
+    pub kind: TagListErrorKind,
+}
+
+/// What [`TagListError`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TagListErrorKind {
+    /// Nothing but white space in the whole text.
+    #[error("empty tag list")]
+    EmptyList,
+    /// Nothing between two ";", or before the first.
+    #[error("empty tag")]
+    EmptyTag,
+    /// A tag does not begin with a name.
+    #[error("missing tag name")]
+    BadName,
+    /// No "=" behind the name.
+    #[error("missing \"=\" after the tag name")]
+    MissingEquals,
+    /// A control character, or a CR or LF that is not part of a fold.
+    #[error("byte not allowed in a tag value")]
+    BadValueByte,
+    /// The second tag of this name.
+    #[error("duplicate tag name")]
+    Duplicate,
+    /// More than [`TagLimits::max_tags`].
+    #[error("too many tags")]
+    TooManyTags,
+    /// Longer than [`TagLimits::max_bytes`].
+    #[error("tag list too long")]
+    TooLong,
+}
+
+/// One tag of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tag<'a> {
+    /// The name: a letter, then letters, digits and underscores.
+    pub name: &'a str,
+    /// The value without folding white space at either end. Inside, white space stands as it was written.
+    pub value: &'a [u8],
+    /// Where the whole value lies in the text: all between the "=" and the next ";" (or the end), white space included.
+    pub span: Range<usize>,
+}
+
+impl<'a> Tag<'a> {
+    /// The value without any space, tab, CR or LF.
+    #[must_use]
+    pub fn without_fws(&self) -> Cow<'a, [u8]> {
+        remove_fws(self.value)
+    }
+
+    /// The value on one line: the line breaks of its folds removed, their white space kept (RFC 5322 §2.2.3 unfolding).
+    #[must_use]
+    pub fn unfolded(&self) -> Cow<'a, [u8]> {
+        // A value holds CR and LF only as part of a fold.
+        if self.value.contains(&b'\r') {
+            Cow::Owned(self.value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect())
+        } else {
+            Cow::Borrowed(self.value)
+        }
+    }
+}
+
+/// A parsed tag list; borrows the text it was parsed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagList<'a> {
+    tags: Vec<Tag<'a>>,
+}
+
+impl<'a> TagList<'a> {
+    /// Parses a whole text: the value of a DKIM-Signature field as it stands (behind the colon, folds included), or the text of a record.
+    ///
+    /// ```
+    /// use dkim_core::tag_list::{TagLimits, TagList};
+    /// let list = TagList::parse(b"v=1; a=rsa-sha256;\r\n\tb = AbC= ;", TagLimits::default())?;
+    /// let b = list.get("b").unwrap();
+    /// assert_eq!(b.value, b"AbC=");
+    /// assert_eq!(b.span, 24..30);
+    /// # Ok::<(), dkim_core::tag_list::TagListError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TagListError`] with the offset of the first fault. A duplicate name makes the whole list invalid, as does an empty tag anywhere but
+    /// behind the last ";".
+    pub fn parse(text: &'a [u8], limits: TagLimits) -> Result<Self, TagListError> {
+        if text.len() > limits.max_bytes {
+            return Err(TagListError { at: limits.max_bytes, kind: TagListErrorKind::TooLong });
+        }
+        let mut reader = Reader { text, rest: text };
+        let mut tags = Vec::new();
+        let mut names = HashSet::new();
+        loop {
+            reader.skip_fws();
+            if reader.rest.is_empty() {
+                break;
+            }
+            if tags.len() >= limits.max_tags {
+                return Err(reader.error(TagListErrorKind::TooManyTags));
+            }
+            let name_at = reader.at();
+            let tag = reader.tag_spec()?;
+            // §3.2: "Tags with duplicate names MUST NOT occur within a single tag-list; if a tag name does occur more than once, the entire
+            // tag-list is invalid."
+            if !names.insert(tag.name) {
+                return Err(TagListError { at: name_at, kind: TagListErrorKind::Duplicate });
+            }
+            tags.push(tag);
+            if !reader.eat(b';') {
+                break;
+            }
+        }
+        if tags.is_empty() {
+            return Err(TagListError { at: 0, kind: TagListErrorKind::EmptyList });
+        }
+        Ok(Self { tags })
+    }
+
+    /// The tag of this name, compared case-sensitively.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tag<'a>> {
+        self.tags.iter().find(|tag| tag.name == name)
+    }
+
+    /// All tags in the order of the text.
+    pub fn iter(&self) -> std::slice::Iter<'_, Tag<'a>> {
+        self.tags.iter()
+    }
+
+    /// The first tag, for records whose first tag must be `v=`.
+    #[must_use]
+    pub fn first(&self) -> Option<&Tag<'a>> {
+        self.tags.first()
+    }
+}
+
+impl<'l, 'a> IntoIterator for &'l TagList<'a> {
+    type Item = &'l Tag<'a>;
+    type IntoIter = std::slice::Iter<'l, Tag<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// `text` without any space, tab, CR or LF: what RFC 6376 means where it says that folding white space is ignored.
+#[must_use]
+pub fn remove_fws(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.iter().copied().any(is_fws) {
+        Cow::Owned(text.iter().copied().filter(|&byte| !is_fws(byte)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// `text` without folding white space at either end.
+#[must_use]
+pub fn trim_fws(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|&byte| !is_fws(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|&byte| !is_fws(byte)).map_or(start, |last| last.saturating_add(1));
+    text.get(start..end).unwrap_or_default()
+}
+
+/// The text and what is left of it.
+struct Reader<'a> {
+    text: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn at(&self) -> usize {
+        self.text.len().saturating_sub(self.rest.len())
+    }
+
+    fn error(&self, kind: TagListErrorKind) -> TagListError {
+        TagListError { at: self.at(), kind }
+    }
+
+    /// Advances over what `grammar` accepts; `None` leaves the reader where it was.
+    fn take(&mut self, mut grammar: impl FnMut(&'a [u8]) -> IResult<&'a [u8], &'a [u8]>) -> Option<&'a [u8]> {
+        let (rest, taken) = grammar(self.rest).ok()?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn skip_fws(&mut self) {
+        let _: Option<&[u8]> = self.take(fws);
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        match self.rest.split_first() {
+            Some((&first, rest)) if first == byte => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]`, the first FWS already behind, up to a ";" or the end.
+    fn tag_spec(&mut self) -> Result<Tag<'a>, TagListError> {
+        if self.rest.first() == Some(&b';') {
+            return Err(self.error(TagListErrorKind::EmptyTag));
+        }
+        let name = self.take(tag_name).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.ok_or_else(|| self.error(TagListErrorKind::BadName))?;
+        self.skip_fws();
+        if !self.eat(b'=') {
+            return Err(self.error(TagListErrorKind::MissingEquals));
+        }
+        let start = self.at();
+        let raw = self.take(tag_value).unwrap_or_default();
+        if !matches!(self.rest.first(), None | Some(b';')) {
+            return Err(self.error(TagListErrorKind::BadValueByte));
+        }
+        Ok(Tag { name, value: trim_fws(raw), span: start..self.at() })
+    }
+}
+
+/// `tag-name = ALPHA *ALNUMPUNC`.
+fn tag_name(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize(pair(
+        satisfy(|c| c.is_ascii_alphabetic()),
+        take_while(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_'),
+    ))
+    .parse(input)
+}
+
+/// `[FWS] tag-value [FWS]`: VALCHAR, white space and folds in any order, up to the first byte that is none of them.
+fn tag_value(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize(many0_count(alt((take_while1(|byte| is_valchar(byte) || is_wsp(byte)), fold)))).parse(input)
+}
+
+/// `[FWS]`.
+fn fws(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize(many0_count(alt((take_while1(is_wsp), fold)))).parse(input)
+}
+
+/// A line break that belongs to folding white space: `CRLF WSP`.
+fn fold(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize(terminated(tag(&b"\r\n"[..]), one_of(" \t"))).parse(input)
+}
+
+/// `VALCHAR = %x21-3A / %x3C-7E`, and the non-ASCII bytes that RFC 8616 §5 adds.
+const fn is_valchar(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x3a | 0x3c..=0x7e | 0x80..)
+}
+
+const fn is_wsp(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+const fn is_fws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TagListErrorKind::*;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &[u8]) -> Result<TagList<'_>, TagListError> {
+        TagList::parse(text, TagLimits::default())
+    }
+
+    fn pairs(text: &[u8]) -> Vec<(&str, &[u8])> {
+        parse(text).unwrap().tags.iter().map(|tag| (tag.name, tag.value)).collect()
+    }
+
+    fn error(text: &[u8]) -> (usize, TagListErrorKind) {
+        let error = parse(text).unwrap_err();
+        (error.at, error.kind)
+    }
+
+    #[test]
+    fn d1_white_space_around_equals_and_semicolon_and_a_final_semicolon_are_allowed() {
+        let expected: &[(&str, &[u8])] = &[("v", b"1"), ("a", b"x y"), ("p", b"")];
+        for text in [
+            &b"v=1;a=x y;p="[..],
+            b"v=1;a=x y;p=;",
+            b" v = 1 ; a\t=\tx y ; p = ; ",
+            b"\r\n v\r\n =\r\n 1\r\n ;\r\n a=x y;\r\n\tp=;\r\n\t",
+            b"v=1;\r\n \r\n\ta=x y;p=",
+        ] {
+            assert_eq!(pairs(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn d1_duplicate_tags_make_the_list_invalid_and_names_are_case_sensitive() {
+        assert_eq!(error(b"v=1; a=x; v=1"), (10, Duplicate));
+        assert_eq!(error(b"v=1; a=x; v=1; ="), (10, Duplicate));
+        assert_eq!(pairs(b"b=1;B=2"), [("b", &b"1"[..]), ("B", b"2")]);
+        let text = b"bh=1;b=2";
+        let list = parse(text).unwrap();
+        assert_eq!(list.get("b").map(|tag| tag.value), Some(&b"2"[..]));
+        assert_eq!(list.get("BH"), None);
+    }
+
+    #[test]
+    fn d1_an_empty_tag_in_the_middle_is_an_error() {
+        assert_eq!(error(b"v=1;;a=x"), (4, EmptyTag));
+        assert_eq!(error(b"v=1; ;a=x"), (5, EmptyTag));
+        assert_eq!(error(b"v=1;;"), (4, EmptyTag));
+        assert_eq!(error(b";v=1"), (0, EmptyTag));
+        assert_eq!(error(b""), (0, EmptyList));
+        assert_eq!(error(b" \r\n "), (0, EmptyList));
+    }
+
+    #[test]
+    fn s3_2_faults_are_named_with_their_place() {
+        assert_eq!(error(b"v=1; 1a=x"), (5, BadName));
+        assert_eq!(error(b"v=1; =x"), (5, BadName));
+        assert_eq!(error(b"v=1; _a=x"), (5, BadName));
+        assert_eq!(error(b"v=1; a"), (6, MissingEquals));
+        assert_eq!(error(b"v=1; a; b=2"), (6, MissingEquals));
+        assert_eq!(error(b"v=1; a-b=2"), (6, MissingEquals));
+        assert_eq!(error(b"v=1; a=x\0y"), (8, BadValueByte));
+        assert_eq!(error(b"v=1; a=x\x7f"), (8, BadValueByte));
+        assert_eq!(error(b"v=1; a=x\ny"), (8, BadValueByte));
+        assert_eq!(error(b"v=1; a=x\r\ny"), (8, BadValueByte));
+        assert_eq!(error(b"v=1;\na=x"), (4, BadName));
+        assert_eq!(parse(b"v=1;;").unwrap_err().to_string(), "empty tag at byte 4");
+    }
+
+    #[test]
+    fn s3_2_values_keep_inner_white_space_equals_signs_and_8_bit_bytes() {
+        let text = b"z= a =b\r\n\t c= \xc3\xa9 ";
+        let list = parse(text).unwrap();
+        let z = list.get("z").unwrap();
+        assert_eq!(z.value, b"a =b\r\n\t c= \xc3\xa9");
+        assert_eq!(z.unfolded().as_ref(), b"a =b\t c= \xc3\xa9");
+        assert_eq!(z.without_fws().as_ref(), b"a=bc=\xc3\xa9");
+        assert!(matches!(parse(b"z=abc").unwrap().get("z").unwrap().without_fws(), Cow::Borrowed(b"abc")));
+    }
+
+    #[test]
+    fn s2_7_5_spans_cover_all_between_equals_and_semicolon() {
+        for (text, expected) in [
+            (&b"xb=q; b = A\r\n B ; bh=b=c"[..], &b"xb=q; b =; bh=b=c"[..]),
+            (b"bh=b=;b=AB", b"bh=b=;b="),
+            (b"b=\r\n\tAB\r\n\tCD; a=1;", b"b=; a=1;"),
+            (b"b=;a=1", b"b=;a=1"),
+            (b"b\r\n =x;a=1", b"b\r\n =;a=1"),
+        ] {
+            let mut blanked = text.to_vec();
+            blanked.drain(parse(text).unwrap().get("b").unwrap().span.clone());
+            assert_eq!(blanked, expected);
+        }
+    }
+
+    #[test]
+    fn s2_7_11_limits_bound_tags_and_bytes() {
+        let list = |count: usize| (0..count).map(|index| format!("t{index}=x;")).collect::<String>();
+        assert_eq!(parse(list(128).as_bytes()).unwrap().iter().len(), 128);
+        assert_eq!(error(list(129).as_bytes()).1, TooManyTags);
+        assert_eq!(error(list(10_000).as_bytes()), (64 * 1024, TooLong));
+        let wide = TagLimits { max_tags: 10_000, max_bytes: 1 << 20 };
+        assert_eq!(TagList::parse(list(10_000).as_bytes(), wide).unwrap().iter().len(), 10_000);
+        let folds = format!("a={}x", "\r\n ".repeat(20_000));
+        assert_eq!(pairs(folds.as_bytes()), [("a", &b"x"[..])]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_list_or_an_error_inside_it(text in proptest::collection::vec(
+            prop_oneof![Just(b';'), Just(b'='), Just(b' '), Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()], 0..60)) {
+            match parse(&text) {
+                Ok(list) => for tag in &list {
+                    let raw = &text[tag.span.clone()];
+                    prop_assert_eq!(trim_fws(raw), tag.value);
+                    prop_assert!(!raw.contains(&b';'));
+                    prop_assert_eq!(text[tag.span.start - 1], b'=');
+                    prop_assert!(matches!(text.get(tag.span.end), None | Some(b';')));
+                },
+                Err(error) => prop_assert!(error.at <= text.len()),
+            }
+        }
+
+        #[test]
+        fn any_list_that_is_written_is_read_back(tags in proptest::collection::btree_map("[a-z][a-z0-9_]{0,3}", "([!-:<-~]([ -:<-~]{0,8}[!-:<-~])?)?", 1..9)) {
+            let text = tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+            let list = parse(text.as_bytes()).unwrap();
+            let read: Vec<(&str, &[u8])> = list.iter().map(|tag| (tag.name, tag.value)).collect();
+            let written: Vec<(&str, &[u8])> = tags.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            prop_assert_eq!(read, written);
+        }
+    }
+}
