@@ -1,1 +1,15 @@
-//! engine
+//! The mail path of Postseal: it composes the protocol crates and does their IO.
+//!
+//! ```text
+//!  socket ─► FrameDecoder ─► FilterSession ─► Event ─► message::Message ─► Verdict ─► edits + reply ─► socket
+//!            (milter-proto)                              │        ▲                        │
+//!                                                        ▼        │                        ▼
+//!                                                     lookups ─► dns                    log record
+//! ```
+//!
+//! It knows no SQL and no web. The programs under `bins/` are thin: they read arguments and call this library.
+//!
+//! | module | what is in it |
+//! |---|---|
+
+#![forbid(unsafe_code)]
