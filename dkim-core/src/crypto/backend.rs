@@ -1,8 +1,10 @@
 //! The choice between backends, and what every backend offers.
 
-use super::HashAlgorithm;
+use std::sync::Arc;
+
 #[cfg(feature = "ring")]
 use super::ring;
+use super::{HashAlgorithm, KeyError, PrivateKey, PublicKey, SigningKey};
 
 /// The crate that does the arithmetic; one variant for each enabled feature.
 ///
@@ -14,6 +16,51 @@ pub enum Backend {
     #[cfg(feature = "ring")]
     #[default]
     Ring,
+}
+
+impl Backend {
+    /// Prepares a private key for signing.
+    ///
+    /// # Errors
+    /// [`KeyError`] for damaged keys, and for sizes and exponents that the backend does not sign with.
+    pub fn signing_key(self, key: &PrivateKey) -> Result<Arc<dyn SigningKey>, KeyError> {
+        match self {
+            #[cfg(feature = "ring")]
+            Self::Ring => Ok(Arc::new(ring::RingKey::new(key)?)),
+        }
+    }
+}
+
+/// A public key prepared for verification, once for however many signatures.
+#[derive(Clone, Debug)]
+pub struct VerifyingKey(Prepared);
+
+#[derive(Clone, Debug)]
+enum Prepared {
+    #[cfg(feature = "ring")]
+    Ring(ring::VerifyingKey),
+}
+
+impl VerifyingKey {
+    /// Prepares `key`. Its size is not judged here; see [`PublicKey::bits`].
+    #[must_use]
+    pub fn new(backend: Backend, key: &PublicKey) -> Self {
+        match backend {
+            #[cfg(feature = "ring")]
+            Backend::Ring => Self(Prepared::Ring(ring::VerifyingKey::new(key))),
+        }
+    }
+
+    /// Whether `signature` is a signature of `signed_data` by this key, under the one algorithm that DKIM has for its type.
+    ///
+    /// RSA keys below 1024 or above 8192 bits never verify.
+    #[must_use]
+    pub fn verify(&self, signed_data: &[u8], signature: &[u8]) -> bool {
+        match &self.0 {
+            #[cfg(feature = "ring")]
+            Prepared::Ring(key) => key.verify(signed_data, signature),
+        }
+    }
 }
 
 /// A running hash.

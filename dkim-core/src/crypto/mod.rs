@@ -12,11 +12,19 @@
 mod algorithm;
 #[cfg(feature = "ring")]
 mod backend;
+mod der;
+mod pem;
+mod private_key;
+mod public_key;
 #[cfg(feature = "ring")]
 mod ring;
 mod signing_key;
 
 pub use self::algorithm::{Algorithm, HashAlgorithm, KeyType};
 #[cfg(feature = "ring")]
-pub use self::backend::{Backend, Digest};
+pub use self::backend::{Backend, Digest, VerifyingKey};
+pub use self::private_key::{Ed25519PrivateKey, PrivateKey, RsaPrivateKey};
+pub use self::public_key::{PublicKey, RsaPublicKey, RsaPublicKeyError};
+#[cfg(feature = "ring")]
+pub use self::ring::RingKey;
 pub use self::signing_key::{KeyError, SigningKey};

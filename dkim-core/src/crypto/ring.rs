@@ -1,8 +1,23 @@
 //! The `ring` backend: the only file that names the crate.
+//!
+//! What `ring` cannot do is said in the errors: it signs with RSA keys of 2048 to 4096 bits and public exponents from 65537, and verifies with
+//! 1024 to 8192 bits and exponents below 2³³. It rounds sizes up to whole octets, so the callers check bits.
 
-use ring::digest;
+use ring::digest::{self, SHA256};
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPair as RsaKeyPair, PublicKeyComponents};
+use ring::signature::{
+    ED25519, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_SHA256,
+    UnparsedPublicKey,
+};
 
-use super::HashAlgorithm;
+use super::{
+    Algorithm, Ed25519PrivateKey, HashAlgorithm, KeyError, PrivateKey, PublicKey, RsaPrivateKey, RsaPublicKey,
+    SigningKey,
+};
+
+/// Largest RSA key that signs.
+const MAX_SIGNING_BITS: usize = 4096;
 
 /// A running hash.
 pub(super) struct Digest(digest::Context);
@@ -10,7 +25,7 @@ pub(super) struct Digest(digest::Context);
 impl Digest {
     pub(super) fn new(algorithm: HashAlgorithm) -> Self {
         Self(digest::Context::new(match algorithm {
-            HashAlgorithm::Sha256 => &digest::SHA256,
+            HashAlgorithm::Sha256 => &SHA256,
         }))
     }
 
@@ -31,5 +46,135 @@ impl Digest {
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Digest(..)")
+    }
+}
+
+/// A public key ready to verify with.
+#[derive(Clone, Debug)]
+pub(super) enum VerifyingKey {
+    Rsa(PublicKeyComponents<Box<[u8]>>),
+    Ed25519(UnparsedPublicKey<[u8; 32]>),
+}
+
+impl VerifyingKey {
+    pub(super) fn new(key: &PublicKey) -> Self {
+        match key {
+            PublicKey::Rsa(key) => Self::Rsa(components(key)),
+            PublicKey::Ed25519(key) => Self::Ed25519(UnparsedPublicKey::new(&ED25519, *key)),
+        }
+    }
+
+    pub(super) fn verify(&self, signed_data: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Rsa(key) => {
+                key.verify(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, signed_data, signature).is_ok()
+            }
+            // RFC 8463 §3: "The signing and verifying algorithm is PureEdDSA … the message is the SHA-256 hash".
+            Self::Ed25519(key) => key.verify(digest::digest(&SHA256, signed_data).as_ref(), signature).is_ok(),
+        }
+    }
+}
+
+fn components(key: &RsaPublicKey) -> PublicKeyComponents<Box<[u8]>> {
+    PublicKeyComponents { n: key.modulus().into(), e: key.exponent().into() }
+}
+
+/// A private key held in memory and used with the `ring` crate.
+///
+/// RSA keys of 2048 to 4096 bits with a public exponent of at least 65537, and Ed25519 keys. `Debug` prints the algorithm and size only.
+pub struct RingKey {
+    pair: Pair,
+    public: Vec<u8>,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl RingKey {
+    /// Prepares a key for signing; checks that its numbers fit each other.
+    ///
+    /// # Errors
+    /// [`KeyError`] for damaged keys and for sizes and exponents that `ring` does not sign with.
+    pub fn new(key: &PrivateKey) -> Result<Self, KeyError> {
+        match key {
+            PrivateKey::Rsa(key) => Self::from_rsa(key),
+            PrivateKey::Ed25519(key) => Self::from_ed25519(key),
+        }
+    }
+
+    /// Reads a key file and prepares the key: [`PrivateKey::from_text`], then [`RingKey::new`].
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn from_pem(file: &[u8]) -> Result<Self, KeyError> {
+        Self::new(&PrivateKey::from_text(file)?)
+    }
+
+    /// Reads PKCS#8 in DER and prepares the key: [`PrivateKey::from_pkcs8_der`], then [`RingKey::new`].
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::new(&PrivateKey::from_pkcs8_der(der)?)
+    }
+
+    fn from_rsa(key: &RsaPrivateKey) -> Result<Self, KeyError> {
+        match key.bits() {
+            bits @ ..2048 => return Err(KeyError::RsaBelow2048 { bits }),
+            bits if bits > MAX_SIGNING_BITS => return Err(KeyError::RsaTooLarge { bits, max: MAX_SIGNING_BITS }),
+            _ => {}
+        }
+        // ring: exponents from 65537 (three octets) below 2^33.
+        if !matches!(key.public_key().exponent(), [_, _, _] | [_, _, _, _] | [1, _, _, _, _]) {
+            return Err(KeyError::RsaExponent);
+        }
+        let pair = RsaKeyPair::from_der(key.pkcs1_der())
+            .map_err(|_| KeyError::Damaged { what: "the numbers of the RSA key do not fit each other" })?;
+        Ok(Self { pair: Pair::Rsa(pair), public: key.public_key().to_spki_der() })
+    }
+
+    fn from_ed25519(key: &Ed25519PrivateKey) -> Result<Self, KeyError> {
+        let pair = match key.stated_public_key() {
+            Some(public) => Ed25519KeyPair::from_seed_and_public_key(key.seed(), public),
+            None => Ed25519KeyPair::from_seed_unchecked(key.seed()),
+        };
+        let pair =
+            pair.map_err(|_| KeyError::Damaged { what: "the public key does not belong to the Ed25519 secret" })?;
+        let public = pair.public_key().as_ref().to_vec();
+        Ok(Self { pair: Pair::Ed25519(pair), public })
+    }
+}
+
+impl SigningKey for RingKey {
+    fn algorithm(&self) -> Algorithm {
+        match self.pair {
+            Pair::Rsa(_) => Algorithm::RsaSha256,
+            Pair::Ed25519(_) => Algorithm::Ed25519Sha256,
+        }
+    }
+
+    fn sign(&self, signed_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed_data, &mut signature)
+                    .map_err(|_| KeyError::SigningFailed { reason: "the backend gave no reason".to_owned() })?;
+                Ok(signature)
+            }
+            // RFC 8463 §3: the message is the SHA-256 hash.
+            Pair::Ed25519(pair) => Ok(pair.sign(digest::digest(&SHA256, signed_data).as_ref()).as_ref().to_vec()),
+        }
+    }
+
+    fn public_key(&self) -> Vec<u8> {
+        self.public.clone()
+    }
+}
+
+impl std::fmt::Debug for RingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RingKey").field("algorithm", &self.algorithm()).finish_non_exhaustive()
     }
 }
