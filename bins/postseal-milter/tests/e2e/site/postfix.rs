@@ -1,0 +1,185 @@
+//! A private Postfix: own configuration, queue and mailbox, on loopback; nothing under /etc is touched.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::unistd::{Group, User};
+
+use super::work::{command, port};
+use crate::mailbox::Mailbox;
+
+/// The name of the MTA: its `j` macro, and so the authserv-id that the daemon takes by default.
+pub(crate) const HOST: &str = "mx.example";
+
+/// User and group of the mailbox.
+const NOBODY: u32 = 65534;
+
+/// How Postfix talks to its milter.
+pub(crate) struct MilterSettings {
+    /// As in main.cf: `inet:127.0.0.1:8891`; empty for none.
+    pub(crate) socket: String,
+    /// `milter_protocol`.
+    pub(crate) protocol: u32,
+}
+
+/// A running Postfix; stopped when dropped.
+pub(crate) struct Postfix {
+    etc: PathBuf,
+    log: PathBuf,
+    /// Mail from anywhere.
+    pub(crate) inbound: u16,
+    /// Mail of users: `milter_macro_daemon_name=ORIGINATING`.
+    pub(crate) submission: u16,
+    /// As `submission`, but a content filter hands each message back to a second smtpd, which has the milter too.
+    pub(crate) filtered: u16,
+    /// Where all mail ends up.
+    pub(crate) mailbox: Mailbox,
+}
+
+impl Postfix {
+    /// Starts one under `work` and waits until it answers.
+    pub(crate) fn start(work: &Path, milter: &MilterSettings) -> Self {
+        let (inbound, submission, filtered, reinjection) = (port(), port(), port(), port());
+        let etc = work.join("etc");
+        let log = work.join("maillog");
+        for folder in ["etc", "spool", "data", "mail"] {
+            fs::create_dir(work.join(folder)).unwrap();
+        }
+        let owner = User::from_name("postfix").unwrap().expect("Debian's package makes the user postfix");
+        chown(work.join("data"), Some(owner.uid.as_raw()), None).unwrap();
+        chown(work.join("mail"), Some(NOBODY), Some(NOBODY)).unwrap();
+        assert!(Group::from_name("postdrop").unwrap().is_some(), "Debian's package makes the group postdrop");
+        fs::write(etc.join("main.cf"), main_cf(work, milter)).unwrap();
+        fs::write(etc.join("master.cf"), master_cf(inbound, submission, filtered, reinjection)).unwrap();
+
+        let started = command("postfix").arg("-c").arg(&etc).arg("start").stdin(Stdio::null()).output().unwrap();
+        let mailbox = Mailbox::new(work.join("mail/box"));
+        let postfix = Self { etc, log, inbound, submission, filtered, mailbox };
+        assert!(started.status.success(), "postfix start: {started:?}\n{}", postfix.log());
+        for port in [inbound, submission, filtered, reinjection] {
+            postfix.wait_for(port);
+        }
+        postfix
+    }
+
+    /// Hands in a message as a local program does: `sendmail`, postdrop, pickup. Lines end in LF, as such programs write them.
+    pub(crate) fn sendmail(&self, from: &str, to: &str, message: &[u8]) {
+        let mut child = command("sendmail")
+            .arg("-C")
+            .arg(&self.etc)
+            .args(["-i", "-f", from, "--", to])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(message).unwrap();
+        assert!(child.wait().unwrap().success(), "sendmail: {}", self.log());
+    }
+
+    /// What Postfix has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn wait_for(&self, port: u16) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "Postfix does not listen on {port}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn control(&self, verb: &str) -> bool {
+        let output = command("postfix").arg("-c").arg(&self.etc).arg(verb).stdin(Stdio::null()).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- Postfix\n{}", self.log());
+        }
+        // `stop` lets deliveries finish and gives up after five seconds; `abort` does not wait.
+        if !self.control("stop") {
+            self.control("abort");
+        }
+    }
+}
+
+fn main_cf(work: &Path, milter: &MilterSettings) -> String {
+    let work = work.display();
+    let MilterSettings { socket, protocol } = milter;
+    format!(
+        "compatibility_level = 3.6
+queue_directory = {work}/spool
+data_directory = {work}/data
+maillog_file = {work}/maillog
+maillog_file_prefixes = {work}
+multi_instance_name = postfix-e2e
+syslog_name = postfix-e2e
+myhostname = {HOST}
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtpd_relay_restrictions = check_recipient_access static:OK, reject
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+message_size_limit = 0
+virtual_mailbox_limit = 0
+virtual_mailbox_domains = static:all
+virtual_mailbox_maps = static:box/
+virtual_mailbox_base = {work}/mail
+virtual_uid_maps = static:{NOBODY}
+virtual_gid_maps = static:{NOBODY}
+smtpd_milters = {socket}
+non_smtpd_milters = {socket}
+milter_protocol = {protocol}
+milter_default_action = tempfail
+"
+    )
+}
+
+/// Debian's services without chroot, and the four smtpd.
+fn master_cf(inbound: u16, submission: u16, filtered: u16, reinjection: u16) -> String {
+    let mut text = String::new();
+    writeln!(text, "127.0.0.1:{inbound} inet n - n - - smtpd").unwrap();
+    writeln!(text, "127.0.0.1:{submission} inet n - n - - smtpd -o milter_macro_daemon_name=ORIGINATING").unwrap();
+    writeln!(text, "127.0.0.1:{filtered} inet n - n - - smtpd").unwrap();
+    writeln!(text, "  -o milter_macro_daemon_name=ORIGINATING -o content_filter=smtp:[127.0.0.1]:{reinjection}")
+        .unwrap();
+    writeln!(text, "127.0.0.1:{reinjection} inet n - n - - smtpd").unwrap();
+    text.push_str(
+        "pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+",
+    );
+    text
+}
