@@ -11,5 +11,10 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | [`config`] | the configuration: TOML to typed values, with findings that name file, line, cause and mend |
+//! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
 
 #![forbid(unsafe_code)]
+
+pub mod config;
+pub mod socket_address;

@@ -1,0 +1,221 @@
+//! The configuration as it was written: every value with the place it came from, nothing filled in.
+//!
+//! The form that the reader of each file format produces; [`Draft::validate`](super::Draft::validate) turns it into a
+//! [`Config`](super::Config). Values are typed already, since formats spell them differently; what one value means beside another is checked
+//! there, once for all formats. A field that is absent was not written.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dkim_core::canon::Canon;
+use dkim_core::domain::{DomainName, Selector};
+
+use super::diagnostics::Location;
+use super::domains::{DomainPattern, Identity};
+use super::networks::Cidr;
+use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError};
+use crate::socket_address::SocketAddress;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// File, line and name of the setting.
+    pub at: Location,
+}
+
+/// A value that may not have been written.
+type Maybe<T> = Option<Sourced<T>>;
+/// A list that may not have been written.
+type MaybeList<T> = Option<Vec<Sourced<T>>>;
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// `listen`.
+    pub listen: MaybeList<ListenDraft>,
+    /// `mode`: of listeners that do not say.
+    pub mode: Maybe<Mode>,
+    /// `state_dir`.
+    pub state_dir: Maybe<PathBuf>,
+    /// `authserv_id`.
+    pub authserv_id: Maybe<String>,
+    /// `remove_authserv_ids`.
+    pub remove_authserv_ids: MaybeList<String>,
+    /// `[signing]`: of domains that do not say.
+    pub signing: SigningDraft,
+    /// `[[domain]]`.
+    pub domains: Vec<Sourced<DomainDraft>>,
+    /// `[trust]`: of listeners that do not say.
+    pub trust: TrustDraft,
+    /// `[dns]`.
+    pub dns: DnsDraft,
+    /// `[limits]`.
+    pub limits: LimitsDraft,
+    /// `[policy]`.
+    pub policy: PolicyDraft,
+    /// `[verify]`.
+    pub verify: VerifyDraft,
+    /// `[log]`.
+    pub log: LogDraft,
+}
+
+/// One item of `listen`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListenDraft {
+    /// `socket`; absent when it was reported.
+    pub socket: Maybe<SocketAddress>,
+    /// `socket_mode`.
+    pub socket_mode: Maybe<u32>,
+    /// `socket_owner`.
+    pub socket_owner: Maybe<String>,
+    /// `socket_group`.
+    pub socket_group: Maybe<String>,
+    /// `mode`.
+    pub mode: Maybe<Mode>,
+    /// `trust`, which replaces the whole of `[trust]`.
+    pub trust: Option<TrustDraft>,
+}
+
+/// `[signing]`, and the same keys in `[[domain]]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SigningDraft {
+    /// `canonicalization`, of header and body.
+    pub canonicalization: Maybe<(Canon, Canon)>,
+    /// `sign_headers`.
+    pub sign_headers: MaybeList<String>,
+    /// `oversign_headers`.
+    pub oversign_headers: MaybeList<String>,
+    /// `expiry`; zero: for ever.
+    pub expiry: Maybe<Duration>,
+    /// `on_key_error`.
+    pub on_key_error: Maybe<OnKeyError>,
+}
+
+/// One `[[domain]]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DomainDraft {
+    /// `name`; absent when it was reported.
+    pub name: Maybe<DomainPattern>,
+    /// `subdomains`.
+    pub subdomains: Maybe<bool>,
+    /// `signing_domain`.
+    pub signing_domain: Maybe<DomainName>,
+    /// `keys`.
+    pub keys: MaybeList<KeyDraft>,
+    /// `allow_ed25519_only`.
+    pub allow_ed25519_only: Maybe<bool>,
+    /// `identity`.
+    pub identity: Maybe<Identity>,
+    /// The keys that `[signing]` has as well.
+    pub signing: SigningDraft,
+}
+
+/// One item of `keys`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// `selector`; absent when it was reported.
+    pub selector: Maybe<Selector>,
+    /// `file`; absent when it was reported.
+    pub file: Maybe<PathBuf>,
+}
+
+/// `[trust]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustDraft {
+    /// `authenticated`.
+    pub authenticated: Maybe<bool>,
+    /// `daemon_names`.
+    pub daemon_names: MaybeList<String>,
+    /// `daemon_ports`.
+    pub daemon_ports: MaybeList<u16>,
+    /// `networks`.
+    pub networks: MaybeList<Cidr>,
+    /// `upstream`.
+    pub upstream: MaybeList<Cidr>,
+    /// `allow_any_network`.
+    pub allow_any_network: Maybe<bool>,
+}
+
+/// `[dns]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DnsDraft {
+    /// `nameservers`.
+    pub nameservers: MaybeList<SocketAddr>,
+    /// `timeout`.
+    pub timeout: Maybe<Duration>,
+    /// `deadline`.
+    pub deadline: Maybe<Duration>,
+    /// `cache_size`.
+    pub cache_size: Maybe<u64>,
+    /// `zone_file`.
+    pub zone_file: Maybe<PathBuf>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitsDraft {
+    /// `connections`.
+    pub connections: Maybe<u64>,
+    /// `frame`, in octets.
+    pub frame: Maybe<u64>,
+    /// `header_bytes`.
+    pub header_bytes: Maybe<u64>,
+    /// `header_fields`.
+    pub header_fields: Maybe<u64>,
+    /// `recipients`.
+    pub recipients: Maybe<u64>,
+    /// `signatures`.
+    pub signatures: Maybe<u64>,
+    /// `signature_header_names`.
+    pub signature_header_names: Maybe<u64>,
+    /// `tags`.
+    pub tags: Maybe<u64>,
+    /// `idle`.
+    pub idle: Maybe<Duration>,
+    /// `packet`.
+    pub packet: Maybe<Duration>,
+    /// `stop`.
+    pub stop: Maybe<Duration>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyDraft {
+    /// `on_dns_failure`.
+    pub on_dns_failure: Maybe<OnFailure>,
+    /// `on_internal_error`.
+    pub on_internal_error: Maybe<OnFailure>,
+    /// `on_limit`.
+    pub on_limit: Maybe<OnFailure>,
+}
+
+/// `[verify]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyDraft {
+    /// `clock_skew`.
+    pub clock_skew: Maybe<Duration>,
+    /// `body_length`.
+    pub body_length: Maybe<BodyLength>,
+    /// `min_rsa_bits`.
+    pub min_rsa_bits: Maybe<u64>,
+    /// `max_rsa_bits`.
+    pub max_rsa_bits: Maybe<u64>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogDraft {
+    /// `format`.
+    pub format: Maybe<LogFormat>,
+    /// `level`.
+    pub level: Maybe<LogLevel>,
+    /// `sink`.
+    pub sink: Maybe<LogSink>,
+    /// `facility`.
+    pub facility: Maybe<Facility>,
+    /// `name`.
+    pub name: Maybe<String>,
+}
