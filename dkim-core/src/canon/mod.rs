@@ -10,7 +10,7 @@
 use core::fmt;
 
 pub mod body;
-// pub mod header;
+pub mod header;
 mod white_space;
 
 /// A canonicalization algorithm, for the header or for the body (§3.4).

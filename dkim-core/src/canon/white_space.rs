@@ -23,8 +23,7 @@ pub(super) fn reduce(text: &[u8], sink: &mut impl FnMut(&[u8])) {
     let mut kept = 0;
     while let Some(found) = find_reducible(rest, kept) {
         let (head, run) = rest.split_at(found);
-        let length = run.iter().take_while(|octet| is_wsp(**octet)).count();
-        let (run, after) = run.split_at(length);
+        let (run, after) = run.split_at(wsp_length(run));
         match run {
             // §3.4.4: "Ignore all whitespace at the end of lines."
             _ if after.starts_with(b"\r\n") => {
@@ -93,6 +92,25 @@ fn block_has_reducible(block: &[u8; BLOCK + 1]) -> bool {
         any |= tab | space;
     }
     any != 0
+}
+
+/// The length of the run of WSP that `text` begins with.
+#[inline]
+fn wsp_length(text: &[u8]) -> usize {
+    let mut rest = text;
+    // Most runs are short; an indentation is not, and goes by words.
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let wsp = zero_octets(word ^ splat(b' ')) | zero_octets(word ^ splat(b'\t'));
+        let other = !wsp & splat(0x80);
+        if other != 0 {
+            let length = usize::try_from(other.trailing_zeros() / 8).unwrap_or(0);
+            return text.len().saturating_sub(rest.len()).saturating_add(length);
+        }
+        rest = after;
+    }
+    let length = rest.iter().take_while(|octet| is_wsp(**octet)).count();
+    text.len().saturating_sub(rest.len()).saturating_add(length)
 }
 
 /// A word with `octet` in each of its eight places.
