@@ -16,22 +16,17 @@ use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, Size};
 use crate::socket_address::SocketAddress;
 
-/// Most syntax errors reported of one file: the first is the one that counts.
-const MAX_SYNTAX_ERRORS: usize = 5;
-
 /// Reads the text of a configuration file. What cannot be read is reported and left out of the draft.
 pub(super) fn read(text: &str, file: &Path) -> (Draft, Diagnostics) {
     let source = Source::new(file, text);
     let mut found = Diagnostics::default();
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
+    // Only the first: what stands behind it is often a consequence, and what the parser recovered is a guess.
+    if let Some(error) = errors.first() {
         let at = source.locate(&error.span().unwrap_or(Range { start: 0, end: 0 }), String::new());
         let cause = format!("not valid TOML: {}", shorten(&error.message().replace('\n', ", ")));
         let fix = "correct the line; text stands in quotes, lists in `[…]`, sections begin with `[name]`";
         found.push(Diagnostic::at(&at, CONFIG_SYNTAX, cause, fix));
-    }
-    if !errors.is_empty() {
-        // What the parser recovered is a guess: further findings would be about the guess.
         return (Draft::default(), found);
     }
     let mut section = Section::root(&root, &source, &mut found);
