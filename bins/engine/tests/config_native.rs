@@ -1,5 +1,5 @@
 //! The native configuration file: defaults, every key, and findings that name file, line, cause and mend.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail by panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic")]
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
