@@ -19,6 +19,7 @@
 //! | [`domain`] | domain names and selectors in one spelling |
 //! | [`tag_list`] | `tag=value` lists with the place of every value |
 //! | [`dns`] | the answer to a TXT question |
+//! | [`auth_results`] | Authentication-Results: parse, build, and who a field claims to be from |
 //!
 //! # Features
 //!
@@ -30,6 +31,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+pub mod auth_results;
 #[cfg(feature = "ring")]
 pub mod body_hash;
 pub mod canon;
@@ -37,7 +39,13 @@ pub mod crypto;
 pub mod dns;
 pub mod domain;
 pub mod header;
+pub mod key_record;
+#[cfg(feature = "ring")]
+pub mod sign;
+pub mod signature;
 pub mod tag_list;
+#[cfg(feature = "ring")]
+pub mod verify;
 
 /// A point in time as whole seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted: what `t=` and `x=` hold (RFC 6376 §3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

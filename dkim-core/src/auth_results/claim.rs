@@ -1,0 +1,117 @@
+//! Whether a field claims an authserv-id: the question on which forged fields are removed (RFC 8601 §5).
+//!
+//! §5: "any MTA conforming to this specification MUST delete any discovered instance of this header field that claims, by virtue of its
+//! authentication service identifier, to have been added within its trust boundary but that did not come directly from another trusted MTA."
+//! The parser of a reader behind us may be more lenient than ours, so this goes by what any of them could see.
+
+use super::{AuthResults, ReadLimits};
+
+/// Whether the value of an incoming Authentication-Results field claims to come from `id`.
+///
+/// `value` is everything behind the colon. It claims `id` when the text before the first ";", without comments, quotes, escapes, folds and white
+/// space, is `id` in any case, with or without a version behind it (`id 1`, `id/1`) and a final dot. A value that does not parse claims `id` also
+/// when it holds it anywhere as a whole name. A well-formed field of another authserv-id may name `id` as it likes. An empty `id` is never
+/// claimed. Takes linear time and has no limit of its own.
+#[must_use]
+pub fn claims_authserv_id(value: &[u8], id: &str) -> bool {
+    if id.is_empty() {
+        return false;
+    }
+    let id = id.to_lowercase();
+    let id = id.strip_suffix('.').unwrap_or(&id);
+    let text = String::from_utf8_lossy(value);
+    let head = Head::of(&text);
+    if head.names(id) {
+        return true;
+    }
+    let limits = ReadLimits { max_bytes: usize::MAX, ..ReadLimits::default() };
+    match AuthResults::parse(value, limits) {
+        Ok(field) => is_id(&field.authserv_id.to_lowercase(), id),
+        Err(_) => holds_name(&text.to_lowercase(), id) || holds_name(&head.whole, id),
+    }
+}
+
+/// The text as the most lenient reader sees it, in lower case.
+struct Head {
+    /// The words before the first ";" that is in no comment and no quoted string.
+    words: Vec<String>,
+    /// The whole value without comments, quotes, escapes and control characters.
+    whole: String,
+}
+
+impl Head {
+    fn of(text: &str) -> Self {
+        let mut words = vec![String::new()];
+        let mut whole = String::new();
+        let mut depth: usize = 0;
+        let mut is_quoted = false;
+        let mut is_head = true;
+        let mut chars = text.chars().flat_map(char::to_lowercase);
+        while let Some(first) = chars.next() {
+            let is_escaped = first == '\\';
+            let Some(c) = (if is_escaped { chars.next() } else { Some(first) }) else { break };
+            let mut parts_words = false;
+            if depth > 0 {
+                match c {
+                    '(' if !is_escaped => depth = depth.saturating_add(1),
+                    ')' if !is_escaped => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+            } else if c == '(' && !is_escaped && !is_quoted {
+                depth = 1;
+                parts_words = true;
+            } else if c == '"' && !is_escaped {
+                is_quoted = !is_quoted;
+                parts_words = true;
+            } else if matches!(c, ' ' | '\t') {
+                whole.push(' ');
+                parts_words = true;
+            } else if !c.is_control() {
+                is_head &= c != ';' || is_quoted || is_escaped;
+                whole.push(c);
+                if let Some(word) = words.last_mut().filter(|_| is_head) {
+                    word.push(c);
+                }
+            }
+            if parts_words && is_head {
+                words.push(String::new());
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        Self { words, whole }
+    }
+
+    fn names(&self, id: &str) -> bool {
+        let first = self.words.first().is_some_and(|word| is_id(word, id));
+        // White space and comments may stand in the middle of the id, and a version as a word of its own behind it.
+        let all = is_id(&self.words.concat(), id);
+        let but_version = match self.words.split_last() {
+            Some((last, rest)) if last.bytes().all(|byte| byte.is_ascii_digit()) => is_id(&rest.concat(), id),
+            _ => false,
+        };
+        first || all || but_version
+    }
+}
+
+/// Whether `text` is `id`, `id.` or `id/1`.
+fn is_id(text: &str, id: &str) -> bool {
+    let without_version = match text.rsplit_once('/') {
+        Some((front, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => front,
+        _ => text,
+    };
+    [text, without_version].iter().any(|text| text.strip_suffix('.').unwrap_or(text) == id || *text == id)
+}
+
+/// Whether `text` holds `id` with no more of a name on either side.
+fn holds_name(text: &str, id: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    text.match_indices(id).any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at.saturating_add(id.len())..).unwrap_or_default();
+        let continues_left =
+            before.ends_with(is_name) || before.strip_suffix('.').is_some_and(|rest| rest.ends_with(is_name));
+        let continues_right =
+            after.starts_with(is_name) || after.strip_prefix('.').is_some_and(|rest| rest.starts_with(is_name));
+        !continues_left && !continues_right
+    })
+}
