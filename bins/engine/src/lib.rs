@@ -12,9 +12,11 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`config`] | the configuration: TOML to typed values, with findings that name file, line, cause and mend |
+//! | [`keys`] | loading, making and publishing signing keys |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod keys;
 pub mod socket_address;

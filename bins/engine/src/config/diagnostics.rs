@@ -125,6 +125,9 @@ pub struct Diagnostic {
     pub cause: String,
     /// What to do about it, in one sentence without full stop.
     pub fix: String,
+    /// Lines that show it, such as the folders on the way to a file; mostly none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<String>,
 }
 
 impl Diagnostic {
@@ -139,6 +142,7 @@ impl Diagnostic {
             key: None,
             cause: cause.into(),
             fix: fix.into(),
+            detail: Vec::new(),
         }
     }
 
@@ -154,7 +158,7 @@ impl Diagnostic {
     }
 }
 
-/// `FILE:LINE: error[CODE]: CAUSE`, and the mend on a second line.
+/// `FILE:LINE: error[CODE]: CAUSE`, lines of detail, and the mend on the last line.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -168,7 +172,9 @@ impl fmt::Display for Diagnostic {
         if let Some(key) = &self.key {
             write!(f, "`{key}`: ")?;
         }
-        write!(f, "{}\n  fix: {}", self.cause, self.fix)
+        f.write_str(&self.cause)?;
+        self.detail.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
+        write!(f, "\n  fix: {}", self.fix)
     }
 }
 
