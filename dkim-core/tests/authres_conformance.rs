@@ -98,7 +98,7 @@ fn cases_of_authres_parse_to_its_content_and_come_back() {
             (Ok(field), false) => check(&field, &case["parsed"], header),
             (Err(_), true) => {}
             (Ok(_), true) => {
-                assert!(MORE_TOLERANT.iter().any(|(listed, _)| *listed == index), "read, against authres: {header}")
+                assert!(MORE_TOLERANT.iter().any(|(listed, _)| *listed == index), "read, against authres: {header}");
             }
             (Err(error), false) => panic!("{error}: {header}"),
         }

@@ -14,11 +14,11 @@ use super::{AuthResults, ReadLimits};
 /// claimed. Takes linear time and has no limit of its own.
 #[must_use]
 pub fn claims_authserv_id(value: &[u8], id: &str) -> bool {
+    let id = id.to_lowercase();
+    let id = id.strip_suffix('.').unwrap_or(&id);
     if id.is_empty() {
         return false;
     }
-    let id = id.to_lowercase();
-    let id = id.strip_suffix('.').unwrap_or(&id);
     let text = String::from_utf8_lossy(value);
     let head = Head::of(&text);
     if head.names(id) {
