@@ -1,0 +1,217 @@
+//! Signing.
+//!
+//! *Standard*: RFC 6376 §5 and §3.7, RFC 8301 §3 (algorithms), RFC 8463 (Ed25519), RFC 8058 §4 (List-Unsubscribe must be signed).
+//!
+//! [`Signing`] is a machine without IO: it takes the header, asks for a body hash, and writes the field when the body has passed. Several signatures
+//! of one message (RSA and Ed25519, or two domains) are several machines on one [`BodyHashPlan`], so the body is hashed once.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use dkim_core::UnixTime;
+//! use dkim_core::body_hash::BodyHashPlan;
+//! use dkim_core::crypto::{Backend, PrivateKey};
+//! use dkim_core::domain::{DomainName, Selector};
+//! use dkim_core::header::{HeaderBlock, HeaderLimits};
+//! use dkim_core::sign::{SignatureSpec, Signing};
+//!
+//! let message = b"From: Joe <joe@example.com>\r\nSubject: Is dinner ready?\r\n\r\nHi.\r\n";
+//! let (headers, body) = HeaderBlock::parse(message, HeaderLimits::default())?;
+//!
+//! let backend = Backend::default();
+//! let key = backend.signing_key(&PrivateKey::from_text(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")?)?;
+//! let spec = SignatureSpec::new(DomainName::parse("example.com")?, Selector::parse("brisbane")?);
+//!
+//! let mut plan = BodyHashPlan::new(backend);
+//! let signing = Signing::start(Arc::new(headers), spec, key, UnixTime::from_secs(1_700_000_000), &mut plan)?;
+//! let mut hasher = plan.start();
+//! hasher.update(&message[body..]);
+//! let field = signing.finish(&hasher.finish())?;
+//!
+//! assert!(field.value.starts_with(" v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com;"));
+//! let signed = [field.name.as_bytes(), b":", field.value.as_bytes(), b"\r\n", message].concat();
+//! # let _ = signed;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! *Invariants*: From is always signed, `l=` is never written, and the text of the field is made once: what is hashed is what is handed out.
+//! *What it does not do*: it does not decide whose mail to sign, does not change the message, and sees the body only as its hash. Bare CR and LF in
+//! the *body* are therefore for the caller to look for.
+
+mod headers;
+mod spec;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::UnixTime;
+use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
+use crate::canon::header::{FieldIndex, FieldSelector};
+use crate::crypto::{KeyError, SigningKey};
+use crate::header::HeaderBlock;
+use crate::signature::format::TagListWriter;
+use crate::signature::{FIELD_NAME, HeaderNames, write_signed_data};
+
+pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, SignatureSpec};
+
+/// A field to be added at the top of the header.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewField {
+    /// The name, without colon.
+    pub name: &'static str,
+    /// The text behind the colon: begins with a SP, CRLF before each continuation line, no CRLF at the end, ASCII.
+    pub value: String,
+}
+
+/// The making of one signature. See the [module page](self).
+///
+/// *Inputs*: the header, what to sign and how, the key, the time, the body hash. *DNS questions asked*: none. *Limits*:
+/// [`SignatureSpec::max_header_names`]. *Results*: one [`NewField`].
+#[derive(Clone, Debug)]
+pub struct Signing {
+    headers: Arc<HeaderBlock>,
+    spec: SignatureSpec,
+    key: Arc<dyn SigningKey>,
+    names: HeaderNames,
+    timestamp: Option<u64>,
+    expiration: Option<u64>,
+    body: BodyHashId,
+}
+
+/// Why a message is not signed.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SignError {
+    /// RFC 6376 §5.4: "The From header field MUST be signed", and there is none.
+    #[error("the message has no From field")]
+    NoFrom,
+    /// RFC 5322 §3.6 allows one. A receiver may show another one than was authorized.
+    #[error("the message has {count} From fields")]
+    SeveralFrom {
+        /// How many.
+        count: usize,
+    },
+    /// A bare CR or LF in a header field, which one receiver reads as a line end and another does not.
+    #[error("a bare CR or LF in header field {field}")]
+    BareLineEnd {
+        /// The place of the field, from the top, from 0.
+        field: usize,
+    },
+    /// More fields to sign than [`SignatureSpec::max_header_names`].
+    #[error("more than {limit} header fields to sign")]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
+    },
+    /// A configured name that cannot stand in `h=`.
+    #[error("`{name}` is not a header field name that can be signed")]
+    FieldName {
+        /// The name.
+        name: String,
+    },
+    /// `d=` has one label, which the grammar of `d=` does not allow.
+    #[error("the signing domain has a single label")]
+    SingleLabel,
+    /// Selector and domain make a name of more than 253 octets.
+    #[error("the name of the key is longer than 253 octets")]
+    KeyNameTooLong,
+    /// The domain of the identity is neither the signing domain nor below it (RFC 6376 §3.5).
+    #[error("the domain of the identity is not the signing domain or below it")]
+    IdentityDomain,
+    /// The expiration lies beyond the largest time, or is not after the signing time.
+    #[error("the lifetime of the signature is out of range")]
+    Expiration,
+    /// The body hashes are of another plan.
+    #[error("the body was not hashed for this signature")]
+    BodyMissing,
+    /// The key did not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Signing {
+    /// Checks that the message can be signed as `spec` says, and asks `plan` for the body hash.
+    ///
+    /// # Errors
+    /// [`SignError`]: what is wrong with the message or with `spec`.
+    pub fn start(
+        headers: Arc<HeaderBlock>,
+        spec: SignatureSpec,
+        key: Arc<dyn SigningKey>,
+        now: UnixTime,
+        plan: &mut BodyHashPlan,
+    ) -> Result<Self, SignError> {
+        spec.check()?;
+        headers::check(&headers, &spec)?;
+        let names = headers::names(&headers, &spec)?;
+        let expiration = match spec.lifetime {
+            None => None,
+            // §3.5 on x=: "The value of the "x=" tag MUST be greater than the value of the "t=" tag if both are present."
+            Some(lifetime) if lifetime.as_secs() == 0 => return Err(SignError::Expiration),
+            Some(lifetime) => Some(now.as_secs().checked_add(lifetime.as_secs()).ok_or(SignError::Expiration)?),
+        };
+        let body = plan.request(spec.body_canon, key.algorithm().hash(), None);
+        let timestamp = spec.timestamp.then(|| now.as_secs());
+        Ok(Self { headers, spec, key, names, timestamp, expiration, body })
+    }
+
+    /// Whether [`finish`](Self::finish) may take long enough to be moved off an asynchronous thread ([`SigningKey::may_block`]).
+    #[must_use]
+    pub fn may_block(&self) -> bool {
+        self.key.may_block()
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub const fn spec(&self) -> &SignatureSpec {
+        &self.spec
+    }
+
+    /// Signs. `bodies` are the answers of the plan that [`start`](Self::start) was given.
+    ///
+    /// # Errors
+    /// [`SignError::Key`] if the key does not sign, [`SignError::BodyMissing`] for the answers of another plan.
+    pub fn finish(self, bodies: &BodyHashes) -> Result<NewField, SignError> {
+        let body = bodies.get(self.body).ok_or(SignError::BodyMissing)?;
+        let value = self.unsigned_value(body.digest());
+        let index = FieldIndex::new(&self.headers);
+        let mut text = Vec::new();
+        write_signed_data(
+            self.spec.header_canon,
+            &self.names,
+            &mut FieldSelector::new(&index),
+            FIELD_NAME.as_bytes(),
+            [value.as_str().as_bytes(), b""],
+            &mut text,
+        );
+        let signature = self.key.sign(&text)?;
+        Ok(NewField { name: FIELD_NAME, value: value.finish_with(&signature) })
+    }
+
+    /// The value up to the `b=` whose value is missing.
+    fn unsigned_value(&self, body_hash: &[u8; 32]) -> TagListWriter {
+        let spec = &self.spec;
+        let mut value = TagListWriter::new(FIELD_NAME);
+        value.tag("v", "1");
+        value.tag("a", self.key.algorithm().as_str());
+        value.tag("c", &format!("{}/{}", spec.header_canon, spec.body_canon));
+        value.tag("d", spec.domain.as_str());
+        value.tag("s", spec.selector.as_str());
+        if let Some(identity) = &spec.identity {
+            value.tag("i", &identity.to_tag_value());
+        }
+        if let Some(timestamp) = self.timestamp {
+            value.tag("t", &timestamp.to_string());
+        }
+        if let Some(expiration) = self.expiration {
+            value.tag("x", &expiration.to_string());
+        }
+        // Names of fields are ASCII: `HeaderNames` holds nothing else.
+        value.list("h", self.names.iter().filter_map(|name| std::str::from_utf8(name).ok()));
+        value.base64("bh", body_hash);
+        value.open_base64("b");
+        value
+    }
+}

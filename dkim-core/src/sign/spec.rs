@@ -1,0 +1,143 @@
+//! What a signature is to look like.
+
+use std::time::Duration;
+
+use super::SignError;
+use crate::canon::Canon;
+use crate::domain::{DomainName, Selector};
+use crate::signature::{Identity, is_header_name};
+
+/// The fields signed by default wherever the message has them: those of RFC 6376 §5.4.1, and those that decide how a message is shown, threaded
+/// and unsubscribed from.
+///
+/// Left out on purpose are fields that change or grow on the way: Return-Path, Received, Comments, Keywords, Bcc, DKIM-Signature,
+/// Authentication-Results.
+pub const DEFAULT_SIGNED: &[&str] = &[
+    "from",
+    "sender",
+    "reply-to",
+    "subject",
+    "date",
+    "message-id",
+    "to",
+    "cc",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "in-reply-to",
+    "references",
+    "resent-date",
+    "resent-from",
+    "resent-to",
+    "resent-cc",
+    "list-id",
+    "list-help",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+    "list-subscribe",
+    "list-post",
+    "list-owner",
+    "list-archive",
+    "autocrypt",
+];
+
+/// The fields that by default are listed once more than the message has them, so that none can be added (RFC 6376 §8.15).
+pub const DEFAULT_OVERSIGNED: &[&str] =
+    &["from", "sender", "reply-to", "subject", "date", "message-id", "to", "cc", "mime-version", "content-type"];
+
+/// RFC 8058 §4: "The message MUST contain a valid DKIM signature that covers at least the List-Unsubscribe and List-Unsubscribe-Post headers."
+pub(super) const ALWAYS_SIGNED: &[&str] = &["from", "list-unsubscribe", "list-unsubscribe-post"];
+
+/// What to sign with and what to sign.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use dkim_core::domain::{DomainName, Selector};
+/// use dkim_core::sign::SignatureSpec;
+///
+/// let mut spec = SignatureSpec::new(DomainName::parse("example.com")?, Selector::parse("2026a")?);
+/// spec.lifetime = Some(Duration::from_secs(7 * 24 * 3600));
+/// # Ok::<(), dkim_core::domain::DomainError>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureSpec {
+    /// `d=`; at least two labels.
+    pub domain: DomainName,
+    /// `s=`
+    pub selector: Selector,
+    /// `i=`, whose domain is `d=` or lies below it. Default none.
+    pub identity: Option<Identity>,
+    /// Default relaxed.
+    pub header_canon: Canon,
+    /// Default relaxed.
+    pub body_canon: Canon,
+    /// Names of fields that are signed wherever the message has them, all of them. From and the fields of RFC 8058 are signed in any case. Default
+    /// [`DEFAULT_SIGNED`].
+    pub signed: Vec<String>,
+    /// Names of fields that are listed once more than the message has them, and so are signed as well. Default [`DEFAULT_OVERSIGNED`].
+    pub oversigned: Vec<String>,
+    /// Whether to write the time of signing (`t=`). Default true.
+    pub timestamp: bool,
+    /// How long the signature is valid (`x=`), in whole seconds. A limit of days makes replay harder; too short a one makes delayed mail fail.
+    /// Default none.
+    pub lifetime: Option<Duration>,
+    /// What to do about a bare CR or LF in the header. Default [`BareLineEnds::Refuse`].
+    pub bare_line_ends: BareLineEnds,
+    /// Most names in `h=`; a message with more fields to sign is refused. Default 256, which is what verifiers of this crate accept.
+    pub max_header_names: usize,
+}
+
+/// What to do about a CR or LF in a header field that is not part of a CRLF.
+///
+/// Such a message is read in different ways on its way; signing it vouches for all of them (SMTP smuggling).
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BareLineEnds {
+    /// Do not sign.
+    #[default]
+    Refuse,
+    /// Sign the octets as they are.
+    Sign,
+}
+
+impl SignatureSpec {
+    /// The defaults for this domain and selector.
+    #[must_use]
+    pub fn new(domain: DomainName, selector: Selector) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            domain,
+            selector,
+            identity: None,
+            header_canon: Canon::Relaxed,
+            body_canon: Canon::Relaxed,
+            signed: owned(DEFAULT_SIGNED),
+            oversigned: owned(DEFAULT_OVERSIGNED),
+            timestamp: true,
+            lifetime: None,
+            bare_line_ends: BareLineEnds::default(),
+            max_header_names: 256,
+        }
+    }
+
+    /// Whether a verifier would accept the syntax of what this asks for.
+    pub(super) fn check(&self) -> Result<(), SignError> {
+        if self.domain.label_count() < 2 {
+            return Err(SignError::SingleLabel);
+        }
+        let key_name = [self.selector.as_str(), "._domainkey.", self.domain.as_str()];
+        if key_name.iter().map(|part| part.len()).sum::<usize>() > 253 {
+            return Err(SignError::KeyNameTooLong);
+        }
+        // §3.5 on i=: "The domain part of the address MUST be the same as, or a subdomain of, the value of the "d=" tag."
+        if self.identity.as_ref().is_some_and(|i| !i.domain().is_equal_or_subdomain_of(&self.domain)) {
+            return Err(SignError::IdentityDomain);
+        }
+        match self.signed.iter().chain(&self.oversigned).find(|name| !is_header_name(name.as_bytes())) {
+            Some(name) => Err(SignError::FieldName { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
