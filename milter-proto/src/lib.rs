@@ -3,6 +3,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod command;
+mod edits;
 mod error;
 mod filter;
 pub mod flags;
@@ -16,6 +17,7 @@ mod stage;
 mod wire;
 
 pub use command::{Command, Offer, Peer, Strings};
+pub use edits::{EditError, Edits, Place};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, FrameError, ProtocolError, UsageError, Waiting};
 pub use filter::{Event, FilterSession, MAX_DATA};
 pub use frame::{DEFAULT_MAX_FRAME, Frame, FrameDecoder};
