@@ -9,7 +9,7 @@
 //! | [`UsageError`] | the caller's: a call in the wrong order, an action that was not negotiated | mend the caller |
 //!
 //! An event that merely comes out of order is none of these: it is [`Event::OutOfOrder`](crate::Event::OutOfOrder). What a filter does wrong is,
-//! on the side of the MTA, a [`Violation`](crate::FrameError).
+//! on the side of the MTA, a [`Violation`](crate::Violation).
 
 use crate::flags::Actions;
 use crate::header_text::UnsafeFold;
@@ -187,7 +187,10 @@ pub enum UsageError {
     /// The wire format cannot carry a value.
     #[error("value cannot be encoded")]
     Encode(#[from] EncodeError),
-    /// The session (of the MTA) is not at a point where this can be sent.
+    /// The session of the MTA is not at a point where this can be sent.
     #[error("{0} cannot be sent at this point")]
     OutOfOrder(Waiting),
+    /// The session of the MTA waits for a reply to what it sent before.
+    #[error("reply to {0} has not come")]
+    AwaitingReply(Waiting),
 }

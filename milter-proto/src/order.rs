@@ -12,12 +12,12 @@
 //! ABORT, QUIT, QUIT_NC and macro packets may come at any time. Two rules go beyond the table. An event that a NO bit masks is transparent: what
 //! may follow it may come in its place. And HELO or MAIL inside a message ends it, as ABORT does: Sendmail sends no ABORT between messages.
 
-use crate::negotiation::Negotiated;
+use crate::flags::Steps;
 use crate::stage::Stage;
 
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Position {
+pub(crate) enum Position {
     /// Nothing has come.
     Start,
     /// Options are agreed, or QUIT_NC has come: a client has to connect.
@@ -72,8 +72,8 @@ const fn after(stage: Stage) -> Stages {
 }
 
 impl Position {
-    /// Whether an event may come here.
-    pub(super) fn allows(self, stage: Stage, agreed: &Negotiated) -> bool {
+    /// Whether an event may come here, with these steps agreed.
+    pub(crate) fn allows(self, stage: Stage, steps: Steps) -> bool {
         let mut allowed = match self {
             Self::Start | Self::Closed => return false,
             Self::BeforeConnect => Stages::of(&[Stage::Connect, Stage::Unknown]),
@@ -83,7 +83,7 @@ impl Position {
             Self::Message(last) => after(last),
         };
         // Stages stand in their order, so one pass reaches through any number of masked ones.
-        for masked in Stage::ALL.into_iter().filter(|&stage| agreed.is_masked(stage)) {
+        for masked in Stage::ALL.into_iter().filter(|&stage| steps.intersects(stage.no_event())) {
             if allowed.contains(masked) {
                 allowed = allowed.union(after(masked));
             }
@@ -92,7 +92,7 @@ impl Position {
     }
 
     /// Whether a message is open.
-    pub(super) fn is_in_message(self) -> bool {
+    pub(crate) fn is_in_message(self) -> bool {
         matches!(self, Self::Message(_))
     }
 }
@@ -100,14 +100,9 @@ impl Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::{Actions, Steps};
-
-    fn agreed(steps: Steps) -> Negotiated {
-        Negotiated { version: 6, actions: Actions::NONE, steps }
-    }
 
     fn allowed(position: Position, steps: Steps) -> Vec<Stage> {
-        Stage::ALL.into_iter().filter(|&stage| position.allows(stage, &agreed(steps))).collect()
+        Stage::ALL.into_iter().filter(|&stage| position.allows(stage, steps)).collect()
     }
 
     #[test]
@@ -140,10 +135,10 @@ mod tests {
             allowed(Position::BeforeConnect, Steps::NO_CONNECT | Steps::NO_HELO | Steps::NO_MAIL),
             [Unknown, Connect, Helo, Mail, Rcpt]
         );
-        assert!(Position::Message(Mail).allows(Data, &agreed(Steps::NO_RCPT)));
-        assert!(Position::Message(Data).allows(Body, &agreed(Steps::NO_HEADERS | Steps::NO_END_OF_HEADERS)));
-        assert!(Position::Message(Header).allows(EndOfBody, &agreed(Steps::NO_END_OF_HEADERS)));
-        assert!(!Position::Message(Header).allows(EndOfBody, &agreed(Steps::NO_BODY)));
-        assert!(!Position::Message(Data).allows(Rcpt, &agreed(Steps::ALL)));
+        assert!(Position::Message(Mail).allows(Data, Steps::NO_RCPT));
+        assert!(Position::Message(Data).allows(Body, Steps::NO_HEADERS | Steps::NO_END_OF_HEADERS));
+        assert!(Position::Message(Header).allows(EndOfBody, Steps::NO_END_OF_HEADERS));
+        assert!(!Position::Message(Header).allows(EndOfBody, Steps::NO_BODY));
+        assert!(!Position::Message(Data).allows(Rcpt, Steps::ALL));
     }
 }

@@ -23,12 +23,9 @@ use crate::frame::Frame;
 use crate::header_text::{self, LeadingSpace};
 use crate::macros::Macros;
 use crate::negotiation::{Negotiated, Wants};
+use crate::order::Position;
 use crate::reply::{Decision, Modification, Reply};
 use crate::stage::Stage;
-
-mod order;
-
-use order::Position;
 
 /// The most data a filter puts into one packet, whatever was negotiated: every MTA takes as much.
 pub const MAX_DATA: usize = 65_535;
@@ -115,7 +112,7 @@ struct Kept {
 
 /// Whether the body is being replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replacement {
+pub(crate) enum Replacement {
     NotBegun,
     Running,
     Over,
@@ -367,7 +364,7 @@ impl FilterSession {
     /// Moves the session to the stage of an event.
     fn enter<'f>(&mut self, stage: Stage, event: Event<'f>) -> Event<'f> {
         self.macros.command(stage);
-        if !self.agreed.is_some_and(|agreed| self.position.allows(stage, &agreed)) {
+        if !self.agreed.is_some_and(|agreed| self.position.allows(stage, agreed.steps)) {
             // Nothing of the message that was open can be trusted any more; the rest of it is out of order as well.
             self.end_message();
             self.pending = Some(Pending::OutOfOrder(stage));
@@ -431,7 +428,7 @@ fn check_decision(decision: &Decision, stage: Stage, agreed: &Negotiated) -> Res
 }
 
 /// Whether the MTA sends no more of this message after such a reply.
-fn ends_message(decision: &Decision, stage: Stage) -> bool {
+pub(crate) fn ends_message(decision: &Decision, stage: Stage) -> bool {
     match decision {
         Decision::Continue | Decision::Skip => stage == Stage::EndOfBody,
         Decision::Accept | Decision::Discard | Decision::Shutdown => stage.is_in_message(),
