@@ -12,11 +12,15 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`config`] | the configuration: TOML to typed values, with findings that name file, line, cause and mend |
+//! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`keys`] | loading, making and publishing signing keys |
+//! | [`quickstart`] | the state folder of a start without configuration |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod dns;
 pub mod keys;
+pub mod quickstart;
 pub mod socket_address;

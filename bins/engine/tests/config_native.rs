@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dkim_core::verify::BodyLengthPolicy;
 use engine::config::diagnostics::{Code, Severity};
 use engine::config::{
     self, BodyLength, Config, Diagnostic, Diagnostics, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure,
@@ -183,6 +184,17 @@ name = "seal"
     assert_eq!(config.policy.on_limit, OnFailure::Tempfail);
     assert_eq!((config.verify.clock_skew, config.verify.body_length), (seconds(3600), BodyLength::Refuse));
     assert_eq!((config.verify.min_rsa_bits, config.verify.max_rsa_bits), (2048, 8192));
+    let policy = config.verify.policy(limits);
+    assert_eq!((policy.max_signatures, policy.max_header_names, policy.max_tags), (5, 100, 64));
+    assert_eq!((policy.clock_skew, policy.min_rsa_bits, policy.max_rsa_bits), (3600, 2048, 8192));
+    assert_eq!(policy.body_length, BodyLengthPolicy::Reject);
+    let spec = first.signature_spec(&first.keys[0].selector);
+    assert_eq!((spec.domain.as_str(), spec.selector.as_str(), spec.lifetime), ("example.com", "s1", None));
+    assert_eq!(
+        (spec.signed, spec.oversigned),
+        (vec!["From".to_owned(), "Subject".to_owned()], vec!["From".to_owned()])
+    );
+    assert_eq!(spec.identity.unwrap().to_tag_value(), "@mail.example.com");
     let log = &config.log;
     assert_eq!(
         (log.format, log.level, log.sink, log.facility),
@@ -379,10 +391,30 @@ fn domains_need_a_name_and_keys_and_do_not_overlap() {
 }
 
 #[test]
+fn a_signing_domain_of_one_label_is_refused() {
+    let finding = refused(&format!("[[domain]]\nname = \"localhost\"\n{}", key_of("s")));
+    assert!(finding.cause.contains("one label"), "{finding}");
+}
+
+/// What an empty file means to the crates that do the work is what they do by themselves.
+#[test]
+fn the_defaults_are_those_of_the_cores() {
+    let config = Config::default();
+    assert_eq!(config.verify.policy(&config.limits), dkim_core::verify::VerifyPolicy::default());
+    let config = accepted(&format!("[[domain]]\nname = \"a.example\"\n{}", key_of("s")));
+    let rule = &config.domains.rules()[0];
+    let expected = dkim_core::sign::SignatureSpec::new(rule.signing_domain.clone(), rule.keys[0].selector.clone());
+    assert_eq!(rule.signature_spec(&rule.keys[0].selector), expected);
+}
+
+#[test]
 fn an_identity_outside_the_signing_domain_is_refused() {
     let text = |identity: &str| format!("[[domain]]\nname = \"a.example\"\nidentity = \"{identity}\"\n{}", key_of("s"));
     assert_eq!(refused(&text("@nota.example")).code.as_str(), "E-CONFIG-CONFLICT");
     accepted(&text("@sub.a.example"));
+    for identity in ["a.example", "a b@a.example", "@-.example"] {
+        assert_eq!(refused(&text(identity)).code.as_str(), "E-CONFIG-VALUE", "{identity}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use dkim_core::canon::Canon;
 use dkim_core::domain::{DomainError, DomainName, Selector};
+use dkim_core::sign::SignatureSpec;
+use dkim_core::signature::Identity;
 
 use super::words::OnKeyError;
 
@@ -89,13 +91,14 @@ pub struct SigningOptions {
     pub header_canon: Canon,
     /// Canonicalization of the body; default relaxed.
     pub body_canon: Canon,
-    /// Names of the fields to sign where present, in place of the list of RFC 6376 §5.4.1 that `dkim_core::sign` has; From is among them.
+    /// Names of the fields to sign where present, in place of [`dkim_core::sign::DEFAULT_SIGNED`]; From is among them.
     pub sign_headers: Option<Vec<String>>,
-    /// Names of the fields to list once more than they are present, in place of the list that `dkim_core::sign` has.
+    /// Names of the fields to list once more than they are present, in place of
+    /// [`dkim_core::sign::DEFAULT_OVERSIGNED`].
     pub oversign_headers: Option<Vec<String>>,
     /// How long a signature is valid (`x=`); `None`: for ever.
     pub expiry: Option<Duration>,
-    /// The identity (`i=`), `local@domain` or `@domain` within the signing domain; `None`: the tag is left out.
+    /// The identity (`i=`), at or below the signing domain; `None`: the tag is left out.
     pub identity: Option<Identity>,
     /// What happens to a message when a key cannot be used.
     pub on_key_error: OnKeyError,
@@ -115,36 +118,6 @@ impl Default for SigningOptions {
     }
 }
 
-/// The `i=` of a signature (RFC 6376 §3.5): an optional local part and a domain that is the signing domain or lies below it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// What stands before the `@`; printable ASCII without white space, may be empty.
-    pub local_part: String,
-    /// What stands behind it.
-    pub domain: DomainName,
-}
-
-impl FromStr for Identity {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (local_part, domain) = text.rsplit_once('@').ok_or_else(|| format!("`{text}` has no `@`"))?;
-        // A dot-atom (RFC 5322 §3.2.3): quoted local parts would need quoted-printable in the tag and gain nothing.
-        let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
-        if !local_part.bytes().all(atom) {
-            return Err(format!("`{local_part}` is not a plain local part"));
-        }
-        let domain = DomainName::parse(domain).map_err(|error| format!("`{domain}` is not a domain: {error}"))?;
-        Ok(Self { local_part: local_part.to_owned(), domain })
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local_part, self.domain)
-    }
-}
-
 /// One `[[domain]]`: whose mail it signs, as whom, with which keys, how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningDomain {
@@ -160,6 +133,25 @@ pub struct SigningDomain {
     pub options: SigningOptions,
     /// The configuration file and the line of the `[[domain]]`, as `FILE:LINE`; empty for domains that came from the command line.
     pub defined_at: String,
+}
+
+impl SigningDomain {
+    /// What `dkim_core` signs with, for one of the keys.
+    #[must_use]
+    pub fn signature_spec(&self, selector: &Selector) -> SignatureSpec {
+        let mut spec = SignatureSpec::new(self.signing_domain.clone(), selector.clone());
+        spec.header_canon = self.options.header_canon;
+        spec.body_canon = self.options.body_canon;
+        spec.identity.clone_from(&self.options.identity);
+        spec.lifetime = self.options.expiry;
+        if let Some(names) = &self.options.sign_headers {
+            spec.signed.clone_from(names);
+        }
+        if let Some(names) = &self.options.oversign_headers {
+            spec.oversigned.clone_from(names);
+        }
+        spec
+    }
 }
 
 /// Every signing domain, indexed by what it matches.
@@ -288,15 +280,5 @@ mod tests {
         assert_eq!(rules.nearest_miss(&name("www.example.com")).unwrap().pattern.to_string(), "example.com");
         assert_eq!(rules.nearest_miss(&name("com")).unwrap().pattern.to_string(), "mail.example.com");
         assert!(rules.nearest_miss(&name("example.net")).is_none());
-    }
-
-    #[test]
-    fn identities_are_local_part_and_domain() {
-        let identity: Identity = "news@mail.example.com".parse().unwrap();
-        assert_eq!(identity.to_string(), "news@mail.example.com");
-        assert_eq!("@example.com".parse::<Identity>().unwrap().local_part, "");
-        for text in ["example.com", "a b@example.com", "a;b@example.com", "a@", "a@-x.example", "\"q\"@example.com"] {
-            assert!(text.parse::<Identity>().is_err(), "{text}");
-        }
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use dkim_core::canon::Canon;
 use dkim_core::domain::{DomainName, Selector};
+use dkim_core::signature::Identity;
 
 use super::diagnostics::Location;
-use super::domains::{DomainPattern, Identity};
+use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError};
 use crate::socket_address::SocketAddress;

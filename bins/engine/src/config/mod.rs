@@ -28,7 +28,7 @@ mod values;
 mod words;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use domains::{DomainPattern, Identity, KeySource, SigningDomain, SigningDomains, SigningOptions};
+pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
     DnsDraft, DomainDraft, Draft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced,
     TrustDraft, VerifyDraft,

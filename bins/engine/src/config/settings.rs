@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dkim_core::header::HeaderLimits;
 use dkim_core::tag_list::TagLimits;
+use dkim_core::verify::{BodyLengthPolicy, VerifyPolicy};
 
 use super::networks::IpSet;
 use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure};
@@ -175,9 +176,9 @@ pub struct Verify {
     /// What a signature with `l=` is worth; default `whole-body`.
     pub body_length: BodyLength,
     /// The shortest RSA key in bits; default 1024 (RFC 8301 §3.2).
-    pub min_rsa_bits: u32,
+    pub min_rsa_bits: usize,
     /// The longest RSA key in bits; default 4096.
-    pub max_rsa_bits: u32,
+    pub max_rsa_bits: usize,
 }
 
 impl Default for Verify {
@@ -188,6 +189,27 @@ impl Default for Verify {
             min_rsa_bits: 1024,
             max_rsa_bits: 4096,
         }
+    }
+}
+
+impl Verify {
+    /// What `dkim_core` verifies with, within `limits`.
+    #[must_use]
+    pub fn policy(&self, limits: &Limits) -> VerifyPolicy {
+        let mut policy = VerifyPolicy::default();
+        policy.max_signatures = limits.signatures;
+        policy.max_header_names = limits.signature_header_names;
+        policy.max_tags = limits.tags.max_tags;
+        policy.max_signature_bytes = limits.tags.max_bytes;
+        policy.clock_skew = self.clock_skew.as_secs();
+        policy.min_rsa_bits = self.min_rsa_bits;
+        policy.max_rsa_bits = self.max_rsa_bits;
+        policy.body_length = match self.body_length {
+            BodyLength::WholeBody => BodyLengthPolicy::Policy,
+            BodyLength::Accept => BodyLengthPolicy::Accept,
+            BodyLength::Refuse => BodyLengthPolicy::Reject,
+        };
+        policy
     }
 }
 

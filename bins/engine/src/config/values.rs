@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use dkim_core::canon::Canon;
 use dkim_core::domain::{DomainName, Selector};
+use dkim_core::signature::Identity;
 use toml::de::DeValue;
 
-use super::domains::{DomainPattern, Identity};
+use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::section::{Misfit, Setting, shorten};
 use super::suggest::did_you_mean;
@@ -167,6 +168,20 @@ impl Setting for SocketAddr {
     }
 }
 
+impl Setting for Identity {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        let text = text(value, "an identity")?;
+        let fail = |cause: String| Misfit::value(cause, "write it as `@example.com` or `name@example.com`");
+        let (local_part, domain) =
+            text.rsplit_once('@').ok_or_else(|| fail(format!("`{}` has no `@`", shorten(text))))?;
+        if local_part.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(fail("the part before the `@` holds white space or control characters".into()));
+        }
+        let domain = DomainName::parse(domain).map_err(|error| fail(format!("`{}`: {error}", shorten(domain))))?;
+        Ok(Self::new(local_part, domain))
+    }
+}
+
 /// A type whose own parser says what is wrong.
 macro_rules! parsed {
     ($type:ty, $parse:expr, $expected:literal, $fix:literal) => {
@@ -185,7 +200,6 @@ parsed!(Cidr, str::parse, "a network", "write it as `192.0.2.0/24`, `2001:db8::/
 parsed!(DomainName, Self::parse, "a domain", "write it as `example.com`");
 parsed!(DomainPattern, str::parse, "a domain", "write it as `example.com` or `*.example.com`");
 parsed!(Selector, Self::parse, "a selector", "write the name that stands before `._domainkey`, like `s2026`");
-parsed!(Identity, str::parse, "an identity", "write it as `@example.com` or `name@example.com`");
 
 /// A type whose values are fixed words.
 macro_rules! word {

@@ -13,6 +13,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::{rsa, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dkim_core::crypto::KeyType;
 use dkim_core::domain::Selector;
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
@@ -34,12 +35,12 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// `rsa` or `ed25519`.
+    /// RSA or Ed25519.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn key_type(self) -> KeyType {
         match self {
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => "rsa",
-            Self::Ed25519 => "ed25519",
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => KeyType::Rsa,
+            Self::Ed25519 => KeyType::Ed25519,
         }
     }
 }

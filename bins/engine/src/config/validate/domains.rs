@@ -88,13 +88,17 @@ fn rule(draft: DomainDraft, at: &Location, shared: &SigningOptions, check: &mut 
             value
         }
     };
+    if signing_domain.label_count() < 2 {
+        let cause = format!("`{signing_domain}` has one label, and no verifier looks up keys for it");
+        check.at(&name_at, CONFIG_VALUE, cause, "write a domain with a dot, like `example.com`");
+    }
     let mut options = options(draft.signing, shared, check);
     options.identity = draft.identity.and_then(|Sourced { value, at }| {
         // RFC 6376 §3.5, i=: "The domain part of the address MUST be the same as, or a subdomain of, the value of the "d=" tag."
-        if value.domain.is_equal_or_subdomain_of(&signing_domain) {
+        if value.domain().is_equal_or_subdomain_of(&signing_domain) {
             return Some(value);
         }
-        let cause = format!("{} is neither {signing_domain} nor below it", value.domain);
+        let cause = format!("{} is neither {signing_domain} nor below it", value.domain());
         check.at(&at, CONFIG_CONFLICT, cause, format!("write `@{signing_domain}` or remove it"));
         None
     });
