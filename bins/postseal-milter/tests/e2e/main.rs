@@ -12,7 +12,11 @@
     reason = "helpers of tests: a broken assumption is to fail the test at its place"
 )]
 
+mod cases;
 mod mailbox;
+mod mails;
+mod oracle;
 mod parts;
+mod results;
 mod site;
 mod smtp;

@@ -80,11 +80,18 @@ impl Smtp {
             self.expect(250);
             self.expect(354);
             stuff_dots(mail.message, &mut output);
-            output.extend_from_slice(b".\r\n");
         }
         self.write(&output);
         replies.push(self.reply());
         replies
+    }
+
+    /// Sends a message after the server's 354, and its end.
+    pub(crate) fn finish_data(&mut self, message: &[u8]) -> Reply {
+        let mut output = Vec::new();
+        stuff_dots(message, &mut output);
+        self.write(&output);
+        self.reply()
     }
 
     fn hello(&mut self) {
@@ -117,7 +124,7 @@ impl Smtp {
     }
 }
 
-/// RFC 5321 §4.5.2: a line that begins with a dot gets another one.
+/// RFC 5321 §4.5.2: a line that begins with a dot gets another one, and a dot alone ends the message.
 fn stuff_dots(message: &[u8], output: &mut Vec<u8>) {
     assert!(message.ends_with(b"\r\n"), "a message ends with a line end");
     for line in message.split_inclusive(|&octet| octet == b'\n') {
@@ -126,4 +133,5 @@ fn stuff_dots(message: &[u8], output: &mut Vec<u8>) {
         }
         output.extend_from_slice(line);
     }
+    output.extend_from_slice(b".\r\n");
 }

@@ -1,0 +1,27 @@
+//! What the daemon promises, each promise a test.
+
+mod dialogue;
+mod faults;
+mod forgery;
+mod signing;
+mod transport;
+mod verifying;
+
+use crate::mailbox::Delivered;
+use crate::oracle;
+use crate::site::{Site, own_results};
+
+/// A message that left us carries two signatures of `domain` that verify: by the library, and by the daemon when it comes back from outside.
+fn both_pass(site: &Site, delivered: &Delivered, domain: &str) {
+    assert_eq!(oracle::verify(&delivered.message, &site.zone), ["pass", "pass"], "{}", delivered.header());
+    passes_twice(&site.receive(&delivered.message), domain);
+}
+
+/// The daemon found two valid signatures of `domain`.
+fn passes_twice(received: &Delivered, domain: &str) {
+    let results = own_results(received);
+    assert_eq!(results.words("dkim"), ["pass", "pass"], "{}", received.header());
+    for result in results.of("dkim") {
+        assert_eq!(result.property("header.d"), domain);
+    }
+}

@@ -1,0 +1,127 @@
+//! The daemon as a process, with a configuration file of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::work::{port, signal};
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    /// A port of 127.0.0.1.
+    Tcp,
+    /// A file.
+    Unix,
+}
+
+/// A running daemon; stopped when dropped.
+pub(crate) struct Daemon {
+    process: Child,
+    log: PathBuf,
+    /// Its address, as in main.cf.
+    pub(crate) socket: String,
+}
+
+impl Daemon {
+    /// Starts one with this configuration, to which the listener is added, and waits until it accepts connections.
+    pub(crate) fn start(work: &Path, socket: Socket, config: &str) -> Self {
+        let (socket, listen) = match socket {
+            Socket::Tcp => {
+                let socket = format!("inet:127.0.0.1:{}", port());
+                (socket.clone(), format!("[[listen]]\nsocket = \"{socket}\"\n"))
+            }
+            Socket::Unix => {
+                let socket = format!("unix:{}", work.join("milter.sock").display());
+                // Postfix opens it as the user postfix.
+                (
+                    socket.clone(),
+                    format!("[[listen]]\nsocket = \"{socket}\"\nsocket_mode = \"0660\"\nsocket_group = \"postfix\"\n"),
+                )
+            }
+        };
+        let file = work.join("postseal.toml");
+        fs::write(&file, format!("{config}\n{listen}")).unwrap();
+        let log = work.join("postseal.log");
+        let process = Command::new(env!("CARGO_BIN_EXE_postseal-milter"))
+            .arg("--config")
+            .arg(&file)
+            .current_dir(work)
+            .stdin(Stdio::null())
+            .stdout(File::create(&log).unwrap())
+            .stderr(File::options().append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut daemon = Self { process, log, socket };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !daemon.accepts() {
+            let ended = daemon.process.try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "the daemon did not start: {ended:?}\n{}",
+                daemon.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        daemon
+    }
+
+    /// What it has written to standard output and standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The log line that a mail left, waited for up to ten seconds: it is written after the reply.
+    pub(crate) fn log_line(&self, word: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let lines = BufReader::new(File::open(&self.log).unwrap()).lines();
+            if let Some(line) = lines.map(Result::unwrap).find(|line| line.contains(word)) {
+                return line;
+            }
+            assert!(Instant::now() < deadline, "no line with `{word}` in the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        signal(self.process.id(), Signal::SIGTERM);
+    }
+
+    /// Waits for its end, which was asked for, up to a minute.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the daemon does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn accepts(&self) -> bool {
+        match self.socket.split_once(':') {
+            Some(("inet", address)) => TcpStream::connect(address).is_ok(),
+            Some((_, path)) => UnixStream::connect(path).is_ok(),
+            None => false,
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- postseal-milter\n{}", self.log());
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
