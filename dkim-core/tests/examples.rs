@@ -192,11 +192,11 @@ fn both_drivers_tell_a_changed_message() {
 
 #[test]
 fn both_drivers_join_strings_and_follow_an_alias_in_the_answer() {
-    let record = fs::read_to_string(vector("rsa-sizes/4096.txt")).unwrap().trim_end().to_owned();
+    let record = fs::read_to_string(vector("keys/rsa-4096.record.txt")).unwrap().trim_end().to_owned();
     for says in [Says::Texts(vec![record.clone()]), Says::Alias("keys.example.net.", record)] {
-        let server = Nameserver::start(HashMap::from([("rsa4096._domainkey.example.com", says)]));
+        let server = Nameserver::start(HashMap::from([("rsa-4096._domainkey.example.com", says)]));
         for driver in DRIVERS {
-            let printed = stdout(&server.verify(driver, &vector("rsa-sizes/4096.eml")));
+            let printed = stdout(&server.verify(driver, &vector("keys/signed-rsa-4096.eml")));
             assert!(printed.starts_with("dkim=pass "), "{driver}: {printed}");
         }
     }
