@@ -183,3 +183,6 @@ impl FrameDecoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
