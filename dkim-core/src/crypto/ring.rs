@@ -130,9 +130,12 @@ impl RingKey {
         if !matches!(key.public_key().exponent(), [_, _, _] | [_, _, _, _] | [1, _, _, _, _]) {
             return Err(KeyError::RsaExponent);
         }
-        let pair = RsaKeyPair::from_der(key.pkcs1_der())
-            .map_err(|_| KeyError::Damaged { what: "the numbers of the RSA key do not fit each other" })?;
-        Ok(Self { pair: Pair::Rsa(pair), public: key.public_key().to_spki_der() })
+        let damaged = KeyError::Damaged { what: "the numbers of the RSA key do not fit each other" };
+        let pair = RsaKeyPair::from_der(key.pkcs1_der()).map_err(|_| damaged.clone())?;
+        let key = Self { pair: Pair::Rsa(pair), public: key.public_key().to_spki_der() };
+        // ring checks the exponents when it signs: one signature now, so that a damaged key is known before the first message.
+        key.sign(b"").map_err(|_| damaged)?;
+        Ok(key)
     }
 
     fn from_ed25519(key: &Ed25519PrivateKey) -> Result<Self, KeyError> {
