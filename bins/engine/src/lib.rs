@@ -12,15 +12,29 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`config`] | the configuration: TOML to typed values, with findings that name file, line, cause and mend |
+//! | `connection` | one task a connection: the only place that waits |
+//! | [`crypto_pool`] | threads for RSA signatures |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`keys`] | loading, making and publishing signing keys |
+//! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
+//! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
+//! | [`server`] | sockets, accept, bound, stop |
+//! | [`start`] | from arguments to a daemon that can serve |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod connection;
+pub mod crypto_pool;
 pub mod dns;
 pub mod keys;
+pub mod logging;
+pub mod message;
 pub mod quickstart;
+pub mod server;
 pub mod socket_address;
+pub mod start;
+
+pub use dkim_core::domain::DomainName;

@@ -1,0 +1,288 @@
+//! The dialogue with one MTA: frames in, replies out, and the message in between. No IO and no waiting.
+//!
+//! Connection scope (client, authserv-ids) and message scope are kept apart: ABORT and MAIL end a message and leave the connection
+//! as it is, QUIT_NC ends both. MAIL alone may end a message, since Sendmail sends no ABORT between two.
+
+use std::sync::Arc;
+
+use dkim_core::UnixTime;
+use dkim_core::verify::KeyAnswer;
+use milter_proto::flags::Actions;
+use milter_proto::{
+    Decision, Event, FilterSession, Frame, LeadingSpace, Peer, ProtocolError, Stage, UsageError, Wants, header_text,
+};
+use tokio::time::Instant;
+
+use super::Setup;
+use crate::config::{Listener, OnFailure};
+use crate::message::envelope::Envelope;
+use crate::message::origin::{self, Client, OriginFacts};
+use crate::message::{AuthservIds, Closing, Facts, Message, SignJob, Verdict};
+
+/// What the connection has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Go on with the next frame.
+    Continue,
+    /// The message is complete: join its lookups and answer.
+    EndOfMessage,
+    /// The MTA is done.
+    Quit,
+}
+
+/// Why a dialogue cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DialogueError {
+    /// The MTA's mistake.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// Ours.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+}
+
+/// One dialogue.
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    session: FilterSession,
+    setup: Arc<Setup>,
+    listener: Arc<Listener>,
+    host_name: Arc<str>,
+    client: Client,
+    client_name: Vec<u8>,
+    ids: Option<Arc<AuthservIds>>,
+    open: Option<Open>,
+    /// Counts messages, so that an answer for an old one is told from one for this.
+    generation: u64,
+    /// A header value as it stands in the message; kept for its buffer.
+    raw: Vec<u8>,
+    was_out_of_order: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    message: Message,
+    since: Instant,
+}
+
+/// What we ask of an MTA: header edits and nothing else (least privilege), and silence where it saves round trips.
+///
+/// `Wants::default` has the rest: HDR_LEADSPC, no replies to header fields, end of headers and body, all other events with replies
+/// (NODATA and NR_DATA would make Postfix stall).
+pub(super) fn wants() -> Wants {
+    let mut wants = Wants::default();
+    wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::SET_MACRO_LIST;
+    // Without them forged fields would stay: no session is better, and `milter_default_action` decides.
+    wants.required = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS;
+    wants
+}
+
+impl Dialogue {
+    pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>) -> Self {
+        Self {
+            session: FilterSession::new(wants()),
+            setup,
+            listener,
+            host_name,
+            client: Client::Unknown,
+            client_name: Vec::new(),
+            ids: None,
+            open: None,
+            generation: 0,
+            raw: Vec::new(),
+            was_out_of_order: false,
+        }
+    }
+
+    /// Takes a frame; replies go to `out`.
+    pub(super) fn take(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Next, DialogueError> {
+        let event = self.session.receive(frame)?;
+        let mut next = Next::Continue;
+        match event {
+            Event::Connect { hostname, peer } => {
+                self.client = client_of(&peer);
+                self.client_name = hostname.to_vec();
+                self.ids = None;
+            }
+            Event::Helo(_) | Event::Abort => self.open = None,
+            Event::MailFrom { address, parameters } => {
+                let most = self.setup.rules.config().limits.recipients;
+                self.begin(Envelope::new(address, parameters.iter(), most));
+            }
+            Event::RcptTo { address, .. } => {
+                if let Some(open) = &mut self.open {
+                    open.message.recipient(address);
+                }
+            }
+            Event::Header { name, value } => {
+                if let Some(open) = &mut self.open {
+                    self.raw.clear();
+                    header_text::from_wire(value, self.session.leading_space(), &mut self.raw);
+                    open.message.header(name, &self.raw);
+                }
+            }
+            Event::EndOfHeaders => {
+                if let Some(open) = &mut self.open {
+                    open.message.end_of_headers(now());
+                }
+                // A field of a megabyte is rare, its buffer need not stay.
+                self.raw.shrink_to(64 * 1024);
+            }
+            Event::Body(octets) => {
+                if let Some(open) = &mut self.open {
+                    open.message.body(octets, now());
+                }
+            }
+            Event::EndOfBody(octets) => {
+                if let Some(open) = &mut self.open {
+                    if !octets.is_empty() {
+                        open.message.body(octets, now());
+                    }
+                    // Postfix knows the queue id late; here it is certain.
+                    if let Some(id) = self.session.macros().get("i") {
+                        open.message.queue_id(id);
+                    }
+                    next = Next::EndOfMessage;
+                }
+            }
+            Event::Quit => next = Next::Quit,
+            Event::QuitNewConnection => {
+                self.open = None;
+                self.ids = None;
+                self.client = Client::Unknown;
+                self.client_name.clear();
+            }
+            Event::OutOfOrder { stage } => {
+                self.open = None;
+                if !std::mem::replace(&mut self.was_out_of_order, true) {
+                    tracing::warn!(listener = %self.listener.socket, %stage, "the mta sent an event out of order");
+                }
+            }
+            // `Event` may get more variants; none needs anything of us but a reply.
+            _ => {}
+        }
+        if next == Next::Continue && self.session.awaits_decision() {
+            self.session.reply(&Decision::Continue, out)?;
+        }
+        Ok(next)
+    }
+
+    /// Whether a message is in flight.
+    pub(super) fn is_busy(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The number of the message that is open, or was last.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn take_lookups(&mut self) -> Vec<String> {
+        self.open.as_mut().map_or_else(Vec::new, |open| open.message.take_lookups())
+    }
+
+    pub(super) fn answer(&mut self, generation: u64, name: &str, answer: KeyAnswer) {
+        if let Some(open) = self.open.as_mut().filter(|_| generation == self.generation) {
+            open.message.answer(name, answer);
+        }
+    }
+
+    pub(super) fn waits_for_keys(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.message.waits_for_keys())
+    }
+
+    /// Tells the MTA that we are still at work.
+    pub(super) fn keep_alive(&mut self, out: &mut Vec<u8>) {
+        self.session.keep_alive(out);
+    }
+
+    /// Takes the message that is complete, with the time it began.
+    pub(super) fn close_message(&mut self) -> Option<(Closing, SignJob, Instant)> {
+        let open = self.open.take()?;
+        let (closing, job) = open.message.finish(now());
+        Some((closing, job, open.since))
+    }
+
+    /// Writes edits and decision of a verdict.
+    pub(super) fn conclude(&mut self, verdict: &Verdict, out: &mut Vec<u8>) -> Result<(), DialogueError> {
+        verdict.edits.write(&mut self.session, out)?;
+        self.session.reply(&verdict.action.decision(), out)?;
+        Ok(())
+    }
+
+    /// Answers the event with this code after a fault of ours, as well as that still goes: the connection ends after it.
+    pub(super) fn answer_fault(&mut self, code: u8, out: &mut Vec<u8>) {
+        let (decision, raw) = match self.setup.rules.config().policy.on_internal_error {
+            OnFailure::Tempfail => (Decision::TempFail, b't'),
+            OnFailure::Accept => (Decision::Accept, b'a'),
+        };
+        let written = crate::message::guard(|| {
+            if self.session.awaits_decision() { self.session.reply(&decision, out).is_ok() } else { false }
+        });
+        // The session itself broke, before it took the event: the events that are never silent get their reply all the same.
+        let is_answered = Stage::from_code(code)
+            .is_some_and(|stage| !matches!(stage, Stage::Header | Stage::EndOfHeaders | Stage::Body | Stage::Unknown));
+        if written != Ok(true) && is_answered {
+            out.extend_from_slice(&[0, 0, 0, 1, raw]);
+        }
+    }
+
+    /// Whether signatures with `simple` headers may fail because the MTA takes spaces away; asked once the options are agreed.
+    pub(super) fn lacks_leading_space(&self) -> bool {
+        self.session.negotiated().is_some() && self.session.leading_space() == LeadingSpace::OneStripped
+    }
+
+    fn begin(&mut self, envelope: Envelope) {
+        let macros = self.session.macros();
+        let facts = OriginFacts {
+            client: self.client,
+            auth_type: macros.get("{auth_type}"),
+            auth_authen: macros.get("{auth_authen}"),
+            daemon_name: macros.get("{daemon_name}"),
+            daemon_port: macros.get("{daemon_port}"),
+        };
+        let (origin, rule) = origin::decide(&facts, &self.listener.trust);
+        let facts = Facts {
+            queue_id: macros.get("i").filter(|id| !id.is_empty()).map(<[u8]>::to_vec),
+            listener: self.listener.socket.to_string(),
+            origin,
+            rule,
+            client: self.client,
+            client_name: self.client_name.clone(),
+            envelope,
+        };
+        let ids = self.authserv_ids();
+        let message = Message::begin(Arc::clone(&self.setup.rules), self.listener.mode, ids, facts);
+        self.generation = self.generation.wrapping_add(1);
+        self.open = Some(Open { message, since: Instant::now() });
+    }
+
+    /// Our names: the configured one, or the MTA's name from its `j` macro (M26: never the name of a container while the MTA has
+    /// a better one).
+    fn authserv_ids(&mut self) -> Arc<AuthservIds> {
+        let config = self.setup.rules.config();
+        let ids = self.ids.get_or_insert_with(|| {
+            let from_mta = self.session.macros().get_str("j").map(|name| name.trim_end_matches('.'));
+            let own = match (&config.authserv_id, from_mta) {
+                (Some(id), _) => id.clone(),
+                (None, Some(name)) if !name.trim().is_empty() => name.to_owned(),
+                (None, _) => self.host_name.as_ref().to_owned(),
+            };
+            Arc::new(AuthservIds::new(own, &config.remove_authserv_ids))
+        });
+        Arc::clone(ids)
+    }
+}
+
+fn client_of(peer: &Peer<'_>) -> Client {
+    match (peer, peer.ip()) {
+        (Peer::Unix { .. }, _) => Client::Unix,
+        (_, Some(address)) => Client::Ip(address.to_canonical(), peer.port().unwrap_or(u16::MAX)),
+        _ => Client::Unknown,
+    }
+}
+
+fn now() -> UnixTime {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixTime::from_secs(since_epoch.map_or(0, |time| time.as_secs()))
+}

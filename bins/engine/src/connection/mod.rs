@@ -1,0 +1,332 @@
+//! One connection: one task, and the only place that waits, for the socket, for lookups, for deadlines and for the stop.
+//!
+//! ```text
+//!   socket ─► FrameDecoder ─► Dialogue::take ─► out ─► one write
+//!                                 │ names
+//!                                 ▼
+//!                             JoinSet of lookups ─► Dialogue::answer
+//! ```
+//!
+//! Invariants: all replies of a step are one write; lookups of a message run at the same time and end with it; waiting for them at
+//! end of message ends at the deadline; a panic in here ends this connection, after a reply, and no other.
+
+mod dialogue;
+mod stream;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use dkim_core::verify::KeyAnswer;
+use milter_proto::{FrameDecoder, FrameError};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+
+use self::dialogue::{Dialogue, DialogueError, Next};
+pub(crate) use self::stream::Stream;
+use crate::config::Listener;
+use crate::crypto_pool::CryptoPool;
+use crate::dns::Resolver;
+use crate::logging::Logger;
+use crate::message::{Fault, Rules, guard};
+
+/// Between two signs of life while the MTA waits (`milter.md` §12).
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// Most that the buffer for replies keeps between two messages.
+const KEEP_OUT: usize = 16 * 1024;
+
+/// What connections work with; fixed for a connection when it is accepted.
+#[derive(Debug)]
+pub struct Setup {
+    /// How messages are judged and signed.
+    pub rules: Arc<Rules>,
+    /// Who is asked for keys.
+    pub resolver: Resolver,
+}
+
+/// What all connections share, whatever the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) logger: Logger,
+    pub(crate) pool: CryptoPool,
+    /// Our authserv-id where neither the configuration nor the MTA has one.
+    pub(crate) host_name: Arc<str>,
+}
+
+/// Why a connection ended otherwise than by QUIT.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("connection lost")]
+    Lost,
+    #[error("connection lost: {0}")]
+    Io(#[from] io::Error),
+    #[error("no event for {} s", .0.as_secs())]
+    Idle(Duration),
+    #[error("the rest of a packet did not come within {} s", .0.as_secs())]
+    HalfPacket(Duration),
+    #[error("a reply was not taken within {} s", .0.as_secs())]
+    Stuck(Duration),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Dialogue(#[from] DialogueError),
+    #[error("internal error")]
+    Fault,
+    #[error("the daemon stops")]
+    Stopping,
+}
+
+type LookupDone = (u64, String, KeyAnswer);
+
+/// A connection and everything that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    decoder: FrameDecoder,
+    dialogue: Dialogue,
+    out: Vec<u8>,
+    setup: Arc<Setup>,
+    listener: Arc<Listener>,
+    surroundings: Surroundings,
+    lookups: JoinSet<LookupDone>,
+    generation: u64,
+    /// When the packet that is half there must be whole.
+    packet_due: Option<Instant>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        stream: Stream,
+        setup: Arc<Setup>,
+        listener: Arc<Listener>,
+        surroundings: Surroundings,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let dialogue = Dialogue::new(Arc::clone(&setup), Arc::clone(&listener), Arc::clone(&surroundings.host_name));
+        Self {
+            stream,
+            decoder: FrameDecoder::new(setup.rules.config().limits.frame),
+            dialogue,
+            out: Vec::new(),
+            setup,
+            listener,
+            surroundings,
+            lookups: JoinSet::new(),
+            generation: 0,
+            packet_due: None,
+            stop,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(crate) async fn serve(mut self) {
+        let Err(end) = self.run().await else { return };
+        let listener = &self.listener.socket;
+        match end {
+            End::Stopping => tracing::debug!(%listener, "connection closed: {end}"),
+            // Postfix closes without QUIT where it has no more use for the filter.
+            End::Lost | End::Io(_) if !self.dialogue.is_busy() => tracing::debug!(%listener, "{end}"),
+            End::Idle(_) => tracing::info!(%listener, "connection closed: {end}"),
+            End::Lost | End::Io(_) => tracing::info!(%listener, "{end} in the middle of a message"),
+            _ => tracing::warn!(%listener, "connection closed: {end}"),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), End> {
+        let mut is_told = false;
+        loop {
+            while let Some(frame) = self.decoder.next_frame()? {
+                let code = frame.code;
+                let Ok(taken) = guard(|| self.dialogue.take(frame, &mut self.out)) else {
+                    self.dialogue.answer_fault(code, &mut self.out);
+                    self.flush().await?;
+                    return Err(End::Fault);
+                };
+                match taken? {
+                    Next::Continue => self.start_lookups().await,
+                    Next::EndOfMessage => {
+                        self.start_lookups().await;
+                        self.end_of_message().await?;
+                    }
+                    Next::Quit => return self.flush().await,
+                }
+            }
+            self.flush().await?;
+            if !is_told && self.dialogue.lacks_leading_space() {
+                is_told = true;
+                tracing::debug!(listener = %self.listener.socket,
+                    "the mta strips spaces from header values: signatures with simple headers may fail");
+            }
+            self.wait_for_octets().await?;
+        }
+    }
+
+    /// Waits until octets came; takes answers to lookups meanwhile.
+    async fn wait_for_octets(&mut self) -> Result<(), End> {
+        let limits = &self.setup.rules.config().limits;
+        let (idle, packet) = (limits.idle, limits.packet);
+        let due = if self.decoder.is_inside_frame() {
+            // From its first octet on, however slowly the others trickle in.
+            *self.packet_due.get_or_insert_with(|| after(packet))
+        } else {
+            self.packet_due = None;
+            after(idle)
+        };
+        loop {
+            if *self.stop.borrow() && !self.dialogue.is_busy() {
+                return Err(End::Stopping);
+            }
+            tokio::select! {
+                biased;
+                changed = self.stop.changed() => {
+                    if changed.is_err() {
+                        return Err(End::Stopping);
+                    }
+                }
+                Some(done) = self.lookups.join_next() => self.answered(done),
+                read = self.stream.read(self.decoder.space()) => {
+                    let octets = read?;
+                    if octets == 0 {
+                        self.decoder.end()?;
+                        return Err(End::Lost);
+                    }
+                    self.decoder.filled(octets);
+                    return Ok(());
+                }
+                () = sleep_until(due) => {
+                    return Err(if self.packet_due.is_some() { End::HalfPacket(packet) } else { End::Idle(idle) });
+                }
+            }
+        }
+    }
+
+    /// Starts the lookups that the message asked for. One that the cache can answer is answered at once, without a task.
+    async fn start_lookups(&mut self) {
+        let generation = self.dialogue.generation();
+        if generation != self.generation {
+            // A new message: what was asked for the old one is of no interest.
+            self.generation = generation;
+            self.lookups.abort_all();
+            self.lookups = JoinSet::new();
+        }
+        for name in self.dialogue.take_lookups() {
+            let resolver = self.setup.resolver.clone();
+            let mut lookup = Box::pin(async move {
+                let answer = resolver.key(&name).await;
+                (generation, name, answer)
+            });
+            let at_once = std::future::poll_fn(|context| match lookup.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            match at_once.await {
+                Some(done) => self.answered(Ok(done)),
+                None => {
+                    self.lookups.spawn(lookup);
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, done: Result<LookupDone, JoinError>) {
+        match done {
+            Ok((generation, name, answer)) => self.dialogue.answer(generation, &name, answer),
+            // A panic in a lookup leaves its key unanswered, which is `temperror`; the hook has logged where.
+            Err(error) => tracing::error!(listener = %self.listener.socket, "a lookup failed: {error}"),
+        }
+    }
+
+    /// Joins the lookups, signs, answers.
+    async fn end_of_message(&mut self) -> Result<(), End> {
+        let arrived = Instant::now();
+        self.join_lookups().await?;
+        let waited = arrived.elapsed();
+        let Some((closing, job, since)) = self.dialogue.close_message() else { return Ok(()) };
+        let signed =
+            if job.may_block() { self.on_another_thread(move || job.run()).await? } else { guard(|| job.run()) };
+        let verdict = closing.verdict(signed, since.elapsed(), waited);
+        self.dialogue.conclude(&verdict, &mut self.out)?;
+        self.flush().await?;
+        self.surroundings.logger.log(verdict.record);
+        Ok(())
+    }
+
+    /// Waits for the answers that count, at most until the deadline.
+    async fn join_lookups(&mut self) -> Result<(), End> {
+        let deadline = after(self.setup.rules.config().dns.deadline);
+        let mut progress = progress();
+        let mut has_early_octets = false;
+        while self.dialogue.waits_for_keys() && !self.lookups.is_empty() {
+            tokio::select! {
+                biased;
+                Some(done) = self.lookups.join_next() => self.answered(done),
+                () = sleep_until(deadline) => break,
+                _ = progress.tick() => self.sign_of_life().await?,
+                // The MTA has nothing to say now: this is how its end shows. What it says too early is kept for its turn.
+                read = self.stream.read(self.decoder.space()), if !has_early_octets => {
+                    let octets = read?;
+                    if octets == 0 {
+                        return Err(End::Lost);
+                    }
+                    self.decoder.filled(octets);
+                    has_early_octets = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs work in the pool, with signs of life for the MTA when the pool is busy.
+    async fn on_another_thread<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, Fault>, End> {
+        let pool = self.surroundings.pool.clone();
+        let mut done = std::pin::pin!(async move { pool.run(work).await });
+        let mut progress = progress();
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut done => return Ok(result.map_err(|_error| Fault)),
+                _ = progress.tick() => self.sign_of_life().await?,
+            }
+        }
+    }
+
+    async fn sign_of_life(&mut self) -> Result<(), End> {
+        self.dialogue.keep_alive(&mut self.out);
+        self.flush().await
+    }
+
+    /// Writes everything there is to write, in one go.
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let limit = self.setup.rules.config().limits.packet;
+        match timeout_at(after(limit), self.stream.write_all(&self.out)).await {
+            Ok(written) => written?,
+            Err(_elapsed) => return Err(End::Stuck(limit)),
+        }
+        self.out.clear();
+        self.out.shrink_to(KEEP_OUT);
+        Ok(())
+    }
+}
+
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    // A time beyond the end of all clocks: a century will do.
+    now.checked_add(time).or_else(|| now.checked_add(Duration::from_secs(3_000_000_000))).unwrap_or(now)
+}
+
+fn progress() -> tokio::time::Interval {
+    let mut progress = interval_at(after(PROGRESS), PROGRESS);
+    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    progress
+}

@@ -1,0 +1,200 @@
+//! What to do with a message, decided once its header section is complete.
+//!
+//! Pure functions over the listener's mode, the origin and the header section. Ours is signed and never judged, everything
+//! else is judged and never signed (`milter.md` §6, `standards.md` L-8). Each way not to sign has a reason of its own: "not
+//! signed, no log at all" (M07) is what operators fight with most.
+
+use dkim_core::domain::DomainName;
+use dkim_core::header::HeaderBlock;
+
+use super::author::{self, AuthorError};
+use super::headers::HeaderTrouble;
+use super::origin::{Origin, OriginRule};
+use crate::config::{Mode, SigningDomains};
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Whether and how to sign.
+    pub sign: SignPlan,
+    /// Whether to verify.
+    pub verify: bool,
+    /// The author domain, or why there is none.
+    pub author: Result<DomainName, AuthorError>,
+}
+
+/// Whether and how to sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignPlan {
+    /// With this rule (an index into [`SigningDomains::rules`]).
+    Rule(usize),
+    /// Not at all.
+    Skip(SignSkip),
+}
+
+/// Why a message is not signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignSkip {
+    /// The listener does not sign.
+    Mode,
+    /// No domain is configured to be signed for.
+    NoDomains,
+    /// The mail is not ours; the rule that found that.
+    NotOurs(OriginRule),
+    /// The header section is not complete here.
+    Header(HeaderTrouble),
+    /// No author domain.
+    Author(AuthorError),
+    /// No rule for the author domain; the rule that came nearest.
+    NoRule(Option<String>),
+    /// A CR or LF that is no line end: what the receiver sees may differ from what was signed (X-6).
+    BareLineEnds,
+    /// Every signature that we would make is there already and valid (M11).
+    AlreadySigned,
+    /// No key of the rule can be used.
+    NoUsableKey,
+}
+
+impl SignSkip {
+    /// The word for logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Mode => "mode",
+            Self::NoDomains => "no-domains",
+            Self::NotOurs(rule) => rule.as_str(),
+            Self::Header(trouble) => trouble.code(),
+            Self::Author(error) => error.code(),
+            Self::NoRule(_) => "no-rule-for-author-domain",
+            Self::BareLineEnds => "bare-line-ends",
+            Self::AlreadySigned => "already-signed",
+            Self::NoUsableKey => "no-usable-key",
+        }
+    }
+
+    /// What an operator may want to know next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotOurs(_) => Some(
+                "clients whose mail is ours: authenticated, [trust] daemon_names, daemon_ports, networks".to_owned(),
+            ),
+            Self::NoRule(Some(nearest)) => Some(format!("nearest rule: {nearest}")),
+            Self::Author(error) => Some(error.to_string()),
+            Self::AlreadySigned => Some(
+                "the message passed here before; receive_override_options=no_milters behind a content filter"
+                    .to_owned(),
+            ),
+            Self::BareLineEnds => Some("the body or header holds a CR or LF that is no line end".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Plans for one message.
+#[must_use]
+pub fn plan(
+    mode: Mode,
+    (origin, rule): (Origin, OriginRule),
+    headers: &HeaderBlock,
+    trouble: Option<HeaderTrouble>,
+    domains: &SigningDomains,
+) -> Plan {
+    let author = author_of(headers);
+    let skip = |skip| SignPlan::Skip(skip);
+    let sign = match (&author, trouble) {
+        _ if !mode.signs() => skip(SignSkip::Mode),
+        _ if !origin.is_ours() => skip(SignSkip::NotOurs(rule)),
+        _ if domains.is_empty() => skip(SignSkip::NoDomains),
+        (_, Some(trouble)) => skip(SignSkip::Header(trouble)),
+        (Err(error), None) => skip(SignSkip::Author(*error)),
+        (Ok(author), None) => domains.index_for(author).map_or_else(
+            || skip(SignSkip::NoRule(domains.nearest_miss(author).map(|nearest| nearest.pattern.to_string()))),
+            SignPlan::Rule,
+        ),
+    };
+    Plan { sign, verify: mode.verifies() && !origin.is_ours(), author }
+}
+
+/// The author domain of a header section: of its one From field.
+///
+/// RFC 6376 §5.4 wants From signed; with none, or with two, nobody can say which one a reader will be shown (D-29).
+fn author_of(headers: &HeaderBlock) -> Result<DomainName, AuthorError> {
+    let mut fields = headers.iter().filter(|field| field.is_named("From"));
+    let from = fields.next().ok_or(AuthorError::Missing)?;
+    if fields.next().is_some() {
+        return Err(AuthorError::SeveralFields);
+    }
+    author::author_domain(from.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use dkim_core::header::HeaderLimits;
+
+    use super::*;
+    use crate::config::{DomainPattern, SigningDomain, SigningOptions};
+
+    fn domains() -> SigningDomains {
+        let pattern: DomainPattern = "example.com".parse().unwrap();
+        SigningDomains::new(vec![SigningDomain {
+            signing_domain: pattern.domain().clone(),
+            pattern,
+            keys: Vec::new(),
+            allow_ed25519_only: false,
+            options: SigningOptions::default(),
+            defined_at: String::new(),
+        }])
+    }
+
+    fn planned(mode: Mode, origin: (Origin, OriginRule), fields: &[&str], trouble: Option<HeaderTrouble>) -> Plan {
+        let mut builder = HeaderBlock::builder(HeaderLimits::default());
+        for from in fields {
+            builder.push(b"From", from.as_bytes()).unwrap();
+        }
+        plan(mode, origin, &builder.finish(), trouble, &domains())
+    }
+
+    const OURS: (Origin, OriginRule) = (Origin::Submission, OriginRule::Authenticated);
+    const THEIRS: (Origin, OriginRule) = (Origin::Inbound, OriginRule::NotTrusted);
+
+    #[test]
+    fn l8_ours_is_signed_and_theirs_is_verified() {
+        let from = [" a@example.com"];
+        let plan = planned(Mode::Both, OURS, &from, None);
+        assert_eq!((plan.sign, plan.verify), (SignPlan::Rule(0), false));
+        let plan = planned(Mode::Both, THEIRS, &from, None);
+        assert_eq!((plan.sign, plan.verify), (SignPlan::Skip(SignSkip::NotOurs(OriginRule::NotTrusted)), true));
+    }
+
+    #[test]
+    fn a_listener_does_what_its_mode_says() {
+        let from = [" a@example.com"];
+        for (mode, signs, verifies) in [
+            (Mode::Both, true, true),
+            (Mode::Sign, true, false),
+            (Mode::Verify, false, true),
+            (Mode::Off, false, false),
+        ] {
+            assert_eq!(matches!(planned(mode, OURS, &from, None).sign, SignPlan::Rule(0)), signs, "{mode}");
+            assert_eq!(planned(mode, THEIRS, &from, None).verify, verifies, "{mode}");
+            assert!(!planned(mode, OURS, &from, None).verify, "own mail is never judged");
+        }
+    }
+
+    #[test]
+    fn m07_each_way_not_to_sign_has_its_reason() {
+        for (fields, trouble, code) in [
+            (&[][..], None, "from-missing"),
+            (&[" a@example.com", " a@example.com"], None, "from-several-fields"),
+            (&[" a@example.com, b@example.org"], None, "from-several-domains"),
+            (&[" a@www.example.com"], None, "no-rule-for-author-domain"),
+            (&[" a@example.com"], Some(HeaderTrouble::TooManyOctets), "header-too-large"),
+        ] {
+            match planned(Mode::Both, OURS, fields, trouble).sign {
+                SignPlan::Skip(skip) => assert_eq!(skip.code(), code),
+                SignPlan::Rule(_) => panic!("signed: {code}"),
+            }
+        }
+    }
+}

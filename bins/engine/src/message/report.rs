@@ -1,0 +1,207 @@
+//! The log record of a message: what was done, and why. The fields are those of `docs/operations.md`.
+
+use std::time::Duration;
+
+use dkim_core::verify::SignatureReport;
+
+use super::author::AuthorError;
+use super::body_facts::BodyFacts;
+use super::envelope::Envelope;
+use super::headers::HeaderTrouble;
+use super::origin::{Client, Origin, OriginRule};
+use super::results::{DkimResults, MAX_RESULTS, summary};
+use super::verdict::Action;
+use super::work::{Attempt, AttemptOutcome, Signed};
+use crate::logging::{Priority, Record};
+use dkim_core::domain::DomainName;
+
+/// What is known of a message without looking into it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The MTA's queue id.
+    pub queue_id: Option<Vec<u8>>,
+    /// The socket it came in by.
+    pub listener: String,
+    /// Whose mail it is.
+    pub origin: Origin,
+    /// The rule that said so.
+    pub rule: OriginRule,
+    /// The client.
+    pub client: Client,
+    /// The client's name as the MTA knows it.
+    pub client_name: Vec<u8>,
+    /// The envelope.
+    pub envelope: Envelope,
+}
+
+/// Everything that goes into the record.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) author: Option<&'a Result<DomainName, AuthorError>>,
+    pub(super) signed: Option<&'a Signed>,
+    pub(super) dkim: Option<DkimResults<'a>>,
+    pub(super) trouble: Option<HeaderTrouble>,
+    pub(super) is_fault: bool,
+    pub(super) header_fields: u64,
+    pub(super) header_has_bare_cr: bool,
+    pub(super) body: &'a BodyFacts,
+    pub(super) removed: usize,
+    pub(super) action: Action,
+    pub(super) took: Duration,
+    pub(super) waited: Duration,
+}
+
+impl Report<'_> {
+    pub(super) fn to_record(&self) -> Record {
+        let facts = self.facts;
+        let priority = if self.is_fault { Priority::Error } else { Priority::Info };
+        let mut record = Record::new(priority, "message")
+            .with("queue_id", facts.queue_id.as_deref().unwrap_or(b"-"))
+            .with("listener", facts.listener.as_str())
+            .with("origin", facts.origin.as_str())
+            .with("rule", facts.rule.as_str())
+            .with("client", facts.client.to_string())
+            .with("client_name", facts.client_name.as_slice())
+            .with("mail_from", facts.envelope.sender_domain())
+            .with("rcpts", facts.envelope.recipients_seen());
+        match self.author {
+            Some(Ok(author)) => record.push("author", author.as_str()),
+            Some(Err(error)) => record.push("author", error.code()),
+            None => {}
+        }
+        if let Some(signed) = self.signed {
+            push_signed(&mut record, signed, self.body);
+        }
+        if let Some(dkim) = self.dkim {
+            push_dkim(&mut record, dkim);
+        }
+        if let Some(trouble) = self.trouble {
+            record.push("limit", trouble.code());
+        }
+        let marks = self.marks();
+        if !marks.is_empty() {
+            record.push("marks", marks.join(","));
+        }
+        record.push("removed", self.removed);
+        record.push("action", self.action.as_str());
+        if self.is_fault {
+            record.push("fault", "internal-error");
+        }
+        if let Action::Tempfail(cause) = self.action {
+            record.push("action_reason", cause.code());
+        }
+        record.push("header_fields", self.header_fields);
+        record.push("size", self.body.octets);
+        record.push("ms", milliseconds(self.took));
+        record.push("dns_ms", milliseconds(self.waited));
+        record
+    }
+
+    fn marks(&self) -> Vec<&'static str> {
+        let marks = [
+            (self.header_has_bare_cr, "header-bare-cr"),
+            (self.body.bare_cr, "bare-cr"),
+            (self.body.bare_lf, "bare-lf"),
+            (self.body.nul, "nul"),
+        ];
+        marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect()
+    }
+}
+
+fn push_signed(record: &mut Record, signed: &Signed, body: &BodyFacts) {
+    let attempts = match signed {
+        Signed::Skipped(skip) => {
+            record.push("sign", "skipped");
+            record.push("sign_reason", skip.code());
+            if let Some(hint) = skip.hint() {
+                record.push("hint", hint);
+            }
+            return;
+        }
+        Signed::Tried(attempts) => attempts,
+    };
+    let good = attempts.iter().filter(|attempt| attempt.is_good()).count();
+    record.push(
+        "sign",
+        if good == attempts.len() {
+            "done"
+        } else if good > 0 {
+            "partly"
+        } else {
+            "failed"
+        },
+    );
+    let reason = attempts.iter().find_map(|attempt| match &attempt.outcome {
+        AttemptOutcome::KeyFailed(cause) | AttemptOutcome::MessageRefused(cause) => Some(cause),
+        AttemptOutcome::Made(_) | AttemptOutcome::AlreadyThere => None,
+    });
+    if let Some(reason) = reason {
+        record.push("sign_reason", reason.as_str());
+    }
+    for (name, attempt) in NUMBERED_SIGNED.iter().zip(attempts) {
+        record.push(name, attempt.describe());
+    }
+    // What often breaks signatures between us and the receiver (M13).
+    let risks = [(body.eight_bit, "8bit-body"), (body.long_line, "line>998")];
+    let risks: Vec<&str> = risks.into_iter().filter_map(|(is_set, risk)| is_set.then_some(risk)).collect();
+    if good > 0 && !risks.is_empty() {
+        record.push("risk", risks.join(","));
+    }
+}
+
+impl Attempt {
+    fn is_good(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::Made(_) | AttemptOutcome::AlreadyThere)
+    }
+
+    fn describe(&self) -> String {
+        let what = match self.outcome {
+            AttemptOutcome::Made(_) => "made",
+            AttemptOutcome::AlreadyThere => "already-there",
+            AttemptOutcome::KeyFailed(_) => "key-failed",
+            AttemptOutcome::MessageRefused(_) => "refused",
+        };
+        let algorithm = self.algorithm.map_or("-", |algorithm| algorithm.as_str());
+        format!("{what} d={} s={} a={algorithm}", self.domain, self.selector)
+    }
+}
+
+fn push_dkim(record: &mut Record, dkim: DkimResults<'_>) {
+    record.push("dkim", summary(dkim));
+    if let DkimResults::Reports(reports) = dkim {
+        for (name, report) in NUMBERED_DKIM.iter().zip(reports.iter().take(MAX_RESULTS)) {
+            record.push(name, describe(report));
+        }
+        if reports.len() > NUMBERED_DKIM.len() {
+            record.push("signatures", reports.len());
+        }
+    }
+}
+
+fn describe(report: &SignatureReport) -> String {
+    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let mut text = format!(
+        "{} d={} s={} a={}",
+        report.outcome.result(),
+        or_dash(report.domain.as_ref().map(DomainName::as_str)),
+        or_dash(report.selector.as_ref().map(dkim_core::domain::Selector::as_str)),
+        or_dash(report.algorithm.as_deref()),
+    );
+    if report.outcome.result() != "pass" {
+        text.push_str(": ");
+        text.push_str(&report.outcome.to_string());
+    }
+    text
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Names of fields are constants; a record lists the first few of many signatures.
+const NUMBERED_DKIM: [&str; 10] =
+    ["dkim_1", "dkim_2", "dkim_3", "dkim_4", "dkim_5", "dkim_6", "dkim_7", "dkim_8", "dkim_9", "dkim_10"];
+
+const NUMBERED_SIGNED: [&str; 8] =
+    ["signed_1", "signed_2", "signed_3", "signed_4", "signed_5", "signed_6", "signed_7", "signed_8"];

@@ -1,0 +1,187 @@
+//! The Authentication-Results field of a message that was judged.
+//!
+//! RFC 8601 §2.7.1 and `standards.md` H-4, H-7: one `dkim` result a signature with `header.d`, `header.i`, `header.s`, `header.a` and
+//! `header.b`, and `dkim=none` for a message without any. The reason says why a signature does not count. Everything in it is ASCII
+//! unless the message is internationalized mail.
+
+use dkim_core::auth_results::{AuthResults, Charset, FormatError, FormatOptions, ResInfo};
+use dkim_core::verify::SignatureReport;
+
+use super::headers::HeaderTrouble;
+
+/// Signatures that get a result of their own; a receiver has no use for more.
+pub const MAX_RESULTS: usize = 20;
+
+/// What DKIM has to say about a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum DkimResults<'a> {
+    /// One report a signature, in the order of the message.
+    Reports(&'a [SignatureReport]),
+    /// The header section could not be looked at as a whole; how many signatures it has.
+    Incomplete(HeaderTrouble, u64),
+}
+
+/// The value of the field, with its leading space and its folds.
+///
+/// # Errors
+///
+/// [`FormatError`] for an authserv-id that cannot be written.
+pub(super) fn field_value(
+    authserv_id: &str,
+    results: DkimResults<'_>,
+    remark: Option<&str>,
+    is_smtputf8: bool,
+) -> Result<String, FormatError> {
+    let mut field = AuthResults::new(authserv_id);
+    field.results = infos(results);
+    if let (Some(remark), Some(first)) = (remark, field.results.first_mut()) {
+        first.comments.push(remark.to_owned());
+    }
+    let mut options = FormatOptions::default();
+    if is_smtputf8 {
+        options.charset = Charset::Utf8;
+    }
+    field.to_field_value(&options)
+}
+
+/// The one word for all signatures together: that of the best one.
+#[must_use]
+pub(super) fn summary(results: DkimResults<'_>) -> &'static str {
+    match results {
+        DkimResults::Incomplete(_, 0) | DkimResults::Reports([]) => "none",
+        DkimResults::Incomplete(..) => "permerror",
+        DkimResults::Reports(reports) => {
+            let has = |word: &str| reports.iter().any(|report| report.outcome.result() == word);
+            ["pass", "policy", "temperror", "fail", "permerror"]
+                .into_iter()
+                .find(|word| has(word))
+                .unwrap_or("permerror")
+        }
+    }
+}
+
+fn infos(results: DkimResults<'_>) -> Vec<ResInfo> {
+    let reports = match results {
+        DkimResults::Reports([]) | DkimResults::Incomplete(_, 0) => return vec![ResInfo::new("dkim", "none")],
+        DkimResults::Incomplete(trouble, _) => {
+            return vec![ResInfo::new("dkim", "permerror").with_reason(trouble.text())];
+        }
+        DkimResults::Reports(reports) => reports,
+    };
+    let mut infos: Vec<ResInfo> = reports.iter().take(MAX_RESULTS).map(info).collect();
+    let hidden = reports.len().saturating_sub(infos.len());
+    if hidden > 0
+        && let Some(last) = infos.last_mut()
+    {
+        last.comments.push(format!("{hidden} more signatures not shown"));
+    }
+    infos
+}
+
+fn info(report: &SignatureReport) -> ResInfo {
+    let mut info = ResInfo::new("dkim", report.outcome.result());
+    if report.outcome.result() != "pass" {
+        info = info.with_reason(report.outcome.to_string());
+    }
+    if report.testing {
+        // RFC 6376 §3.6.1 on t=y: "Verifiers MUST NOT treat messages from Signers in testing mode differently from unsigned email".
+        info = info.with_comment("test mode");
+    }
+    if let Some(domain) = &report.domain {
+        info = info.with_prop("header", "d", domain.as_str());
+        // RFC 6376 §3.5: "If this tag is not present, Verifiers should behave as though "i=@d" were specified."
+        let identity = report.identity.as_ref().map_or_else(|| format!("@{domain}"), ToString::to_string);
+        info = info.with_prop("header", "i", identity);
+    }
+    if let Some(selector) = &report.selector {
+        info = info.with_prop("header", "s", selector.as_str());
+    }
+    if let Some(algorithm) = &report.algorithm {
+        info = info.with_prop("header", "a", algorithm);
+    }
+    if !report.b_start.is_empty() {
+        info = info.with_prop("header", "b", &report.b_start);
+    }
+    info
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dkim_core::UnixTime;
+    use dkim_core::body_hash::BodyHashPlan;
+    use dkim_core::crypto::Backend;
+    use dkim_core::header::{HeaderBlock, HeaderLimits};
+    use dkim_core::verify::{Verification, VerifyPolicy};
+
+    use super::*;
+
+    /// Reports about signatures whose keys nobody looks up.
+    fn reports(signatures: &[&str]) -> Vec<SignatureReport> {
+        let mut builder = HeaderBlock::builder(HeaderLimits::default());
+        for value in signatures {
+            builder.push(b"DKIM-Signature", value.as_bytes()).unwrap();
+        }
+        let mut plan = BodyHashPlan::new(Backend::default());
+        let verification = Verification::start(
+            Arc::new(builder.finish()),
+            UnixTime::from_secs(1_700_000_000),
+            &VerifyPolicy::default(),
+            &mut plan,
+        );
+        verification.finish(&plan.start().finish())
+    }
+
+    const SIGNATURE: &str = " v=1; a=rsa-sha256; d=example.com; s=sel; h=from; i=jo@mail.example.com; \
+        bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=abcd/efgh+ij=";
+
+    #[test]
+    fn h4_each_signature_has_its_properties() {
+        let reports = reports(&[SIGNATURE, " v=1; d=x(y; garbage"]);
+        let value = field_value("mx.example", DkimResults::Reports(&reports), None, false).unwrap();
+        assert_eq!(
+            value,
+            " mx.example;\r\n\tdkim=temperror reason=\"no answer about the key in time\" header.d=example.com\r\n\t\
+             header.i=jo@mail.example.com header.s=sel header.a=rsa-sha256\r\n\theader.b=\"abcd/efg\";\r\n\t\
+             dkim=permerror reason=\"signature syntax error\""
+        );
+        assert_eq!(summary(DkimResults::Reports(&reports)), "temperror");
+    }
+
+    #[test]
+    fn h7_unsigned_mail_is_none() {
+        let none = DkimResults::Reports(&[]);
+        assert_eq!(field_value("mx.example", none, None, false).unwrap(), " mx.example;\r\n\tdkim=none");
+        assert_eq!(summary(none), "none");
+        let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyFields, 0);
+        assert_eq!(field_value("mx.example", incomplete, None, false).unwrap(), " mx.example;\r\n\tdkim=none");
+    }
+
+    #[test]
+    fn a_header_section_over_the_limit_is_a_permerror() {
+        let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyOctets, 3);
+        assert_eq!(
+            field_value("mx.example", incomplete, None, false).unwrap(),
+            " mx.example;\r\n\tdkim=permerror reason=\"header section is larger than the local limit\""
+        );
+        assert_eq!(summary(incomplete), "permerror");
+    }
+
+    #[test]
+    fn two_hundred_signatures_are_twenty_results_and_a_count() {
+        let reports = reports(&[SIGNATURE; 200]);
+        let value = field_value("mx.example", DkimResults::Reports(&reports), Some("bare CR or LF"), false).unwrap();
+        assert_eq!(value.matches("dkim=").count(), 20);
+        assert_eq!(value.matches("dkim=policy (180 more signatures not shown)").count(), 1, "{value}");
+        assert!(value.contains("dkim=temperror (bare CR or LF)"), "{value}");
+    }
+
+    #[test]
+    fn h6_only_internationalized_mail_gets_utf8() {
+        let reports = reports(&[&SIGNATURE.replace("jo@", "j\u{f6}@")]);
+        let results = DkimResults::Reports(&reports);
+        assert!(field_value("mx.example", results, None, false).unwrap().is_ascii());
+        assert!(field_value("mx.example", results, None, true).unwrap().contains("header.i=j\u{f6}@mail.example.com"));
+    }
+}

@@ -1,0 +1,71 @@
+//! What messages are judged and signed by: the configuration with its keys, made ready once.
+
+use std::sync::Arc;
+
+use dkim_core::crypto::SigningKey;
+use dkim_core::sign::SignatureSpec;
+use dkim_core::verify::VerifyPolicy;
+
+use crate::config::{Config, SigningDomain};
+use crate::keys::{DomainKeys, FailedKey, Keys};
+
+/// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
+#[derive(Debug)]
+pub struct Rules {
+    config: Config,
+    verify: VerifyPolicy,
+    signers: Vec<DomainSigners>,
+}
+
+/// Who signs for the authors of one rule.
+#[derive(Debug)]
+pub struct DomainSigners {
+    /// One for each usable key, in the order of the configuration.
+    pub signers: Vec<Signer>,
+    /// Keys that cannot be used.
+    pub failed: Vec<FailedKey>,
+}
+
+/// A key and what to do with it.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// What a signature looks like.
+    pub spec: SignatureSpec,
+    /// The key.
+    pub key: Arc<dyn SigningKey>,
+}
+
+impl Rules {
+    /// Rules from a configuration and its keys.
+    #[must_use]
+    pub fn new(config: Config, keys: &Keys) -> Self {
+        let none = DomainKeys::default();
+        let signers = config.domains.rules().iter().enumerate().map(|(index, rule)| {
+            let keys = keys.of_rule(index).unwrap_or(&none);
+            let signers = keys
+                .usable
+                .iter()
+                .map(|key| Signer { spec: rule.signature_spec(&key.selector), key: Arc::clone(&key.key) });
+            DomainSigners { signers: signers.collect(), failed: keys.failed.clone() }
+        });
+        Self { signers: signers.collect(), verify: config.verify.policy(&config.limits), config }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What a verifier accepts.
+    #[must_use]
+    pub fn verify_policy(&self) -> &VerifyPolicy {
+        &self.verify
+    }
+
+    /// The rule with this index, with its signers.
+    #[must_use]
+    pub fn signers(&self, rule: usize) -> Option<(&SigningDomain, &DomainSigners)> {
+        self.config.domains.rules().get(rule).zip(self.signers.get(rule))
+    }
+}

@@ -1,0 +1,221 @@
+//! From outcomes to what the MTA is told: the decision, and the edits of the header section.
+//!
+//! Policy is applied here and nowhere else. By default nothing but a fault of our own is answered with 451: a message over a limit
+//! would be over it at every try, and mail that cannot be judged because DNS is down is worth more than none.
+
+use dkim_core::verify::{Outcome, SignatureReport};
+use milter_proto::{Decision, EditError, Edits, Place, ReplyCode};
+
+use super::headers::HeaderTrouble;
+use super::own_fields::AUTHENTICATION_RESULTS;
+use super::work::{AttemptOutcome, Signed};
+use crate::config::{OnFailure, OnKeyError, Policy};
+
+/// What the MTA is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The message passes, with the edits.
+    Accept,
+    /// The sender is to try again later.
+    Tempfail(TempfailCause),
+}
+
+/// Why a message is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TempfailCause {
+    /// A key could not be looked up.
+    Dns,
+    /// A mistake of ours.
+    InternalError,
+    /// A limit was exceeded.
+    Limit,
+    /// A signing key cannot be used.
+    Key,
+}
+
+impl TempfailCause {
+    /// The word for logs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Dns => "dns-failure",
+            Self::InternalError => "internal-error",
+            Self::Limit => "limit",
+            Self::Key => "key-error",
+        }
+    }
+
+    /// What the SMTP client reads (RFC 6376 §6.1.2 and RFC 7372 for the codes).
+    fn reply(self) -> (u16, u16, &'static str) {
+        match self {
+            Self::Dns => (7, 5, "key for the DKIM signature is not available, try again later"),
+            Self::InternalError => (3, 0, "message cannot be processed now, try again later"),
+            Self::Limit => (3, 4, "message exceeds a limit of this system"),
+            Self::Key => (7, 5, "message cannot be signed now, try again later"),
+        }
+    }
+}
+
+impl Action {
+    /// The word for logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Tempfail(_) => "tempfail",
+        }
+    }
+
+    /// The decision at end of message.
+    #[must_use]
+    pub fn decision(self) -> Decision {
+        match self {
+            Self::Accept => Decision::Continue,
+            Self::Tempfail(cause) => {
+                let (subject, detail, text) = cause.reply();
+                ReplyCode::builder(451).map_or(Decision::TempFail, |builder| {
+                    Decision::ReplyCode(builder.enhanced(subject, detail).text(text).build())
+                })
+            }
+        }
+    }
+}
+
+/// Everything that can put a message off.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcomes<'a> {
+    /// Whether work on the message ended in a fault of ours.
+    pub is_fault: bool,
+    /// Why the header section is not complete, if it is not.
+    pub trouble: Option<HeaderTrouble>,
+    /// Signatures of a message that was judged.
+    pub reports: &'a [SignatureReport],
+    /// What became of signing.
+    pub signed: Option<&'a Signed>,
+    /// What the signing domain wants when a key fails.
+    pub on_key_error: OnKeyError,
+}
+
+/// Applies the policy.
+#[must_use]
+pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
+    if outcomes.is_fault && policy.on_internal_error == OnFailure::Tempfail {
+        return Action::Tempfail(TempfailCause::InternalError);
+    }
+    if outcomes.trouble.is_some_and(HeaderTrouble::is_limit) && policy.on_limit == OnFailure::Tempfail {
+        return Action::Tempfail(TempfailCause::Limit);
+    }
+    // RFC 6376 §6.3 lets only TEMPFAIL give a 4xx, and with a good signature nothing is missing.
+    let has = |wanted: fn(&Outcome) -> bool| outcomes.reports.iter().any(|report| wanted(&report.outcome));
+    if policy.on_dns_failure == OnFailure::Tempfail
+        && has(|outcome| matches!(outcome, Outcome::TempError(_)))
+        && !has(|outcome| matches!(outcome, Outcome::Pass))
+    {
+        return Action::Tempfail(TempfailCause::Dns);
+    }
+    if outcomes.on_key_error == OnKeyError::Tempfail && outcomes.signed.is_some_and(has_key_failure) {
+        return Action::Tempfail(TempfailCause::Key);
+    }
+    Action::Accept
+}
+
+fn has_key_failure(signed: &Signed) -> bool {
+    match signed {
+        Signed::Skipped(skip) => matches!(skip, super::plan::SignSkip::NoUsableKey),
+        Signed::Tried(attempts) => {
+            attempts.iter().any(|attempt| matches!(attempt.outcome, AttemptOutcome::KeyFailed(_)))
+        }
+    }
+}
+
+/// The edits: forged fields go, always; new fields come when the message passes.
+///
+/// New signatures stand above everything in the message (RFC 6376 §5.6), our results on top of all (RFC 8601 §4).
+///
+/// # Errors
+///
+/// [`EditError`] for a new field that must not be sent: a mistake of ours. The removals can be had alone with no new fields.
+pub fn edits(
+    doomed: &[u32],
+    results: Option<&str>,
+    signed: Option<&Signed>,
+    is_smtputf8: bool,
+) -> Result<Edits, EditError> {
+    let mut edits = Edits::new();
+    if is_smtputf8 {
+        edits.allow_non_ascii();
+    }
+    for occurrence in doomed {
+        edits.delete(AUTHENTICATION_RESULTS.as_bytes(), *occurrence)?;
+    }
+    if let Some(value) = results {
+        edits.insert(Place::Top, AUTHENTICATION_RESULTS.as_bytes(), value.as_bytes())?;
+    }
+    if let Some(Signed::Tried(attempts)) = signed {
+        for attempt in attempts {
+            if let AttemptOutcome::Made(field) = &attempt.outcome {
+                edits.insert(Place::Top, field.name.as_bytes(), field.value.as_bytes())?;
+            }
+        }
+    }
+    Ok(edits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::plan::SignSkip;
+
+    const NOTHING: Outcomes<'static> =
+        Outcomes { is_fault: false, trouble: None, reports: &[], signed: None, on_key_error: OnKeyError::Unsigned };
+
+    fn strict() -> Policy {
+        Policy {
+            on_dns_failure: OnFailure::Tempfail,
+            on_internal_error: OnFailure::Tempfail,
+            on_limit: OnFailure::Tempfail,
+        }
+    }
+
+    fn lax() -> Policy {
+        Policy { on_dns_failure: OnFailure::Accept, on_internal_error: OnFailure::Accept, on_limit: OnFailure::Accept }
+    }
+
+    #[test]
+    fn each_cause_follows_its_own_policy() {
+        let no_key = Signed::Skipped(SignSkip::NoUsableKey);
+        let key = Outcomes { signed: Some(&no_key), on_key_error: OnKeyError::Tempfail, ..NOTHING };
+        for (outcomes, cause) in [
+            (Outcomes { is_fault: true, ..NOTHING }, TempfailCause::InternalError),
+            (Outcomes { trouble: Some(HeaderTrouble::TooManyFields), ..NOTHING }, TempfailCause::Limit),
+        ] {
+            assert_eq!(decide(&outcomes, &strict()), Action::Tempfail(cause));
+            assert_eq!(decide(&outcomes, &lax()), Action::Accept);
+        }
+        assert_eq!(decide(&key, &lax()), Action::Tempfail(TempfailCause::Key));
+        assert_eq!(decide(&Outcomes { on_key_error: OnKeyError::Unsigned, ..key }, &strict()), Action::Accept);
+        assert_eq!(decide(&NOTHING, &strict()), Action::Accept);
+    }
+
+    #[test]
+    fn a_malformed_header_is_the_fault_of_the_message_and_never_put_off() {
+        let outcomes = Outcomes { trouble: Some(HeaderTrouble::Malformed), ..NOTHING };
+        assert_eq!(decide(&outcomes, &strict()), Action::Accept);
+    }
+
+    #[test]
+    fn a_tempfail_has_a_code_that_says_why() {
+        let Decision::ReplyCode(code) = Action::Tempfail(TempfailCause::Dns).decision() else { panic!("no code") };
+        assert_eq!(code.to_smtp(), "451 4.7.5 key for the DKIM signature is not available, try again later");
+    }
+
+    #[test]
+    fn l4_doomed_fields_go_and_new_ones_come_on_top() {
+        let edits = edits(&[1, 3], Some(" mx.example; none"), None, false).unwrap();
+        let mut expected = Edits::new();
+        expected.delete(b"Authentication-Results", 1).unwrap();
+        expected.delete(b"Authentication-Results", 3).unwrap();
+        expected.insert(Place::Top, b"Authentication-Results", b" mx.example; none").unwrap();
+        assert_eq!(edits, expected);
+    }
+}

@@ -1,0 +1,105 @@
+//! From arguments to a daemon that can serve: configuration, keys, resolver, and what there is to say about them.
+//!
+//! Everything that can be wrong is found before a socket is opened. Findings about single keys put those keys out of use; findings
+//! about the configuration or the zone file keep the daemon from starting.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dkim_core::crypto::Backend;
+use dkim_core::domain::DomainName;
+use thiserror::Error;
+
+use crate::config::{self, Config, Diagnostics, Listener, LogFormat};
+use crate::connection::Setup;
+use crate::dns::Resolver;
+use crate::keys::Keys;
+use crate::message::Rules;
+use crate::quickstart::{self, QuickstartError};
+use crate::socket_address::SocketAddress;
+
+/// Exit code for wrong arguments (sysexits.h has them all).
+pub const USAGE: u8 = 64;
+/// Exit code for a socket that cannot be listened on, or another part of the system that is missing.
+pub const UNAVAILABLE: u8 = 69;
+/// Exit code for a configuration that cannot be used.
+pub const CONFIG: u8 = 78;
+/// The exit codes of the daemon for its `--help`.
+pub const EXIT_CODES: &str =
+    "Exit codes: 0 stopped by a signal, 64 wrong arguments, 69 cannot listen, 78 wrong configuration";
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// No file: sign for these domains with keys in the state folder, which are made if they are not there. Without a domain,
+    /// verify only.
+    Quickstart {
+        /// Domains to sign for.
+        domains: Vec<DomainName>,
+        /// The state folder.
+        state_dir: PathBuf,
+        /// Where to listen.
+        socket: SocketAddress,
+    },
+}
+
+/// A daemon that is ready to open its sockets.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What connections work with.
+    pub setup: Setup,
+    /// Warnings, and errors of single keys.
+    pub findings: Diagnostics,
+    /// After a quick start: what to publish and what to write into Postfix's configuration.
+    pub instructions: Option<String>,
+}
+
+/// Why there is no daemon.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration, the zone file or the system's resolver configuration.
+    #[error("{0}")]
+    Config(Diagnostics),
+    /// The state folder.
+    #[error(transparent)]
+    Quickstart(#[from] QuickstartError),
+}
+
+/// Reads everything. Call it inside a tokio runtime.
+///
+/// # Errors
+///
+/// [`StartError`], with all findings.
+pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared, StartError> {
+    let backend = Backend::default();
+    let (mut config, mut findings, instructions) = match source {
+        Source::File(file) => {
+            let (config, warnings) = config::load(&file).map_err(StartError::Config)?;
+            (config, warnings, None)
+        }
+        Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {
+            let config = Config { state_dir, listeners: vec![Listener::at(socket)], ..Config::default() };
+            (config, Diagnostics::default(), None)
+        }
+        Source::Quickstart { domains, state_dir, socket } => {
+            let made = quickstart::prepare(&state_dir, &domains, jiff::Timestamp::now(), backend)?;
+            let instructions = made.instructions(&socket);
+            let config = Config { listeners: vec![Listener::at(socket)], ..made.config };
+            (config, made.warnings, Some(instructions))
+        }
+    };
+    if let Some(format) = log_format {
+        config.log.format = format;
+    }
+    let (keys, found) = Keys::load(&config.domains, backend);
+    if instructions.is_none() {
+        // A quick start has read the same keys and says the same.
+        findings.extend(found);
+    }
+    let resolver = Resolver::new(&config.dns, backend).map_err(StartError::Config)?;
+    let setup = Setup { rules: Arc::new(Rules::new(config, &keys)), resolver };
+    Ok(Prepared { setup, findings, instructions })
+}
