@@ -25,8 +25,8 @@ impl Keys {
         let folder = work.join("keys").join(name.as_str());
         let mut zone = Vec::new();
         let mut config = format!("[[domain]]\nname = \"{domain}\"\n");
-        for kind in [KeyKind::Rsa2048, KeyKind::Ed25519] {
-            let selector = Selector::parse(kind.as_str()).unwrap();
+        for (selector, kind) in [("rsa", KeyKind::Rsa2048), ("ed25519", KeyKind::Ed25519)] {
+            let selector = Selector::parse(selector).unwrap();
             let file = create(&folder, &selector, kind).unwrap();
             let mut findings = Diagnostics::default();
             let key = load(&file, Backend::default(), &mut findings).unwrap();
