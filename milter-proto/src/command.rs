@@ -190,6 +190,14 @@ impl Offer {
         Self { version, actions, steps }
     }
 
+    /// What is offered, as libmilter understands it: no bit at all from an MTA of version 2 or below means the set of version 1.
+    pub(crate) fn in_effect(&self) -> (Actions, Steps) {
+        let is_old = self.version <= 2;
+        let actions = if is_old && self.actions.is_empty() { Actions::VERSION_1 } else { self.actions };
+        let steps = if is_old && self.steps.is_empty() { Steps::VERSION_1 } else { self.steps };
+        (actions, steps)
+    }
+
     pub(crate) fn decode(data: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             version: data.u32()?,

@@ -33,7 +33,7 @@ impl Actions {
     /// Say which macros the MTA shall send.
     pub const SET_MACRO_LIST: Self = Self(0x100);
 
-    /// What an MTA means that offers no bit at all: the set of version 1.
+    /// What an MTA of version 2 or below means when it offers no bit at all: the set of version 1.
     pub const VERSION_1: Self = Self(0x0f);
     /// Every action of version 6, as Postfix and Sendmail offer them.
     pub const ALL: Self = Self(0x1ff);
@@ -100,7 +100,7 @@ impl Steps {
     /// Packets of up to 1 MiB (Sendmail).
     pub const DATA_1M: Self = Self(1 << 29);
 
-    /// What an MTA means that offers no bit at all.
+    /// What an MTA of version 2 or below means when it offers no bit at all.
     pub const VERSION_1: Self = Self(0x3f);
     /// Every step of version 6, as Postfix and Sendmail offer them.
     pub const ALL: Self = Self(0x1f_ffff);

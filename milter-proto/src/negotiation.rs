@@ -179,9 +179,8 @@ impl Negotiated {
         }
         // §4.1: "Never answer higher than offered"
         let version = offer.version.min(MAX_VERSION);
-        // §4.5: "offered actions 0 means V1 set 0x0F, protocol 0 means 0x3F (libmilter convention)"
-        let offered_actions = if offer.actions.is_empty() { Actions::VERSION_1 } else { offer.actions };
-        let offered_steps = if offer.steps.is_empty() { Steps::VERSION_1 } else { offer.steps };
+        // §4.5: "Old MTAs: offered actions 0 means V1 set 0x0F, protocol 0 means 0x3F"
+        let (offered_actions, offered_steps) = offer.in_effect();
         let missing = wants.required.without(offered_actions);
         if !missing.is_empty() {
             return Err(ProtocolError::MissingActions { missing });

@@ -1,11 +1,5 @@
 //! What Postfix and Sendmail send, octet by octet (`transcripts/README.md`), through both ends.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
 
 use milter_proto::{
     Command, Decision, Event, FilterSession, Frame, FrameDecoder, LeadingSpace, MacroPairs, MtaOptions, MtaSession,

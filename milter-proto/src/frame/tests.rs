@@ -35,7 +35,7 @@ fn s1_the_longest_frame_is_accepted_and_one_more_octet_is_not() {
     for (length, accepted) in [(100u32, true), (101, false)] {
         let mut decoder = FrameDecoder::new(100);
         decoder.push(&length.to_be_bytes());
-        decoder.push(&vec![b'B'; 101]);
+        decoder.push(&[b'B'; 101]);
         assert_eq!(decoder.next_frame().is_ok_and(|frame| frame.is_some()), accepted);
     }
 }

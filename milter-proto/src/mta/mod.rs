@@ -76,9 +76,8 @@ impl MtaOptions {
     }
 }
 
-/// What came of a call.
+/// What came of a call; [`MtaSession::awaiting`] says the same later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
 #[non_exhaustive]
 pub enum Sent {
     /// The command was written, and the filter replies: call [`MtaSession::receive`] until it gives a decision.

@@ -75,11 +75,12 @@ impl MtaSession {
         if !(MIN_VERSION..=offer.version).contains(&answer.version) {
             return Err(Violation::Version { offered: offer.version, answered: answer.version });
         }
-        let actions = answer.actions.without(offer.actions);
+        let (offered_actions, offered_steps) = offer.in_effect();
+        let actions = answer.actions.without(offered_actions);
         if !actions.is_empty() {
             return Err(Violation::ActionsNotOffered(actions));
         }
-        let steps = answer.steps.without(offer.steps);
+        let steps = answer.steps.without(offered_steps);
         if !steps.is_empty() {
             return Err(Violation::StepsNotOffered(steps));
         }
