@@ -37,7 +37,7 @@ use crate::socket_address::SocketAddress;
 pub const STATE_FOLDER: Code = Code::new("E-STATE-FOLDER");
 
 /// The file with the public keys, within the state folder.
-const ZONE_FILE: &str = "zone.txt";
+pub const ZONE_FILE: &str = "zone.txt";
 
 /// Most keys of one domain that sign, as in a configuration file.
 const MAX_KEYS: usize = 8;
@@ -143,9 +143,13 @@ pub fn prepare(
         }
     }
     let zone_file = write_zone(state_dir, backend)?;
+    let rules = setups.iter().map(|setup| {
+        let source = |key: &KeySetup| KeySource { selector: key.selector.clone(), file: key.file.clone() };
+        rule(setup.domain.clone(), setup.keys.iter().map(source).collect())
+    });
     let mut config = Config {
         state_dir: state_dir.to_path_buf(),
-        domains: SigningDomains::new(setups.iter().map(rule).collect()),
+        domains: SigningDomains::new(rules.collect()),
         ..Config::default()
     };
     config.dns.zone_file = Some(zone_file.clone());
@@ -205,6 +209,21 @@ pub fn domains_in(state_dir: &Path) -> Result<Vec<DomainName>, CreateError> {
     }
     domains.sort();
     Ok(domains)
+}
+
+/// The rules that sign with the keys of every domain in `state_dir`, each for its domain and everything below; nothing is read from the files.
+///
+/// # Errors
+///
+/// What the file system refused.
+pub fn signing_domains(state_dir: &Path) -> Result<SigningDomains, CreateError> {
+    let mut rules = Vec::new();
+    for domain in domains_in(state_dir)? {
+        let keys = keys::find(&key_folder(state_dir, &domain))?;
+        let keys = keys.into_iter().map(|(selector, file)| KeySource { selector, file }).collect();
+        rules.push(rule(domain, keys));
+    }
+    Ok(SigningDomains::new(rules))
 }
 
 /// The folder for the keys of `domain`.
@@ -290,15 +309,11 @@ fn domain_setup(
 }
 
 /// The rule that signs for a domain and everything below it.
-fn rule(setup: &DomainSetup) -> SigningDomain {
+fn rule(domain: DomainName, keys: Vec<KeySource>) -> SigningDomain {
     SigningDomain {
-        pattern: DomainPattern::WithSubdomains(setup.domain.clone()),
-        signing_domain: setup.domain.clone(),
-        keys: setup
-            .keys
-            .iter()
-            .map(|key| KeySource { selector: key.selector.clone(), file: key.file.clone() })
-            .collect(),
+        pattern: DomainPattern::WithSubdomains(domain.clone()),
+        signing_domain: domain,
+        keys,
         allow_ed25519_only: false,
         options: SigningOptions::default(),
         defined_at: "--domain".to_owned(),

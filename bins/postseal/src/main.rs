@@ -1,2 +1,68 @@
-//! x
-fn main() {}
+//! The operator's tool of Postseal: keys and their DNS records, signing and verifying files, and a test of a running daemon.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod cmd;
+mod exit;
+mod mail;
+mod mta;
+mod verification;
+
+use exit::{EXIT_CODES, Exit};
+
+/// Makes keys, shows DNS records, signs and verifies messages, and tests a running postseal-milter.
+#[derive(Debug, Parser)]
+#[command(name = "postseal", version, after_help = EXIT_CODES)]
+struct Cli {
+    /// Print JSON in place of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make and list signing keys
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Key(cmd::key::Command),
+    /// Show the DNS records of keys
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Dns(cmd::dns::Command),
+    /// Sign a message and write it to standard output
+    #[command(after_help = EXIT_CODES)]
+    Sign(cmd::sign::Args),
+    /// Check every DKIM signature of a message
+    #[command(after_help = EXIT_CODES)]
+    Verify(cmd::verify::Args),
+    /// Play a mail server against a running postseal-milter
+    #[command(after_help = EXIT_CODES)]
+    Selftest(cmd::selftest::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap; they go to standard output and are a success. Nothing can be done about a closed output.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Pass }.into();
+        }
+    };
+    let mut out = io::stdout().lock();
+    let done = match &cli.command {
+        Command::Key(command) => cmd::key::run(command, cli.json, &mut out),
+        Command::Dns(command) => cmd::dns::run(command, cli.json, &mut out),
+        Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
+        Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
+        Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
+    };
+    let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));
+    // What could not be written was reported where it was written.
+    let _ = out.flush();
+    exit.into()
+}

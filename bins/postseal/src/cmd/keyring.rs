@@ -1,0 +1,84 @@
+//! Where the keys of a command come from: the state folder, or a configuration file.
+
+use std::path::PathBuf;
+
+use dkim_core::crypto::Backend;
+use dkim_core::domain::DomainName;
+use engine::config::{self, Config, Diagnostics, SigningDomains};
+use engine::keys::{CreateError, Keys};
+use engine::quickstart;
+
+use super::STATE;
+use crate::exit::{Exit, Failure};
+
+/// The options that name the keys.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Source {
+    /// State folder with the keys [default: the one of the configuration, else postseal-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Configuration file, in place of the state folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Keys with the rules that use them.
+#[derive(Debug)]
+pub(crate) struct Keyring {
+    pub(crate) domains: SigningDomains,
+    pub(crate) keys: Keys,
+    pub(crate) findings: Diagnostics,
+}
+
+impl Source {
+    /// The configuration file's contents, if one is named.
+    pub(crate) fn read_config(&self) -> Result<Option<Config>, Failure> {
+        let read = self.config.as_deref().map(config::load).transpose();
+        Ok(read.map_err(Failure::config)?.map(|(config, _)| config))
+    }
+
+    /// The state folder.
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = &self.state {
+            return Ok(folder.clone());
+        }
+        Ok(self.read_config()?.map_or_else(|| PathBuf::from(STATE), |config| config.state_dir))
+    }
+
+    /// Reads the keys: those of the configuration file if one is named, else all in the state folder.
+    pub(crate) fn keyring(&self) -> Result<Keyring, Failure> {
+        let domains = match self.read_config()? {
+            Some(config) => config.domains,
+            None => quickstart::signing_domains(&self.state_dir()?).map_err(|error| file_failure(&error))?,
+        };
+        let (keys, findings) = Keys::load(&domains, Backend::default());
+        Ok(Keyring { domains, keys, findings })
+    }
+}
+
+impl Keyring {
+    /// A failure because there is no usable key for `domain`, with the findings about those that are not usable.
+    pub(crate) fn no_key(self, domain: &DomainName) -> Failure {
+        let fix = format!(
+            "make one with `postseal key new {domain}`, or name the folder with `--state` or the file with `--config`"
+        );
+        Failure {
+            findings: self.findings,
+            ..Failure::new(Exit::Fail, format!("there is no usable key for {domain}"), fix)
+        }
+    }
+}
+
+/// The file system refused.
+pub(crate) fn file_failure(error: &CreateError) -> Failure {
+    Failure::new(Exit::Fail, error.to_string(), "check the path and who may write to it")
+}
+
+/// A domain on the command line.
+pub(crate) fn parse_domain(text: &str) -> Result<DomainName, String> {
+    let domain = DomainName::parse(text).map_err(|error| error.to_string())?;
+    if domain.label_count() < 2 {
+        return Err("a domain has a dot, like example.com".to_owned());
+    }
+    Ok(domain)
+}

@@ -1,0 +1,11 @@
+//! The commands: each reads its arguments, asks the engine and the cores, and prints a report as text or JSON.
+
+pub(crate) mod dns;
+pub(crate) mod key;
+pub(crate) mod keyring;
+pub(crate) mod selftest;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+/// The state folder when none is named: the one that `postseal-milter --domain` makes.
+pub(crate) const STATE: &str = "postseal-data";

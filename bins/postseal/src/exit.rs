@@ -1,0 +1,120 @@
+//! Exit codes, failures, and the two forms of every output.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use engine::config::Diagnostics;
+use serde::Serialize;
+use serde_json::json;
+
+/// For the end of every `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; the message passes
+  1   not done; the message does not pass
+  2   not known now, try again later (DNS)
+  64  the command line is wrong
+  78  the configuration or a zone file is wrong";
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Pass,
+    Fail,
+    Temp,
+    Usage,
+    Config,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Pass => 0,
+            Exit::Fail => 1,
+            Exit::Temp => 2,
+            Exit::Usage => 64,
+            Exit::Config => engine::config::diagnostics::EXIT_CONFIG,
+        })
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// What went wrong; one line.
+    pub(crate) cause: String,
+    /// What to do about it; empty when that is plain.
+    pub(crate) fix: String,
+    /// Findings of the configuration or of keys.
+    pub(crate) findings: Diagnostics,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, cause: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { exit, cause: cause.into(), fix: fix.into(), findings: Diagnostics::default() }
+    }
+
+    /// The configuration or the zone file cannot be used.
+    pub(crate) fn config(findings: Diagnostics) -> Self {
+        Self { findings, ..Self::new(Exit::Config, "the configuration cannot be used", "") }
+    }
+
+    /// Prints it: as JSON on standard output, as text on standard error. Returns the exit code.
+    pub(crate) fn report(&self, json: bool, out: &mut impl Write, error_out: &mut impl Write) -> Exit {
+        // Nothing is left to tell it to when this cannot be written.
+        let _ = if json {
+            let value = json!({ "error": self.cause, "fix": self.fix, "findings": self.findings });
+            writeln!(out, "{value:#}")
+        } else {
+            self.text(error_out)
+        };
+        self.exit
+    }
+
+    fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "{}", self.findings)?;
+        writeln!(out, "postseal: {}", self.cause)?;
+        if self.fix.is_empty() { Ok(()) } else { writeln!(out, "  fix: {}", self.fix) }
+    }
+}
+
+/// Standard output cannot be written.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Fail, format!("the output cannot be written: {error}"), "")
+    }
+}
+
+/// Prints a report in one of its two forms.
+pub(crate) fn print(report: &(impl Serialize + fmt::Display), json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    if json {
+        let value = serde_json::to_value(report).map_err(|error| io::Error::other(error.to_string()))?;
+        writeln!(out, "{value:#}")?;
+    } else {
+        write!(out, "{report}")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_prints_cause_and_fix_in_both_forms() {
+        let failure = Failure::new(Exit::Usage, "no such thing", "name another");
+        let (mut out, mut error) = (Vec::new(), Vec::new());
+        assert_eq!(failure.report(false, &mut out, &mut error), Exit::Usage);
+        assert_eq!(
+            (out.as_slice(), error.as_slice()),
+            (b"".as_slice(), b"postseal: no such thing\n  fix: name another\n".as_slice())
+        );
+        let (mut out, mut error) = (Vec::new(), Vec::new());
+        failure.report(true, &mut out, &mut error);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((value["error"].as_str(), error.is_empty()), (Some("no such thing"), true));
+    }
+}

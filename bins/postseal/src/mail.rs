@@ -1,0 +1,105 @@
+//! Message files.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dkim_core::UnixTime;
+use dkim_core::header::{HeaderBlock, HeaderLimits};
+
+use crate::exit::{Exit, Failure};
+
+/// A message: its octets, its header section, and where its body begins.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) octets: Vec<u8>,
+    pub(crate) headers: Arc<HeaderBlock>,
+    body_at: usize,
+}
+
+impl Mail {
+    /// Reads `file`, or standard input for `-`; with `crlf`, bare line feeds become CRLF.
+    pub(crate) fn read(file: &Path, crlf: bool) -> Result<Self, Failure> {
+        let read = if file == Path::new("-") {
+            let mut octets = Vec::new();
+            io::stdin().lock().read_to_end(&mut octets).map(|_| octets)
+        } else {
+            fs::read(file)
+        };
+        let octets = read.map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("{} cannot be read: {error}", file.display()),
+                "name a file, or `-` for standard input",
+            )
+        })?;
+        Self::parse(if crlf { with_crlf(&octets) } else { octets })
+    }
+
+    pub(crate) fn parse(octets: Vec<u8>) -> Result<Self, Failure> {
+        let has_bare_feeds = has_bare_feed(&octets);
+        let hint = if has_bare_feeds {
+            "the file has LF line ends: add `--crlf`"
+        } else {
+            "name a file with one whole message"
+        };
+        let (headers, body_at) = HeaderBlock::parse(&octets, HeaderLimits::default())
+            .map_err(|error| Failure::new(Exit::Fail, format!("this is not a message: {error}"), hint))?;
+        Ok(Self { octets, headers: Arc::new(headers), body_at })
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.octets.get(self.body_at..).unwrap_or_default()
+    }
+
+    /// Whether line feeds stand without carriage return: a file of this system, not what was sent.
+    pub(crate) fn has_bare_feeds(&self) -> bool {
+        has_bare_feed(&self.octets)
+    }
+}
+
+fn has_bare_feed(octets: &[u8]) -> bool {
+    octets.first() == Some(&b'\n') || octets.windows(2).any(|pair| matches!(pair, [before, b'\n'] if *before != b'\r'))
+}
+
+/// The octets with CRLF in place of every LF that has no CR.
+fn with_crlf(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len());
+    let mut before = 0;
+    for octet in octets {
+        if *octet == b'\n' && before != b'\r' {
+            out.push(b'\r');
+        }
+        out.push(*octet);
+        before = *octet;
+    }
+    out
+}
+
+/// The time now.
+pub(crate) fn now() -> UnixTime {
+    // A clock before 1970 counts as 1970.
+    UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_feeds_become_crlf_and_crlf_stays() {
+        assert_eq!(with_crlf(b"\na\r\nb\n\r\rc\n"), b"\r\na\r\nb\r\n\r\rc\r\n");
+        assert_eq!(with_crlf(b""), b"");
+        assert!(has_bare_feed(b"a\nb") && has_bare_feed(b"\n") && !has_bare_feed(b"a\r\nb\r"));
+    }
+
+    #[test]
+    fn what_is_no_message_gets_a_hint() {
+        let failure = Mail::parse(b"no header at all\n".to_vec()).unwrap_err();
+        assert!(failure.fix.contains("--crlf"), "{failure:?}");
+        let mail = Mail::parse(b"From: a@b.example\r\n\r\nbody".to_vec()).unwrap();
+        assert_eq!((mail.headers.len(), mail.body()), (1, b"body".as_slice()));
+    }
+}
