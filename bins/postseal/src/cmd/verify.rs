@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the system]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "zone")]
     nameserver: Vec<SocketAddr>,
-    /// Configuration file, for its [dns], [verify] and [limits]
+    /// Configuration file, for its sections dns, verify and limits
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Take line feeds of the file for CRLF, as the message was sent with

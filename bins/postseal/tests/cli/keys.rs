@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use crate::run::{err, json, out, postseal};
 
@@ -149,4 +151,42 @@ fn a_folder_that_cannot_be_written_is_named() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
     let text = err(&postseal(folder.path(), &["key", "new", "example.com", "--state", "open", "--type", "ed25519"]), 1);
     assert!(text.contains("E-KEY-WRITABLE") && text.contains("chmod o-w"), "{text}");
+}
+
+/// M02: what another user may not read or enter is named with that user and the command that mends it.
+#[test]
+fn m02_keys_of_another_user_are_named_with_the_user_and_the_fix() {
+    let folder = folder();
+    let root = folder.path();
+    // The program is copied: its own folder need not be open to everyone.
+    let program = root.join("postseal");
+    fs::copy(env!("CARGO_BIN_EXE_postseal"), &program).unwrap();
+    let state = root.join("postseal-data");
+    let keys = state.join("keys/example.com");
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for path in [root, &state, &state.join("keys"), &keys, &program] {
+        chmod(path, 0o755);
+    }
+    let selectors = ["r1", "e1"].map(|selector| {
+        let file = keys.join(format!("{selector}.pem"));
+        chmod(&file, 0o000);
+        format!("{{ selector = \"{selector}\", file = {file:?} }}")
+    });
+    let config = root.join("postseal.toml");
+    fs::write(&config, format!("[[domain]]\nname = \"example.com\"\nkeys = [{}]\n", selectors.join(", "))).unwrap();
+    let list = || {
+        let mut command = Command::new(&program);
+        // Root may read everything, so the program runs as nobody then.
+        if nix::unistd::Uid::effective().is_root() {
+            command.uid(65_534).gid(65_534);
+        }
+        let output = command.args(["key", "list", "--config"]).arg(&config).current_dir(root).output().unwrap();
+        out(&output, 1)
+    };
+    let text = list();
+    assert!(text.contains("may not read the file [E-KEY-UNREADABLE]"), "{text}");
+    chmod(&keys, 0o600);
+    let text = list();
+    assert!(text.contains(&format!("may not enter {}", keys.display())), "{text}");
+    chmod(&keys, 0o755);
 }
