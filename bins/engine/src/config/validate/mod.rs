@@ -70,35 +70,24 @@ impl Check {
         self.found.push(Diagnostic::at(at, code, cause, fix));
     }
 
-    /// The value, or `default` when it was not written or is outside `allowed`.
-    fn within<T: PartialOrd + Copy>(
-        &mut self,
-        value: Option<Sourced<T>>,
-        default: T,
-        allowed: RangeInclusive<T>,
-        show: impl Fn(T) -> String,
-    ) -> T {
-        match value {
-            None => default,
-            Some(Sourced { value, .. }) if allowed.contains(&value) => value,
-            Some(Sourced { value, at }) => {
-                let fix = format!("write a value from {} to {}", show(*allowed.start()), show(*allowed.end()));
-                self.at(&at, CONFIG_RANGE, format!("{} is outside the limits", show(value)), fix);
-                default
-            }
-        }
-    }
-
+    /// The time, or `default` when it was not written or is outside `allowed`.
     fn time(
         &mut self,
         value: Option<Sourced<Duration>>,
         default: Duration,
         allowed: RangeInclusive<Duration>,
     ) -> Duration {
-        self.within(value, default, allowed, format_duration)
+        match value {
+            None => default,
+            Some(Sourced { value, .. }) if allowed.contains(&value) => value,
+            Some(Sourced { value, at }) => {
+                self.outside(&at, value, &allowed, format_duration);
+                default
+            }
+        }
     }
 
-    /// A number of things or octets in the type the limits have; every `allowed` range fits into it.
+    /// As [`time`](Self::time), for a number of things or octets in the type the limits have; every `allowed` range fits into it.
     fn number<N: TryFrom<u64> + Copy>(
         &mut self,
         value: Option<Sourced<u64>>,
@@ -106,10 +95,19 @@ impl Check {
         allowed: RangeInclusive<u64>,
         show: impl Fn(u64) -> String,
     ) -> N {
-        let Some(value) = value else { return default };
-        let fallback = *allowed.start();
-        let checked = self.within(Some(value), fallback, allowed, show);
-        N::try_from(checked).unwrap_or(default)
+        let Some(Sourced { value, at }) = value else { return default };
+        match N::try_from(value) {
+            Ok(number) if allowed.contains(&value) => number,
+            _ => {
+                self.outside(&at, value, &allowed, show);
+                default
+            }
+        }
+    }
+
+    fn outside<T: Copy>(&mut self, at: &Location, value: T, allowed: &RangeInclusive<T>, show: impl Fn(T) -> String) {
+        let fix = format!("write a value from {} to {}", show(*allowed.start()), show(*allowed.end()));
+        self.at(at, CONFIG_RANGE, format!("{} is outside the limits", show(value)), fix);
     }
 }
 
