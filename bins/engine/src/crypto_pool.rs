@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_and_gives_its_permit_back() {
         let pool = CryptoPool::new(1);
-        assert_eq!(pool.run(|| panic!("on purpose")).await.map(|()| ()), Err(PoolError));
+        assert_eq!(pool.run(|| panic!("on purpose")).await, Err::<(), _>(PoolError));
         assert_eq!(pool.run(|| 7).await, Ok(7));
     }
 }

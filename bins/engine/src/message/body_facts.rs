@@ -134,8 +134,9 @@ mod tests {
             let whole = facts(&body);
             proptest::prop_assert_eq!(whole, chunked);
             let text = &body;
-            let bare_lf = (0..text.len()).any(|i| text[i] == b'\n' && (i == 0 || text[i - 1] != b'\r'));
-            let bare_cr = (0..text.len()).any(|i| text[i] == b'\r' && text.get(i + 1) != Some(&b'\n'));
+            let padded = [b"x", &text[..], b"x"].concat();
+            let bare_lf = padded.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r');
+            let bare_cr = padded.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
             proptest::prop_assert_eq!((whole.bare_cr, whole.bare_lf), (bare_cr, bare_lf));
         }
     }

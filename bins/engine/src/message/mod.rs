@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
-use dkim_core::header::Field;
+use dkim_core::header::{Field, HeaderBlock};
 use dkim_core::verify::KeyAnswer;
 use milter_proto::Edits;
 
@@ -45,6 +45,7 @@ pub use self::work::{Attempt, AttemptOutcome, SignJob, Signed, Verified};
 
 use self::author::AuthorError;
 use self::body_facts::BodyFacts;
+use self::envelope::Envelope;
 use self::headers::{DKIM_SIGNATURE, Headers};
 use self::own_fields::OwnFields;
 use self::report::Report;
@@ -85,6 +86,8 @@ pub struct Message {
     own: OwnFields,
     stage: Stage,
     header: HeaderSummary,
+    /// The header section as it came, once it is complete.
+    headers: Option<Arc<HeaderBlock>>,
     body: BodyFacts,
     /// Names of keys to look up that the caller has not taken yet.
     to_ask: Vec<String>,
@@ -124,6 +127,7 @@ impl Message {
             own: OwnFields::default(),
             stage: Stage::Headers(headers),
             header: HeaderSummary::default(),
+            headers: None,
             body: BodyFacts::default(),
             to_ask: Vec::new(),
             asked: HashMap::new(),
@@ -186,6 +190,7 @@ impl Message {
                 self.header.on_key_error = self.rules.signers(index).map(|(rule, _)| rule.options.on_key_error);
             }
             let mut work = Work::start(&self.rules, &plan, &headers, asked, now);
+            self.headers = Some(headers);
             self.to_ask.extend(work.names_to_ask());
             self.header.author = Some(plan.author);
             work
@@ -249,8 +254,8 @@ impl Message {
         };
         let is_fault = finished.is_err();
         let (verified, job) = finished.unwrap_or_else(|_fault| (Verified::NotAsked, SignJob::nothing()));
-        let Self { rules, ids, facts, own, header, body, .. } = self;
-        (Closing { rules, ids, facts, own, header, body, verified, is_fault }, job)
+        let Self { rules, ids, facts, own, header, headers, body, .. } = self;
+        (Closing { rules, ids, facts, own, header, headers, body, verified, is_fault }, job)
     }
 }
 
@@ -262,6 +267,7 @@ pub struct Closing {
     facts: Facts,
     own: OwnFields,
     header: HeaderSummary,
+    headers: Option<Arc<HeaderBlock>>,
     body: BodyFacts,
     verified: Verified,
     is_fault: bool,
@@ -279,6 +285,18 @@ pub struct Verdict {
 }
 
 impl Closing {
+    /// The envelope, as it came.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.facts.envelope
+    }
+
+    /// The header section as it came, what was over a limit left out; `None` after a fault.
+    #[must_use]
+    pub fn headers(&self) -> Option<&HeaderBlock> {
+        self.headers.as_deref()
+    }
+
     /// The verdict. `took`: the time since MAIL FROM; `waited`: the part of it that was spent waiting for DNS.
     #[must_use]
     pub fn verdict(mut self, signed: Result<Signed, Fault>, took: Duration, waited: Duration) -> Verdict {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dkim_core::crypto::SigningKey;
+use dkim_core::domain::Selector;
 use dkim_core::sign::SignatureSpec;
 use dkim_core::verify::VerifyPolicy;
 
@@ -61,6 +62,15 @@ impl Rules {
     #[must_use]
     pub fn verify_policy(&self) -> &VerifyPolicy {
         &self.verify
+    }
+
+    /// Adds a key that is in no file (a hardware module, an agent) to the rule with this index; whether there is such a rule.
+    pub fn add_signer(&mut self, rule: usize, selector: &Selector, key: Arc<dyn SigningKey>) -> bool {
+        let Some((rule, domain)) = self.config.domains.rules().get(rule).zip(self.signers.get_mut(rule)) else {
+            return false;
+        };
+        domain.signers.push(Signer { spec: rule.signature_spec(selector), key });
+        true
     }
 
     /// The rule with this index, with its signers.
