@@ -104,7 +104,7 @@ zone_file = "zone.txt"
 
 [limits]
 connections = 10
-frame = "2MiB"
+frame = "4MiB"
 header_bytes = 65536
 header_fields = 1000
 recipients = 50
@@ -173,7 +173,7 @@ name = "seal"
     assert_eq!(config.dns.zone_file, Some(PathBuf::from("/etc/postseal/zone.txt")));
 
     let limits = &config.limits;
-    assert_eq!((limits.connections, limits.frame, limits.recipients, limits.signatures), (10, 2 << 20, 50, 5));
+    assert_eq!((limits.connections, limits.frame, limits.recipients, limits.signatures), (10, 4 << 20, 50, 5));
     assert_eq!((limits.header.max_bytes, limits.header.max_fields), (65_536, 1000));
     assert_eq!((limits.signature_header_names, limits.tags.max_tags), (100, 64));
     let seconds = |n| Duration::from_secs(n);

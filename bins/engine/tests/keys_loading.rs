@@ -240,6 +240,20 @@ fn new_keys_have_the_right_modes_and_are_never_replaced() {
     assert_eq!(find(&root.path().join("none")).unwrap(), []);
 }
 
+/// Root makes keys for the daemon: they belong to whoever owns the folder. Anybody else's keys are his own.
+#[test]
+fn m02_keys_that_root_makes_belong_to_the_owner_of_the_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let me = nix::unistd::Uid::effective();
+    let owner = if me.is_root() { 65_534 } else { me.as_raw() };
+    std::os::unix::fs::chown(root.path(), Some(owner), None).unwrap();
+    let path =
+        create(&root.path().join("keys/example.com"), &Selector::parse("s1").unwrap(), KeyKind::Ed25519).unwrap();
+    for made in path.ancestors().take_while(|path| *path != root.path()) {
+        assert_eq!(fs::metadata(made).unwrap().uid(), owner, "{}", made.display());
+    }
+}
+
 #[test]
 fn two_processes_that_make_the_same_key_end_with_one() {
     let root = tempfile::tempdir().unwrap();

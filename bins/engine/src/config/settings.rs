@@ -114,7 +114,7 @@ impl Default for Dns {
 pub struct Limits {
     /// Connections at a time; more wait in the socket's queue. Default 500.
     pub connections: usize,
-    /// Octets of one milter packet; default 1 MiB.
+    /// Octets of one milter packet; default 2 MiB, so that a header field of 1 MiB is judged and not a reason to close.
     pub frame: u32,
     /// Octets and fields of a header section; default 512 KiB and 20,000.
     pub header: HeaderLimits,
@@ -138,7 +138,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 500,
-            frame: 1 << 20,
+            frame: 2 << 20,
             header: HeaderLimits::default(),
             recipients: 10_000,
             signatures: 10,
