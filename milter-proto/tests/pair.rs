@@ -1,9 +1,5 @@
 //! Filter and MTA talk in memory: whole dialogues with every version, and with every set of steps.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "helpers of tests fail by panicking")]
 
 use milter_proto::flags::{Actions, Steps};
 use milter_proto::{
