@@ -1,14 +1,14 @@
 //! The parts without the daemon: what the other tests build on works by itself.
 
-use crate::site::dns::{Answer, Dns, ask_txt};
-use crate::site::postfix::{MilterSettings, Postfix};
+use crate::site::dns::{Answer, Dns, ask_txt, zone_text};
+use crate::site::postfix::Postfix;
 use crate::site::work;
 use crate::smtp::{Mail, Smtp};
 
 #[test]
 fn postfix_delivers_what_it_was_given() {
     let folder = work::folder();
-    let postfix = Postfix::start(folder.path(), &MilterSettings { socket: String::new(), protocol: 6 });
+    let postfix = Postfix::start(folder.path(), "", 6);
     let message =
         b"From: <a@author.example>\r\nSubject: parts\r\nMessage-ID: <1@author.example>\r\n\r\n.dot\r\n\r\nend\r\n";
     let mail = Mail { from: "a@author.example", to: "b@reader.example", parameters: "", message };
@@ -38,7 +38,8 @@ fn postfix_delivers_what_it_was_given() {
 fn the_name_server_knows_its_records_and_nothing_else() {
     let folder = work::folder();
     let long = "x".repeat(600);
-    let mut dns = Dns::start(folder.path(), &[("k._domainkey.author.example".to_owned(), long)]);
+    let records = zone_text(&[("k._domainkey.author.example".to_owned(), long)]);
+    let mut dns = Dns::start(folder.path(), &records);
     let found = Answer { code: 0, records: 1, authoritative: true };
     assert_eq!(ask_txt(dns.port, "k._domainkey.author.example"), Some(found));
     let unknown = Answer { code: 3, records: 0, authoritative: true };

@@ -36,7 +36,7 @@ fn nothing_forged_is_left(delivered: &Delivered) {
 #[test]
 fn mail_from_outside_carries_no_field_under_our_name_but_ours() {
     let site = Site::start(&Options::default());
-    let delivered = site.receive(&mails::with_fields(FIELDS, &mails::plain("forged-results")));
+    let delivered = site.receive(&mails::with_fields(FIELDS, &mails::plain("results-outside")));
     nothing_forged_is_left(&delivered);
     assert_eq!(own_results(&delivered).words("dkim"), ["none"]);
     only_foreign_ones_are_left(&delivered.all("Authentication-Results")[1..]);

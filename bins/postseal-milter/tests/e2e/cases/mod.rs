@@ -3,6 +3,7 @@
 mod dialogue;
 mod faults;
 mod forgery;
+mod quick_start;
 mod signing;
 mod transport;
 mod verifying;

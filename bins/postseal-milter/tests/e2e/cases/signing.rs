@@ -90,6 +90,18 @@ fn an_internationalized_author_is_signed_for_under_the_a_label() {
     assert_eq!(delivered.only("From"), format!("Jürgen Groß <jürgen@{UNICODE_DOMAIN}>"));
 }
 
+/// Postfix hands over the white space behind each colon only when asked, and `simple` signs it (RFC 6376 §3.4.1).
+#[test]
+fn simple_canonicalization_survives_postfix_to_the_octet() {
+    let site = Site::start(&Options { signing: "canonicalization = \"simple/simple\"", ..Options::default() });
+    let odd = "Reply-To:nobody@author.example\r\nSender:\tsender@author.example\r\nIn-Reply-To:   <odd@author.example>\r\n\tand so on\r\n";
+    let delivered = site.submit(&mails::with_fields(odd, &mails::plain("simple")));
+    for value in delivered.all("DKIM-Signature") {
+        assert!(value.contains("c=simple"), "{value}");
+    }
+    both_pass(&site, &delivered, DOMAIN);
+}
+
 #[test]
 fn mail_in_iso_2022_jp_keeps_its_octets_and_verifies() {
     let site = Site::start(&Options::default());

@@ -1,5 +1,6 @@
 //! The daemon as a process, with a configuration file of its own.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -48,10 +49,27 @@ impl Daemon {
         };
         let file = work.join("postseal.toml");
         fs::write(&file, format!("{config}\n{listen}")).unwrap();
+        Self::launch(work, socket, &[OsStr::new("--config"), file.as_os_str()])
+    }
+
+    /// Starts one without a configuration file, as a new user does: it makes its keys under `state`.
+    pub(crate) fn quick_start(work: &Path, state: &Path, domain: &str) -> Self {
+        let socket = format!("inet:127.0.0.1:{}", port());
+        let arguments = [
+            OsStr::new("--domain"),
+            OsStr::new(domain),
+            OsStr::new("--state"),
+            state.as_os_str(),
+            OsStr::new("--socket"),
+            OsStr::new(&socket),
+        ];
+        Self::launch(work, socket.clone(), &arguments)
+    }
+
+    fn launch(work: &Path, socket: String, arguments: &[&OsStr]) -> Self {
         let log = work.join("postseal.log");
         let process = Command::new(env!("CARGO_BIN_EXE_postseal-milter"))
-            .arg("--config")
-            .arg(&file)
+            .args(arguments)
             .current_dir(work)
             .stdin(Stdio::null())
             .stdout(File::create(&log).unwrap())
@@ -62,11 +80,8 @@ impl Daemon {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !daemon.accepts() {
             let ended = daemon.process.try_wait().unwrap();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "the daemon did not start: {ended:?}\n{}",
-                daemon.log()
-            );
+            let log = daemon.log();
+            assert!(ended.is_none() && Instant::now() < deadline, "the daemon did not start: {ended:?}\n{log}");
             std::thread::sleep(Duration::from_millis(10));
         }
         daemon

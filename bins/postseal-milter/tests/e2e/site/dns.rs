@@ -14,6 +14,35 @@ use super::work::{command, port, signal};
 /// A TXT record: the name without its last dot, and the text.
 pub(crate) type Txt = (String, String);
 
+/// Records as lines of a zone file.
+pub(crate) fn zone_text(records: &[Txt]) -> String {
+    let mut text = String::new();
+    for (name, value) in records {
+        write!(text, "{name}. TXT").unwrap();
+        // RFC 1035 §3.3: a character-string has 255 octets at most.
+        for part in value.as_bytes().chunks(255) {
+            let part = str::from_utf8(part).unwrap().replace('\\', "\\\\").replace('"', "\\\"");
+            write!(text, " \"{part}\"").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The TXT records of a zone file as the daemon writes it: strings in quotes, on several lines inside parentheses.
+pub(crate) fn zone_records(text: &str) -> Vec<Txt> {
+    let mut records: Vec<Txt> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with(';') && !line.is_empty()) {
+        if !line.starts_with([' ', '\t']) {
+            let (name, _) = line.split_once(". ").unwrap();
+            records.push((name.to_owned(), String::new()));
+        }
+        // Every second piece stands between two quotes.
+        records.last_mut().unwrap().1.extend(line.split('"').skip(1).step_by(2));
+    }
+    records
+}
+
 /// A running NSD; stopped when dropped.
 pub(crate) struct Dns {
     process: Option<Child>,
@@ -23,8 +52,8 @@ pub(crate) struct Dns {
 }
 
 impl Dns {
-    /// Starts one that knows these records and waits until it answers.
-    pub(crate) fn start(work: &Path, records: &[Txt]) -> Self {
+    /// Starts one that knows the records in these lines of a zone file and waits until it answers.
+    pub(crate) fn start(work: &Path, records: &str) -> Self {
         let folder = work.join("dns");
         fs::create_dir(&folder).unwrap();
         let port = port();
@@ -99,20 +128,15 @@ zone:
     )
 }
 
-fn zone(records: &[Txt]) -> String {
-    let mut text = String::from(
-        "$ORIGIN .\n$TTL 60\n@ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n@ NS ns.example.\nns.example. A 127.0.0.1\n",
-    );
-    for (name, value) in records {
-        write!(text, "{name}. TXT").unwrap();
-        // RFC 1035 §3.3: a character-string has 255 octets at most.
-        for part in value.as_bytes().chunks(255) {
-            let part = str::from_utf8(part).unwrap().replace('\\', "\\\\").replace('"', "\\\"");
-            write!(text, " \"{part}\"").unwrap();
-        }
-        text.push('\n');
-    }
-    text
+fn zone(records: &str) -> String {
+    format!(
+        "$ORIGIN .
+$TTL 60
+@ SOA ns.example. hostmaster.example. 1 3600 600 86400 60
+@ NS ns.example.
+ns.example. A 127.0.0.1
+{records}"
+    )
 }
 
 /// What a server answers to a question for TXT.

@@ -6,14 +6,15 @@ pub(crate) mod keys;
 pub(crate) mod postfix;
 pub(crate) mod work;
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use self::daemon::{Daemon, Socket};
-use self::dns::{Dns, Txt};
+use self::dns::{Dns, Txt, zone_records, zone_text};
 use self::keys::Keys;
-use self::postfix::{HOST, MilterSettings, Postfix};
+use self::postfix::{HOST, Postfix};
 use crate::mailbox::Delivered;
 use crate::results::Results;
 use crate::smtp::{Mail, Smtp};
@@ -30,7 +31,9 @@ pub(crate) struct Options<'a> {
     pub(crate) socket: Socket,
     /// `milter_protocol`.
     pub(crate) protocol: u32,
-    /// The `[dns]` section but for the name server.
+    /// Lines of the `[signing]` section.
+    pub(crate) signing: &'a str,
+    /// Lines of the `[dns]` section, without the name server.
     pub(crate) dns: &'a str,
     /// A name server in place of the real one, such as one that never answers.
     pub(crate) nameserver: Option<u16>,
@@ -38,7 +41,7 @@ pub(crate) struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { socket: Socket::Tcp, protocol: 6, dns: "", nameserver: None }
+        Self { socket: Socket::Tcp, protocol: 6, signing: "", dns: "", nameserver: None }
     }
 }
 
@@ -49,7 +52,7 @@ pub(crate) struct Site {
     pub(crate) dns: Dns,
     /// The records that the name server knows.
     pub(crate) zone: Vec<Txt>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Site {
@@ -58,19 +61,30 @@ impl Site {
         let folder = work::folder();
         let domains = [Keys::make(folder.path(), DOMAIN), Keys::make(folder.path(), UNICODE_DOMAIN)];
         let zone: Vec<Txt> = domains.iter().flat_map(|keys| keys.zone.clone()).collect();
-        let dns = Dns::start(folder.path(), &zone);
+        let dns = Dns::start(folder.path(), &zone_text(&zone));
         let mut config = format!(
-            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n",
+            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[signing]\n{}\n",
             options.nameserver.unwrap_or(dns.port),
-            options.dns
+            options.dns,
+            options.signing
         );
         for keys in &domains {
             config.push_str(&keys.config);
         }
         let daemon = Daemon::start(folder.path(), options.socket, &config);
-        let milter = MilterSettings { socket: daemon.socket.clone(), protocol: options.protocol };
-        let postfix = Postfix::start(folder.path(), &milter);
-        Self { postfix, daemon, dns, zone, _folder: folder }
+        let postfix = Postfix::start(folder.path(), &daemon.socket, options.protocol);
+        Self { postfix, daemon, dns, zone, folder }
+    }
+
+    /// Starts all parts with a daemon that was told nothing but its domain. Its name server knows what the daemon says to publish.
+    pub(crate) fn quick_start() -> Self {
+        let folder = work::folder();
+        let state = folder.path().join("state");
+        let daemon = Daemon::quick_start(folder.path(), &state, DOMAIN);
+        let published = fs::read_to_string(state.join("zone.txt")).unwrap();
+        let dns = Dns::start(folder.path(), &published);
+        let postfix = Postfix::start(folder.path(), &daemon.socket, 6);
+        Self { postfix, daemon, dns, zone: zone_records(&published), folder }
     }
 
     /// A user hands in a message at the submission port; returns it as delivered.

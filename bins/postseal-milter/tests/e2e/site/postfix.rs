@@ -20,14 +20,6 @@ pub(crate) const HOST: &str = "mx.example";
 /// User and group of the mailbox.
 const NOBODY: u32 = 65534;
 
-/// How Postfix talks to its milter.
-pub(crate) struct MilterSettings {
-    /// As in main.cf: `inet:127.0.0.1:8891`; empty for none.
-    pub(crate) socket: String,
-    /// `milter_protocol`.
-    pub(crate) protocol: u32,
-}
-
 /// A running Postfix; stopped when dropped.
 pub(crate) struct Postfix {
     etc: PathBuf,
@@ -43,8 +35,8 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// Starts one under `work` and waits until it answers.
-    pub(crate) fn start(work: &Path, milter: &MilterSettings) -> Self {
+    /// Starts one under `work` and waits until it answers. The milter is given as in main.cf, empty for none, with its `milter_protocol`.
+    pub(crate) fn start(work: &Path, milter: &str, protocol: u32) -> Self {
         let (inbound, submission, filtered, reinjection) = (port(), port(), port(), port());
         let etc = work.join("etc");
         let log = work.join("maillog");
@@ -55,7 +47,7 @@ impl Postfix {
         chown(work.join("data"), Some(owner.uid.as_raw()), None).unwrap();
         chown(work.join("mail"), Some(NOBODY), Some(NOBODY)).unwrap();
         assert!(Group::from_name("postdrop").unwrap().is_some(), "Debian's package makes the group postdrop");
-        fs::write(etc.join("main.cf"), main_cf(work, milter)).unwrap();
+        fs::write(etc.join("main.cf"), main_cf(work, milter, protocol)).unwrap();
         fs::write(etc.join("master.cf"), master_cf(inbound, submission, filtered, reinjection)).unwrap();
 
         let started = command("postfix").arg("-c").arg(&etc).arg("start").stdin(Stdio::null()).output().unwrap();
@@ -112,9 +104,8 @@ impl Drop for Postfix {
     }
 }
 
-fn main_cf(work: &Path, milter: &MilterSettings) -> String {
+fn main_cf(work: &Path, milter: &str, protocol: u32) -> String {
     let work = work.display();
-    let MilterSettings { socket, protocol } = milter;
     format!(
         "compatibility_level = 3.6
 queue_directory = {work}/spool
@@ -141,8 +132,8 @@ virtual_mailbox_maps = static:box/
 virtual_mailbox_base = {work}/mail
 virtual_uid_maps = static:{NOBODY}
 virtual_gid_maps = static:{NOBODY}
-smtpd_milters = {socket}
-non_smtpd_milters = {socket}
+smtpd_milters = {milter}
+non_smtpd_milters = {milter}
 milter_protocol = {protocol}
 milter_default_action = tempfail
 "
