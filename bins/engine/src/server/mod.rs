@@ -189,11 +189,11 @@ fn start(
     tasks: &mut JoinSet<()>,
 ) {
     let setup = shared.setup.load_full();
-    // After a reload this socket may have another mode or trust rule.
-    let current = setup.rules.config().listeners.iter().find(|current| current.socket == listener.socket);
-    let listener = current
-        .filter(|current| **current != **listener)
-        .map_or_else(|| Arc::clone(listener), |new| Arc::new(new.clone()));
+    // After a reload this socket may have another mode or trust rule; one that is configured no more keeps its own.
+    let same = |current: &&Listener| current.socket == listener.socket;
+    let is_unchanged = setup.rules.config().listeners.iter().any(|current| *current == **listener);
+    let changed = setup.rules.config().listeners.iter().find(same).filter(|_| !is_unchanged);
+    let listener = changed.map_or_else(|| Arc::clone(listener), |new| Arc::new(new.clone()));
     let connection = Connection::new(stream, setup, listener, shared.surroundings.clone(), stop.clone());
     tasks.spawn(async move {
         connection.serve().await;

@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dkim_core::crypto::Backend;
@@ -35,9 +35,9 @@ pub(crate) struct Daemon {
     pub(crate) handle: Handle,
     runtime: Option<Runtime>,
     stop: Option<oneshot::Sender<()>>,
-    stopped: std::sync::mpsc::Receiver<()>,
+    stopped: Mutex<std::sync::mpsc::Receiver<()>>,
     log: UnixDatagram,
-    thread: Option<LogThread>,
+    thread: Mutex<Option<LogThread>>,
 }
 
 /// A folder with the keys of `tests/keys`.
@@ -100,7 +100,16 @@ impl Daemon {
             server.run(async { stopping.await.unwrap_or(()) }).await;
             let _ = done.send(());
         });
-        Self { folder, addresses, handle, runtime: Some(runtime), stop: Some(stop), stopped, log, thread: Some(thread) }
+        Self {
+            folder,
+            addresses,
+            handle,
+            runtime: Some(runtime),
+            stop: Some(stop),
+            stopped: Mutex::new(stopped),
+            log,
+            thread: Mutex::new(Some(thread)),
+        }
     }
 
     /// A connection from an MTA.
@@ -142,7 +151,7 @@ impl Daemon {
 
     /// Waits for the end of the daemon.
     pub(crate) fn wait_for_end(&self, patience: Duration) -> bool {
-        self.stopped.recv_timeout(patience).is_ok()
+        self.stopped.lock().unwrap().recv_timeout(patience).is_ok()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -156,7 +165,7 @@ impl Drop for Daemon {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.lock().unwrap().take() {
             thread.finish(Duration::from_secs(5));
         }
     }
@@ -281,7 +290,7 @@ impl Mta {
                 return match self.session.receive(frame).map_err(Lost::Violation)? {
                     Heard::Negotiated(_) => Ok(true),
                     Heard::Progress => {
-                        answer.progress += 1;
+                        answer.progress = answer.progress.saturating_add(1);
                         Ok(false)
                     }
                     Heard::Modification(modification) => {
@@ -338,7 +347,7 @@ pub(crate) fn split(raw: &[u8]) -> (Vec<RawField>, &[u8]) {
     let mut rest = raw;
     while !rest.is_empty() {
         let end = rest.windows(2).position(|pair| pair == b"\r\n").map_or(rest.len(), |at| at);
-        let (line, after) = (&rest[..end], rest.get(end + 2..).unwrap_or_default());
+        let (line, after) = (&rest[..end], rest.get(end.saturating_add(2)..).unwrap_or_default());
         rest = after;
         if line.is_empty() {
             break;
@@ -349,8 +358,8 @@ pub(crate) fn split(raw: &[u8]) -> (Vec<RawField>, &[u8]) {
                 value.extend_from_slice(line);
             }
             _ => {
-                let colon = line.iter().position(|octet| *octet == b':').expect("a colon");
-                fields.push((line[..colon].to_vec(), line[colon + 1..].to_vec()));
+                let colon = line.iter().position(|octet| *octet == b':').unwrap();
+                fields.push((line[..colon].to_vec(), line[colon.saturating_add(1)..].to_vec()));
             }
         }
     }
