@@ -57,7 +57,9 @@ fn remove_what_killed_runs_left() {
         else {
             continue;
         };
-        if owner.parse::<u32>().is_ok() && !Path::new("/proc").join(owner).exists() {
+        // A process that ended but was not waited for has an empty command line.
+        let command = fs::read(Path::new("/proc").join(owner).join("cmdline")).unwrap_or_default();
+        if owner.parse::<u32>().is_ok() && command.is_empty() {
             stop_processes_of(&entry.path());
             let _ = fs::remove_dir_all(entry.path());
         }
