@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -52,11 +53,11 @@ async fn main() -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return fail(&error.to_string(), CONFIG),
     };
-    eprint!("{findings}");
+    let _ = write!(std::io::stderr(), "{findings}");
     if check_config {
         return if findings.has_errors() { CONFIG.into() } else { ExitCode::SUCCESS };
     }
-    print!("{}", instructions.unwrap_or_default());
+    let _ = write!(std::io::stdout(), "{}", instructions.unwrap_or_default());
     let (log, stop) = match (logging::install(&setup.rules.config().log), stop_signal()) {
         (Ok(log), Ok(stop)) => (log, stop),
         (Err(error), _) | (_, Err(error)) => return fail(&error.to_string(), UNAVAILABLE),
@@ -70,6 +71,6 @@ async fn main() -> ExitCode {
 }
 
 fn fail(error: &str, code: u8) -> ExitCode {
-    eprintln!("postseal-milter: {}", error.trim_end());
+    let _ = writeln!(std::io::stderr(), "postseal-milter: {}", error.trim_end());
     code.into()
 }

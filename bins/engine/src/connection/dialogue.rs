@@ -259,7 +259,7 @@ impl Dialogue {
 
     /// Our names: the configured one, or the MTA's name from its `j` macro (M26: never the name of a container while the MTA has
     /// a better one).
-    fn authserv_ids(&mut self) -> Arc<AuthservIds> {
+    pub(super) fn authserv_ids(&mut self) -> Arc<AuthservIds> {
         let config = self.setup.rules.config();
         let ids = self.ids.get_or_insert_with(|| {
             let from_mta = self.session.macros().get_str("j").map(|name| name.trim_end_matches('.'));

@@ -16,6 +16,7 @@ mod stream;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ use crate::dns::Resolver;
 use crate::logging::Logger;
 use crate::message::{Fault, Rules, guard};
 
-/// Between two signs of life while the MTA waits (`milter.md` §12).
-const PROGRESS: Duration = Duration::from_secs(10);
+/// Between two signs of life while the MTA waits: a third of Postfix's shortest time-out (`milter_command_timeout`).
+pub(crate) const PROGRESS: Duration = Duration::from_secs(10);
 
 /// Most that the buffer for replies keeps between two messages.
 const KEEP_OUT: usize = 16 * 1024;
@@ -55,6 +56,10 @@ pub(crate) struct Surroundings {
     pub(crate) pool: CryptoPool,
     /// Our authserv-id where neither the configuration nor the MTA has one.
     pub(crate) host_name: Arc<str>,
+    /// Time between two signs of life while the MTA waits.
+    pub(crate) progress: Duration,
+    /// Whether it has been said that an MTA takes away spaces.
+    pub(crate) told_about_spaces: Arc<AtomicBool>,
 }
 
 /// Why a connection ended otherwise than by QUIT.
@@ -138,7 +143,6 @@ impl Connection {
     }
 
     async fn run(&mut self) -> Result<(), End> {
-        let mut is_told = false;
         loop {
             while let Some(frame) = self.decoder.next_frame()? {
                 let code = frame.code;
@@ -157,12 +161,19 @@ impl Connection {
                 }
             }
             self.flush().await?;
-            if !is_told && self.dialogue.lacks_leading_space() {
-                is_told = true;
-                tracing::debug!(listener = %self.listener.socket,
-                    "the mta strips spaces from header values: signatures with simple headers may fail");
-            }
+            self.remark_on_spaces();
             self.wait_for_octets().await?;
+        }
+    }
+
+    /// Says once in the life of the process that an MTA has no HDR_LEADSPC.
+    fn remark_on_spaces(&self) {
+        let told = &self.surroundings.told_about_spaces;
+        if self.dialogue.lacks_leading_space() && !told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                listener = %self.listener.socket,
+                "the mta takes spaces from header values: signatures with simple headers may fail"
+            );
         }
     }
 
@@ -259,7 +270,7 @@ impl Connection {
     /// Waits for the answers that count, at most until the deadline.
     async fn join_lookups(&mut self) -> Result<(), End> {
         let deadline = after(self.setup.rules.config().dns.deadline);
-        let mut progress = progress();
+        let mut progress = progress(self.surroundings.progress);
         let mut has_early_octets = false;
         while self.dialogue.waits_for_keys() && !self.lookups.is_empty() {
             tokio::select! {
@@ -288,7 +299,7 @@ impl Connection {
     ) -> Result<Result<T, Fault>, End> {
         let pool = self.surroundings.pool.clone();
         let mut done = std::pin::pin!(async move { pool.run(work).await });
-        let mut progress = progress();
+        let mut progress = progress(self.surroundings.progress);
         loop {
             tokio::select! {
                 biased;
@@ -325,8 +336,11 @@ fn after(time: Duration) -> Instant {
     now.checked_add(time).or_else(|| now.checked_add(Duration::from_secs(3_000_000_000))).unwrap_or(now)
 }
 
-fn progress() -> tokio::time::Interval {
-    let mut progress = interval_at(after(PROGRESS), PROGRESS);
+fn progress(period: Duration) -> tokio::time::Interval {
+    let mut progress = interval_at(after(period), period);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
     progress
 }
+
+#[cfg(test)]
+mod tests;

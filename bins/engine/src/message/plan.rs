@@ -39,8 +39,13 @@ pub enum SignSkip {
     Mode,
     /// No domain is configured to be signed for.
     NoDomains,
-    /// The mail is not ours; the rule that found that.
-    NotOurs(OriginRule),
+    /// The mail is not ours.
+    NotOurs {
+        /// The rule that found that.
+        rule: OriginRule,
+        /// Whether it would be signed if it were: somebody may be missing a signature.
+        has_signer: bool,
+    },
     /// The header section is not complete here.
     Header(HeaderTrouble),
     /// No author domain.
@@ -62,7 +67,7 @@ impl SignSkip {
         match self {
             Self::Mode => "mode",
             Self::NoDomains => "no-domains",
-            Self::NotOurs(rule) => rule.as_str(),
+            Self::NotOurs { rule, .. } => rule.as_str(),
             Self::Header(trouble) => trouble.code(),
             Self::Author(error) => error.code(),
             Self::NoRule(_) => "no-rule-for-author-domain",
@@ -76,7 +81,7 @@ impl SignSkip {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotOurs(_) => Some(
+            Self::NotOurs { has_signer: true, .. } => Some(
                 "clients whose mail is ours: authenticated, [trust] daemon_names, daemon_ports, networks".to_owned(),
             ),
             Self::NoRule(Some(nearest)) => Some(format!("nearest rule: {nearest}")),
@@ -104,7 +109,10 @@ pub fn plan(
     let skip = |skip| SignPlan::Skip(skip);
     let sign = match (&author, trouble) {
         _ if !mode.signs() => skip(SignSkip::Mode),
-        _ if !origin.is_ours() => skip(SignSkip::NotOurs(rule)),
+        _ if !origin.is_ours() => {
+            let has_signer = author.as_ref().is_ok_and(|author| domains.index_for(author).is_some());
+            skip(SignSkip::NotOurs { rule, has_signer })
+        }
         _ if domains.is_empty() => skip(SignSkip::NoDomains),
         (_, Some(trouble)) => skip(SignSkip::Header(trouble)),
         (Err(error), None) => skip(SignSkip::Author(*error)),
@@ -164,7 +172,8 @@ mod tests {
         let plan = planned(Mode::Both, OURS, &from, None);
         assert_eq!((plan.sign, plan.verify), (SignPlan::Rule(0), false));
         let plan = planned(Mode::Both, THEIRS, &from, None);
-        assert_eq!((plan.sign, plan.verify), (SignPlan::Skip(SignSkip::NotOurs(OriginRule::NotTrusted)), true));
+        let skip = SignSkip::NotOurs { rule: OriginRule::NotTrusted, has_signer: true };
+        assert_eq!((plan.sign, plan.verify), (SignPlan::Skip(skip), true));
     }
 
     #[test]
@@ -180,6 +189,16 @@ mod tests {
             assert_eq!(planned(mode, THEIRS, &from, None).verify, verifies, "{mode}");
             assert!(!planned(mode, OURS, &from, None).verify, "own mail is never judged");
         }
+    }
+
+    #[test]
+    fn m07_mail_of_strangers_with_our_author_gets_a_hint_and_other_mail_none() {
+        let hint = |from: &str| match planned(Mode::Both, THEIRS, &[from], None).sign {
+            SignPlan::Skip(skip) => skip.hint(),
+            SignPlan::Rule(_) => panic!("signed"),
+        };
+        assert!(hint(" a@example.com").unwrap().contains("daemon_names"));
+        assert_eq!(hint(" a@example.org"), None);
     }
 
     #[test]

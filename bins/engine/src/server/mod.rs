@@ -27,7 +27,7 @@ use tokio::task::{JoinError, JoinSet};
 pub use self::listen::{ListenError, Listening, SocketFile};
 use crate::config::Listener;
 pub use crate::connection::Setup;
-use crate::connection::{Connection, Stream, Surroundings};
+use crate::connection::{Connection, PROGRESS, Stream, Surroundings};
 use crate::crypto_pool::CryptoPool;
 use crate::logging::Logger;
 
@@ -78,7 +78,13 @@ impl Server {
             }
         }
         let most = setup.rules.config().limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        let surroundings = Surroundings { logger, pool: CryptoPool::for_this_machine(), host_name: host_name().into() };
+        let surroundings = Surroundings {
+            logger,
+            pool: CryptoPool::for_this_machine(),
+            host_name: host_name().into(),
+            progress: PROGRESS,
+            told_about_spaces: Arc::default(),
+        };
         let shared =
             Shared { setup: ArcSwap::from_pointee(setup), surroundings, connections: Arc::new(Semaphore::new(most)) };
         Ok(Self { sockets, shared: Arc::new(shared) })
@@ -99,6 +105,8 @@ impl Server {
     /// Serves until `stop` is done, and then until messages in flight are, at most `limits.stop`.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
+        let domains = self.shared.setup.load().rules.config().domains.rules().len();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), domains, "started");
         let mut loops = JoinSet::new();
         for (listener, socket) in self.sockets {
             tracing::info!(listener = %listener.socket, mode = %listener.mode, "listening");

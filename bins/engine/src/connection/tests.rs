@@ -1,0 +1,137 @@
+//! What needs a look inside: signs of life, and the last reply after a fault.
+
+use std::path::Path;
+
+use dkim_core::crypto::Backend;
+use milter_proto::{Command, Frame, MtaOptions, MtaSession, Offer, Peer, Strings, flags};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UdpSocket, UnixStream};
+
+use super::*;
+use crate::config;
+use crate::keys::Keys;
+
+fn setup(text: &str) -> Arc<Setup> {
+    let (config, _) = config::parse(text, Path::new("test.toml")).unwrap();
+    let resolver = Resolver::new(&config.dns, Backend::default()).unwrap();
+    Arc::new(Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver })
+}
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        logger: Logger::disabled(),
+        pool: CryptoPool::new(1),
+        host_name: "host.example".into(),
+        progress: Duration::from_millis(50),
+        told_about_spaces: Arc::default(),
+    }
+}
+
+const SIGNATURE: &[u8] = b" v=1; a=rsa-sha256; d=example.com; s=sel; h=from; \
+    bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YWJjZGVmZ2hpamtsbW5vcA==";
+
+#[tokio::test]
+async fn s12_the_mta_gets_signs_of_life_while_dns_is_slow() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = silent.local_addr().unwrap();
+    let setup = setup(&format!("[dns]\nnameservers = [\"{server}\"]\ntimeout = \"20s\"\ndeadline = \"400ms\"\n"));
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (_stopping, stop) = watch::channel(false);
+    let connection = Connection::new(Stream::Unix(ours), setup, Arc::default(), surroundings(), stop);
+    let serving = tokio::spawn(connection.serve());
+
+    let mut mta = MtaSession::new(MtaOptions::default());
+    let mut decoder = FrameDecoder::default();
+    let mut heard = Vec::new();
+    for step in 0..9 {
+        let mut out = Vec::new();
+        let sent = match step {
+            0 => mta.negotiate(&mut out),
+            1 => mta.connect(b"c", Peer::Inet { address: b"192.0.2.1", port: 9 }, &mut out),
+            2 => mta.helo(b"c", &mut out),
+            3 => mta.mail(b"<a@b.example>", &[], &mut out),
+            4 => mta.rcpt(b"<a@b.example>", &[], &mut out),
+            5 => mta.data(&mut out),
+            6 => mta.header(b"DKIM-Signature", SIGNATURE, &mut out),
+            7 => mta.end_of_headers(&mut out),
+            _ => mta.end_of_body(&mut out),
+        };
+        theirs.write_all(&out).await.unwrap();
+        if sent != Ok(milter_proto::Sent::AwaitReply) {
+            continue;
+        }
+        heard.clear();
+        while mta.awaiting().is_some() {
+            match decoder.next_frame().unwrap() {
+                Some(frame) => {
+                    heard.push(frame.code);
+                    mta.receive(frame).unwrap();
+                }
+                None => {
+                    let octets = theirs.read(decoder.space()).await.unwrap();
+                    decoder.filled(octets);
+                }
+            }
+        }
+    }
+    let signs = heard.iter().filter(|code| **code == b'p').count();
+    assert!((3..=8).contains(&signs), "{heard:?}");
+    assert_eq!(heard[signs..], *b"ic", "then the results and the decision");
+    drop(theirs);
+    serving.await.unwrap();
+}
+
+fn dialogue(policy: &str) -> Dialogue {
+    let setup = setup(&format!("[dns]\nnameservers = [\"127.0.0.1:9\"]\n[policy]\non_internal_error = \"{policy}\"\n"));
+    let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into());
+    let offer = Offer::new(6, flags::Actions::ALL, flags::Steps::ALL);
+    for command in [
+        Command::Negotiate(offer),
+        Command::Connect { hostname: b"c", peer: Peer::Unknown },
+        Command::MailFrom { address: b"<a@b.example>", parameters: Strings::NONE },
+    ] {
+        let mut wire = Vec::new();
+        command.encode(&mut wire).unwrap();
+        let frame = Frame { code: wire[4], payload: &wire[5..] };
+        assert_eq!(dialogue.take(frame, &mut Vec::new()), Ok(Next::Continue));
+    }
+    dialogue
+}
+
+#[tokio::test]
+async fn m27_after_a_fault_of_the_session_itself_the_event_has_its_reply() {
+    for (policy, code, expected) in [
+        ("tempfail", b'R', &[0, 0, 0, 1, b't'][..]),
+        ("accept", b'R', &[0, 0, 0, 1, b'a']),
+        ("tempfail", b'E', &[0, 0, 0, 1, b't']),
+        // No reply was agreed for these, and none is ever due to those: octets now would be taken for the next answer.
+        ("tempfail", b'L', &[]),
+        ("tempfail", b'B', &[]),
+        ("tempfail", b'A', &[]),
+    ] {
+        let mut out = Vec::new();
+        dialogue(policy).answer_fault(code, &mut out);
+        assert_eq!(out, expected, "{}", char::from(code));
+    }
+}
+
+#[tokio::test]
+async fn m26_our_id_is_the_name_of_the_mta_and_only_else_that_of_the_host() {
+    for (name, id) in [(&b"mx.example"[..], "mx.example"), (b"mx.example.", "mx.example"), (b"", "host.example")] {
+        let setup = setup("[dns]\nnameservers = [\"127.0.0.1:9\"]\n");
+        let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into());
+        let offer = Offer::new(6, flags::Actions::ALL, flags::Steps::ALL);
+        let pairs: &[(&[u8], &[u8])] = &[(b"j", name)];
+        for command in [
+            Command::Negotiate(offer),
+            Command::Macros { command: b'C', pairs: pairs.into() },
+            Command::Connect { hostname: b"c", peer: Peer::Unknown },
+        ] {
+            let mut wire = Vec::new();
+            command.encode(&mut wire).unwrap();
+            let frame = Frame { code: wire[4], payload: &wire[5..] };
+            assert_eq!(dialogue.take(frame, &mut Vec::new()), Ok(Next::Continue));
+        }
+        assert_eq!(dialogue.authserv_ids().own(), id);
+    }
+}
