@@ -2,12 +2,16 @@
 //!
 //! An RSA-2048 signature takes 0.3 to 0.6 ms, long enough to hold up every other connection of the thread; everything else
 //! (Ed25519, verification) is cheaper than the way to another thread and back, about 70 µs, and runs in place. Work goes to
-//! tokio's blocking threads behind a semaphore of as many permits as there are processors: more at a time would make each one
-//! slower and use memory for stacks.
+//! tokio's blocking threads behind a semaphore of two permits a processor: with one, a processor idles while the next piece of
+//! work is on its way (a fifth of the throughput); with more, other connections wait. Measured in
+//! `docs/decisions/0006-rsa-signing-pool.md`.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+
+/// Pieces of work at a time for each processor: one runs, the next is ready.
+const PER_PROCESSOR: usize = 2;
 
 /// Bounded access to blocking threads.
 #[derive(Clone, Debug)]
@@ -27,10 +31,10 @@ impl CryptoPool {
         Self { permits: Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS))) }
     }
 
-    /// A pool as wide as the machine.
+    /// A pool that keeps the machine busy.
     #[must_use]
     pub fn for_this_machine() -> Self {
-        Self::new(std::thread::available_parallelism().map_or(1, usize::from))
+        Self::new(std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(PER_PROCESSOR))
     }
 
     /// Runs `work` on another thread.
