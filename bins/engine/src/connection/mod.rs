@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use dkim_core::verify::KeyAnswer;
 use milter_proto::{FrameDecoder, FrameError};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
@@ -102,6 +102,8 @@ pub(crate) struct Connection {
     /// When the packet that is half there must be whole.
     packet_due: Option<Instant>,
     stop: watch::Receiver<bool>,
+    /// One of the connections that may be open; given back with the connection.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
@@ -111,6 +113,7 @@ impl Connection {
         listener: Arc<Listener>,
         surroundings: Surroundings,
         stop: watch::Receiver<bool>,
+        permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let dialogue = Dialogue::new(Arc::clone(&setup), Arc::clone(&listener), Arc::clone(&surroundings.host_name));
         Self {
@@ -125,6 +128,7 @@ impl Connection {
             generation: 0,
             packet_due: None,
             stop,
+            _permit: permit,
         }
     }
 
@@ -155,7 +159,8 @@ impl Connection {
                     Next::Continue => self.start_lookups().await,
                     Next::EndOfMessage => {
                         self.start_lookups().await;
-                        self.end_of_message().await?;
+                        // In a box of its own: most connections are idle most of the time and should be small.
+                        Box::pin(self.end_of_message()).await?;
                     }
                     Next::Quit => return self.flush().await,
                 }
@@ -200,18 +205,36 @@ impl Connection {
                     }
                 }
                 Some(done) = self.lookups.join_next() => self.answered(done),
-                read = self.stream.read(self.decoder.space()) => {
-                    let octets = read?;
-                    if octets == 0 {
-                        self.decoder.end()?;
-                        return Err(End::Lost);
+                readable = self.stream.readable() => {
+                    readable?;
+                    if self.read()? {
+                        return Ok(());
                     }
-                    self.decoder.filled(octets);
-                    return Ok(());
                 }
                 () = sleep_until(due) => {
                     return Err(if self.packet_due.is_some() { End::HalfPacket(packet) } else { End::Idle(idle) });
                 }
+            }
+        }
+    }
+
+    /// Reads straight into the decoder; whether anything came.
+    fn read(&mut self) -> Result<bool, End> {
+        match self.stream.try_read(self.decoder.space())? {
+            None => {
+                if !self.decoder.is_inside_frame() && !self.dialogue.is_busy() {
+                    // Many connections are idle for long: their buffer comes back with the next packet.
+                    self.decoder = FrameDecoder::new(self.setup.rules.config().limits.frame);
+                }
+                Ok(false)
+            }
+            Some(0) => {
+                self.decoder.end()?;
+                Err(End::Lost)
+            }
+            Some(octets) => {
+                self.decoder.filled(octets);
+                Ok(true)
             }
         }
     }
@@ -279,13 +302,9 @@ impl Connection {
                 () = sleep_until(deadline) => break,
                 _ = progress.tick() => self.sign_of_life().await?,
                 // The MTA has nothing to say now: this is how its end shows. What it says too early is kept for its turn.
-                read = self.stream.read(self.decoder.space()), if !has_early_octets => {
-                    let octets = read?;
-                    if octets == 0 {
-                        return Err(End::Lost);
-                    }
-                    self.decoder.filled(octets);
-                    has_early_octets = true;
+                readable = self.stream.readable(), if !has_early_octets => {
+                    readable?;
+                    has_early_octets = self.read()?;
                 }
             }
         }

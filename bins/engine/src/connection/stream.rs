@@ -6,7 +6,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connection from an MTA.
@@ -30,15 +30,30 @@ impl Stream {
         Ok(Self::Tcp(stream))
     }
 
-    /// Reads what is there into `room`; 0 is the end of the stream. Can be dropped before it is done without losing octets.
-    pub(super) async fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+    /// Waits until there is something to read, or the end of the stream. Can be dropped before it is done.
+    pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    /// Reads what is there into `room`; 0 is the end of the stream, `None` that nothing is there after all.
+    pub(super) fn try_read(&self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let read = match self {
             Self::Tcp(stream) => {
-                let octets = stream.read(room).await?;
-                quick_ack(stream);
-                Ok(octets)
+                let read = stream.try_read(room);
+                if read.is_ok() {
+                    quick_ack(stream);
+                }
+                read
             }
-            Self::Unix(stream) => stream.read(room).await,
+            Self::Unix(stream) => stream.try_read(room),
+        };
+        match read {
+            Ok(octets) => Ok(Some(octets)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -37,7 +37,7 @@ async fn s12_the_mta_gets_signs_of_life_while_dns_is_slow() {
     let setup = setup(&format!("[dns]\nnameservers = [\"{server}\"]\ntimeout = \"20s\"\ndeadline = \"400ms\"\n"));
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let (_stopping, stop) = watch::channel(false);
-    let connection = Connection::new(Stream::Unix(ours), setup, Arc::default(), surroundings(), stop);
+    let connection = Connection::new(Stream::Unix(ours), setup, Arc::default(), surroundings(), stop, None);
     let serving = tokio::spawn(connection.serve());
 
     let mut mta = MtaSession::new(MtaOptions::default());

@@ -202,11 +202,8 @@ fn start(
     let is_unchanged = setup.rules.config().listeners.iter().any(|current| *current == **listener);
     let changed = setup.rules.config().listeners.iter().find(same).filter(|_| !is_unchanged);
     let listener = changed.map_or_else(|| Arc::clone(listener), |new| Arc::new(new.clone()));
-    let connection = Connection::new(stream, setup, listener, shared.surroundings.clone(), stop.clone());
-    tasks.spawn(async move {
-        connection.serve().await;
-        drop(permit);
-    });
+    let surroundings = shared.surroundings.clone();
+    tasks.spawn(Connection::new(stream, setup, listener, surroundings, stop.clone(), Some(permit)).serve());
 }
 
 fn note_end(ended: Result<(), JoinError>, listener: &Listener) {
