@@ -20,8 +20,8 @@
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
 //! | [`server`] | sockets, accept, bound, stop |
-//! | [`start`] | from arguments to a daemon that can serve |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
+//! | [`start`] | from arguments to a daemon that can serve |
 
 #![forbid(unsafe_code)]
 
