@@ -3,8 +3,8 @@
 //! *Standard*: RFC 6376 §3.5 (tags), §3.7 (what is hashed), §6.1.1 (what a verifier checks before anything else); RFC 8301, RFC 8463 (algorithms);
 //! RFC 8616 §5 (U-labels); RFC 6651 §3 (`r=`).
 //!
-//! [`Signature::parse`] gives a signature whose every tag is valid and consistent; nothing that follows has to check syntax again. [`format`] writes
-//! the field of a new signature; [`write_signed_data`] writes the text that is signed, the same for signer and verifier.
+//! [`Signature::parse`] gives a signature whose every tag is valid and consistent; nothing that follows has to check syntax again.
+//! [`format`](mod@format) writes the field of a new signature; [`write_signed_data`] writes the text that is signed, the same for signer and verifier.
 //!
 //! *Invariants*: linear time, no allocation larger than the field. *What it does not do*: no clock, no key, no policy: an expired signature is a
 //! valid value here.
