@@ -8,11 +8,18 @@ pub mod config;
 pub mod dkim_canon;
 pub mod dkim_signature;
 pub mod dkim_text;
+pub mod mail_path;
 pub mod milter;
 
 /// A fuzz target: its name (the name of its folder under `corpus/`) and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by the module that holds them.
-pub const TARGETS: &[&[Target]] =
-    &[config::TARGETS, dkim_canon::TARGETS, dkim_signature::TARGETS, dkim_text::TARGETS, milter::TARGETS];
+pub const TARGETS: &[&[Target]] = &[
+    config::TARGETS,
+    dkim_canon::TARGETS,
+    dkim_signature::TARGETS,
+    dkim_text::TARGETS,
+    mail_path::TARGETS,
+    milter::TARGETS,
+];
