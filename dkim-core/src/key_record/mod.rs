@@ -148,7 +148,7 @@ fn public_key(tags: &TagList<'_>) -> Result<Option<PublicKey>, KeyRecordError> {
     let octets = STANDARD.decode(p.without_fws()).map_err(|_| KeyRecordError::Base64)?;
     match key_type {
         KeyType::Rsa => RsaPublicKey::from_der(&octets).map(PublicKey::Rsa).map_err(KeyRecordError::Rsa),
-        // RFC 8463 §4: "Ed25519 public keys are encoded in the "p=" tag as base64 … the raw 32-octet key", not as SubjectPublicKeyInfo.
+        // RFC 8463 §4: the 32 octets of the key themselves, not a SubjectPublicKeyInfo.
         KeyType::Ed25519 => match <[u8; 32]>::try_from(octets.as_slice()) {
             Ok(key) => Ok(PublicKey::Ed25519(key)),
             Err(_) => Err(KeyRecordError::Ed25519Length { octets: octets.len() }),

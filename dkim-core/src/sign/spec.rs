@@ -45,7 +45,7 @@ pub const DEFAULT_SIGNED: &[&str] = &[
 pub const DEFAULT_OVERSIGNED: &[&str] =
     &["from", "sender", "reply-to", "subject", "date", "message-id", "to", "cc", "mime-version", "content-type"];
 
-/// RFC 8058 §4: "The message MUST contain a valid DKIM signature that covers at least the List-Unsubscribe and List-Unsubscribe-Post headers."
+/// RFC 6376 §5.4 for From; RFC 8058 §4 for the others: one-click unsubscription is honoured only if a valid DKIM signature covers both.
 pub(super) const ALWAYS_SIGNED: &[&str] = &["from", "list-unsubscribe", "list-unsubscribe-post"];
 
 /// What to sign with and what to sign.

@@ -118,8 +118,8 @@ impl HeaderNames {
     }
 }
 
-/// Whether octets can be a field name in `h=`: RFC 5322 §3.6.8 `ftext`, without the ";" that would end the tag (RFC 6376 §2.9: "a field name
-/// containing a semicolon cannot be signed").
+/// Whether octets can be a field name in `h=`: RFC 5322 §3.6.8 `ftext`, without the ";", which would end the tag. A field whose name holds one
+/// cannot be signed.
 #[must_use]
 pub fn is_header_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b';'))

@@ -142,7 +142,8 @@ impl Check<'_, '_> {
         }
     }
 
-    /// §6.1.3: "Based on the algorithm defined in the "a=" tag … the canonicalized body … compare".
+    /// §6.1.3, step 3: "Verify that the hash of the canonicalized message body computed in the previous step matches the hash value conveyed in the
+    /// "bh=" tag."
     fn body_hash(&self) -> Result<(), Outcome> {
         let Some(body) = self.body else {
             return Err(Outcome::TempError(TempErrorCause::BodyMissing));

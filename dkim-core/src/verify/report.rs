@@ -117,7 +117,8 @@ impl SignatureReport {
 
 /// Cuts `b_start` of all reports to the fewest characters that tell different signatures apart.
 ///
-/// RFC 6008 §4: "the value … is the first N characters of the "b=" … N MUST be at least 8 … and long enough that the values are unique".
+/// RFC 6008 §4: the value "MUST be at least the first eight characters of the digital signature […] for which a result is being relayed, and MUST be
+/// long enough to be unique among the results being reported."
 pub(super) fn shorten_b(reports: &mut [SignatureReport]) {
     let mut values: Vec<&str> = reports.iter().map(|report| report.b_start.as_str()).collect();
     values.sort_unstable();

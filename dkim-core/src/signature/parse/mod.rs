@@ -30,7 +30,8 @@ impl Signature {
         // DKIM-Signature header field and return PERMFAIL (signature missing required tag)."
         let required = |name| tags.get(name).ok_or(SignatureError { at: 0, kind: Kind::MissingTag(name) });
         let [v, a, b, bh, d, h, s] = ["v", "a", "b", "bh", "d", "h", "s"].map(required);
-        // §3.5 on v=: "Verifiers must do a string comparison on this value; for example, "1" is not the same as "1.0"."
+        // §3.5 on v=: "It MUST have the value "1" for implementations compliant with this version of DKIM." §6.1.1: "Verifiers MUST return PERMFAIL
+        // (incompatible version) when presented a DKIM-Signature header field with a "v=" tag that is inconsistent with this specification."
         let v = v?;
         if v.value != b"1" {
             return Err(fault(v, Kind::Version));
@@ -79,7 +80,7 @@ impl Signature {
             body_length,
             timestamp: timestamp.map(UnixTime::from_secs),
             expiration: expiration.map(UnixTime::from_secs),
-            // RFC 6651 §3.1: "The only valid value is "y"".
+            // RFC 6651 §3.1 knows the value "y" only.
             wants_reports: tags.get("r").is_some_and(|tag| tag.value.eq_ignore_ascii_case(b"y")),
         })
     }
@@ -144,8 +145,8 @@ fn header_names(tag: &Tag<'_>, limits: &SignatureLimits) -> Result<HeaderNames, 
 fn identity(tag: &Tag<'_>, domain: &DomainName) -> Result<Identity, Kind> {
     // §2.11: folding white space is removed before "=XX" is decoded.
     let identity = Identity::parse(&tag.without_fws()).ok_or(Kind::Identity)?;
-    // §6.1.1: "If the "i=" tag is present … the Verifier MUST confirm that the domain specified in the "d=" tag is the same as or a parent domain of
-    // the domain part of the "i=" tag. If not, … return PERMFAIL (domain mismatch)."
+    // §6.1.1: "Verifiers MUST confirm that the domain specified in the "d=" tag is the same as or a parent domain of the domain part of the "i="
+    // tag. If not, the DKIM-Signature header field MUST be ignored, and the Verifier should return PERMFAIL (domain mismatch)."
     if identity.domain().is_equal_or_subdomain_of(domain) { Ok(identity) } else { Err(Kind::DomainMismatch) }
 }
 
@@ -158,7 +159,7 @@ fn canonicalization(tag: &Tag<'_>) -> Result<(Canon, Canon), Kind> {
     Ok((header, body))
 }
 
-/// `q=`. §3.5: "If there are multiple query mechanisms listed, … a Verifier … MUST ignore unrecognized methods"; `dns/txt` is the one there is.
+/// `q=`. §3.5: "Currently, the only valid value is "dns/txt"", and "Unrecognized query mechanisms MUST be ignored."
 fn query_method(tag: &Tag<'_>) -> Result<(), Kind> {
     let mut methods = tag.value.split(|byte| *byte == b':');
     if methods.any(|method| trim_fws(method).eq_ignore_ascii_case(b"dns/txt")) {
@@ -170,7 +171,7 @@ fn query_method(tag: &Tag<'_>) -> Result<(), Kind> {
 
 /// A number of 1 to 76 digits (§3.5 allows `l=` so many); one that does not fit is the largest that does.
 ///
-/// §3.5 on x=: "To avoid denial-of-service attacks, implementations MAY consider any value longer than 12 digits to be infinite."
+/// §3.5 on t=: "To avoid denial-of-service attacks, implementations MAY consider any value longer than 12 digits to be infinite."
 fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 76 || !text.iter().all(u8::is_ascii_digit) {
         return None;
