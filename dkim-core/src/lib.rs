@@ -14,7 +14,7 @@
 //! # Sign, verify, say so
 //!
 //! ```
-//! # #[cfg(feature = "ring")]
+//! # #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use dkim_core::auth_results::{AuthResults, FormatOptions, ResInfo};
 //! use dkim_core::body_hash::BodyHashPlan;
@@ -65,7 +65,7 @@
 //! assert_eq!(value, " mx.example.net;\r\n\tdkim=pass header.d=example.com");
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "ring"))]
+//! # #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 //! # fn main() {}
 //! ```
 //!
@@ -92,7 +92,8 @@
 //! # Features
 //!
 //! - `ring` (default): digests, signing and verification on the ring crate: the modules `body_hash`, `verify`, `sign` and the backend of [`crypto`].
-//!   Without it all other modules are there.
+//! - `aws-lc-rs`: the same on the aws-lc-rs crate, which signs faster with RSA; `crypto::Backend` chooses where both are enabled.
+//!   With neither all other modules are there.
 //! - `hickory`: conversions from the answers of `hickory-proto` into [`dns::TxtAnswer`].
 //!
 //! Features only add; none changes a result.
@@ -101,7 +102,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod auth_results;
-#[cfg(feature = "ring")]
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod body_hash;
 pub mod canon;
 pub mod crypto;
@@ -109,11 +110,11 @@ pub mod dns;
 pub mod domain;
 pub mod header;
 pub mod key_record;
-#[cfg(feature = "ring")]
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod sign;
 pub mod signature;
 pub mod tag_list;
-#[cfg(feature = "ring")]
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod verify;
 
 /// A point in time as whole seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted: what `t=` and `x=` hold (RFC 6376 §3.5).

@@ -1,6 +1,6 @@
 //! Canonical forms (RFC 6376 §3.4) and body hashes (§3.7) against known values, and against a slow canonicalizer that follows the text of the RFC
 //! step by step. Numbers like D-17 are those of the project's checklist of requirements.
-#![cfg(feature = "ring")]
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its answer has failed")]
 
 use base64::Engine as _;

@@ -1,14 +1,14 @@
 //! Private keys in all the forms that files have, and the names of what is put in their place by mistake (M15).
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot get its answer has failed")]
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dkim_core::crypto::{
-    Algorithm, Backend, KeyError, KeyType, PrivateKey, PublicKey, RingKey, SigningKey, VerifyingKey,
-};
+use dkim_core::crypto::{Algorithm, Backend, KeyError, KeyType, PrivateKey, PublicKey, SigningKey, VerifyingKey};
 use dkim_core::key_record::KeyRecord;
 
 fn file(name: &str) -> Vec<u8> {
@@ -19,8 +19,8 @@ fn text(name: &str) -> String {
     String::from_utf8(file(name)).unwrap()
 }
 
-fn load(file: &[u8]) -> Result<RingKey, KeyError> {
-    RingKey::from_pem(file)
+fn load(file: &[u8]) -> Result<Arc<dyn SigningKey>, KeyError> {
+    Backend::default().load_key(file)
 }
 
 fn refusal(file: &[u8]) -> KeyError {
@@ -44,13 +44,14 @@ fn signs(key: &dyn SigningKey, algorithm: Algorithm) {
 fn m15_rsa_in_pkcs1_and_pkcs8_is_the_same_key() {
     let pkcs1 = load(&file("rsa-2048.pkcs1.pem")).unwrap();
     let pkcs8 = load(&file("rsa-2048.pkcs8.pem")).unwrap();
-    signs(&pkcs1, Algorithm::RsaSha256);
-    signs(&pkcs8, Algorithm::RsaSha256);
-    signs(&RingKey::from_pkcs8_der(&file("rsa-2048.pkcs8.der")).unwrap(), Algorithm::RsaSha256);
+    signs(&*pkcs1, Algorithm::RsaSha256);
+    signs(&*pkcs8, Algorithm::RsaSha256);
+    let der = PrivateKey::from_pkcs8_der(&file("rsa-2048.pkcs8.der")).unwrap();
+    signs(&*Backend::default().signing_key(&der).unwrap(), Algorithm::RsaSha256);
     assert_eq!(pkcs1.public_key(), pkcs8.public_key());
     // What OpenSSL calls the public key.
     assert_eq!(pkcs1.public_key(), file("rsa-2048.public.der"));
-    signs(&load(&file("rsa-4096.pkcs1.pem")).unwrap(), Algorithm::RsaSha256);
+    signs(&*load(&file("rsa-4096.pkcs1.pem")).unwrap(), Algorithm::RsaSha256);
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn m15_ed25519_in_all_forms_is_the_same_key() {
     let public = STANDARD.decode(public).unwrap()[12..].to_vec();
     for name in ["ed25519.pkcs8.pem", "ed25519-v2.pkcs8.pem", "ed25519.seed.b64"] {
         let key = load(&file(name)).unwrap();
-        signs(&key, Algorithm::Ed25519Sha256);
+        signs(&*key, Algorithm::Ed25519Sha256);
         assert_eq!(key.public_key(), public, "{name}");
     }
 }
@@ -226,7 +227,7 @@ fn nothing_secret_is_printed() {
             PrivateKey::Ed25519(ed25519) => ed25519.seed()[..16].to_vec(),
             _ => unreachable!("no other type"),
         };
-        let printed = format!("{key:?} {:#?} {:?}", key, RingKey::new(&key).unwrap());
+        let printed = format!("{key:?} {:#?} {:?}", key, Backend::default().signing_key(&key).unwrap());
         assert!(printed.len() < 400, "{printed}");
         assert!(
             !printed.contains(&STANDARD.encode(&secret)[..8]) && !printed.contains(&format!("{secret:?}")[1..20]),

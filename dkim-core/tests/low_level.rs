@@ -1,6 +1,6 @@
 //! Signing and verifying by hand, with the public low level only, gives what `Signing` and `Verification` give: the high level knows nothing that a
 //! caller could not do.
-#![cfg(feature = "ring")]
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

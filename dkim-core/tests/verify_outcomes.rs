@@ -1,4 +1,5 @@
 //! Every outcome that verification knows, each reached by a message; and the table of them in `docs/rfc-notes.md`.
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "aws-lc-rs")]
+use super::aws_lc;
 #[cfg(feature = "ring")]
 use super::ring;
 use super::{HashAlgorithm, KeyError, PrivateKey, PublicKey, SigningKey};
@@ -16,10 +18,22 @@ pub enum Backend {
     #[cfg(feature = "ring")]
     #[default]
     Ring,
+    /// The `aws-lc-rs` crate (feature `aws-lc-rs`): the default only where `ring` is not enabled.
+    #[cfg(feature = "aws-lc-rs")]
+    #[cfg_attr(not(feature = "ring"), default)]
+    AwsLc,
 }
 
 impl Backend {
-    /// Prepares a private key for signing.
+    /// Reads a key file and prepares the key: [`PrivateKey::from_text`], then [`signing_key`](Self::signing_key).
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn load_key(self, file: &[u8]) -> Result<Arc<dyn SigningKey>, KeyError> {
+        self.signing_key(&PrivateKey::from_text(file)?)
+    }
+
+    /// Prepares a private key for signing: RSA of 2048 to 4096 bits with a public exponent from 65537, or Ed25519.
     ///
     /// # Errors
     /// [`KeyError`] for damaged keys, and for sizes and exponents that the backend does not sign with.
@@ -27,6 +41,8 @@ impl Backend {
         match self {
             #[cfg(feature = "ring")]
             Self::Ring => Ok(Arc::new(ring::RingKey::new(key)?)),
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLc => Ok(Arc::new(aws_lc::AwsLcKey::new(key)?)),
         }
     }
 }
@@ -39,6 +55,8 @@ pub struct VerifyingKey(Prepared);
 enum Prepared {
     #[cfg(feature = "ring")]
     Ring(ring::VerifyingKey),
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLc(aws_lc::VerifyingKey),
 }
 
 impl VerifyingKey {
@@ -48,6 +66,8 @@ impl VerifyingKey {
         match backend {
             #[cfg(feature = "ring")]
             Backend::Ring => Self(Prepared::Ring(ring::VerifyingKey::new(key))),
+            #[cfg(feature = "aws-lc-rs")]
+            Backend::AwsLc => Self(Prepared::AwsLc(aws_lc::VerifyingKey::new(key))),
         }
     }
 
@@ -59,6 +79,8 @@ impl VerifyingKey {
         match &self.0 {
             #[cfg(feature = "ring")]
             Prepared::Ring(key) => key.verify(signed_data, signature),
+            #[cfg(feature = "aws-lc-rs")]
+            Prepared::AwsLc(key) => key.verify(signed_data, signature),
         }
     }
 }
@@ -79,6 +101,8 @@ pub struct Digest(State);
 enum State {
     #[cfg(feature = "ring")]
     Ring(ring::Digest),
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLc(aws_lc::Digest),
 }
 
 impl Digest {
@@ -88,6 +112,8 @@ impl Digest {
         match backend {
             #[cfg(feature = "ring")]
             Backend::Ring => Self(State::Ring(ring::Digest::new(algorithm))),
+            #[cfg(feature = "aws-lc-rs")]
+            Backend::AwsLc => Self(State::AwsLc(aws_lc::Digest::new(algorithm))),
         }
     }
 
@@ -96,6 +122,8 @@ impl Digest {
         match &mut self.0 {
             #[cfg(feature = "ring")]
             State::Ring(digest) => digest.update(octets),
+            #[cfg(feature = "aws-lc-rs")]
+            State::AwsLc(digest) => digest.update(octets),
         }
     }
 
@@ -105,6 +133,8 @@ impl Digest {
         match self.0 {
             #[cfg(feature = "ring")]
             State::Ring(digest) => digest.finish(),
+            #[cfg(feature = "aws-lc-rs")]
+            State::AwsLc(digest) => digest.finish(),
         }
     }
 }

@@ -10,7 +10,9 @@
 //! *What it does not do*: it does not generate keys, does not read files, and knows no SHA-1.
 
 mod algorithm;
-#[cfg(feature = "ring")]
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod backend;
 mod der;
 mod pem;
@@ -21,10 +23,8 @@ mod ring;
 mod signing_key;
 
 pub use self::algorithm::{Algorithm, HashAlgorithm, KeyType};
-#[cfg(feature = "ring")]
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub use self::backend::{Backend, Digest, VerifyingKey};
 pub use self::private_key::{Ed25519PrivateKey, PrivateKey, RsaPrivateKey};
 pub use self::public_key::{PublicKey, RsaPublicKey, RsaPublicKeyError};
-#[cfg(feature = "ring")]
-pub use self::ring::RingKey;
 pub use self::signing_key::{KeyError, SigningKey};

@@ -14,6 +14,10 @@ use super::der::{
 };
 use super::{KeyError, KeyType, PublicKey, RsaPublicKey, RsaPublicKeyError, pem};
 
+/// Largest RSA key that signs.
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+const MAX_SIGNING_BITS: usize = 4096;
+
 /// A private key, read from its file and not yet prepared for a backend.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +170,22 @@ impl RsaPrivateKey {
     #[must_use]
     pub fn bits(&self) -> usize {
         self.public.bits()
+    }
+
+    /// Whether a backend signs with a key of this size and exponent: the same bounds for all, those of `ring`, since no feature may change a
+    /// result.
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    pub(super) fn check_fit_for_signing(&self) -> Result<(), KeyError> {
+        match self.bits() {
+            bits @ ..2048 => return Err(KeyError::RsaBelow2048 { bits }),
+            bits if bits > MAX_SIGNING_BITS => return Err(KeyError::RsaTooLarge { bits, max: MAX_SIGNING_BITS }),
+            _ => {}
+        }
+        // Exponents from 65537 (three octets) below 2^33.
+        match self.public.exponent() {
+            [_, _, _] | [_, _, _, _] | [1, _, _, _, _] => Ok(()),
+            _ => Err(KeyError::RsaExponent),
+        }
     }
 }
 

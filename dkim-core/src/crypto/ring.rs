@@ -16,9 +16,6 @@ use super::{
     SigningKey,
 };
 
-/// Largest RSA key that signs.
-const MAX_SIGNING_BITS: usize = 4096;
-
 /// A running hash.
 pub(super) struct Digest(digest::Context);
 
@@ -79,10 +76,8 @@ fn components(key: &RsaPublicKey) -> PublicKeyComponents<Box<[u8]>> {
     PublicKeyComponents { n: key.modulus().into(), e: key.exponent().into() }
 }
 
-/// A private key held in memory and used with the `ring` crate.
-///
-/// RSA keys of 2048 to 4096 bits with a public exponent of at least 65537, and Ed25519 keys. `Debug` prints the algorithm and size only.
-pub struct RingKey {
+/// A private key held in memory and used with the `ring` crate. `Debug` prints the algorithm only.
+pub(super) struct RingKey {
     pair: Pair,
     public: Vec<u8>,
 }
@@ -97,39 +92,15 @@ impl RingKey {
     ///
     /// # Errors
     /// [`KeyError`] for damaged keys and for sizes and exponents that `ring` does not sign with.
-    pub fn new(key: &PrivateKey) -> Result<Self, KeyError> {
+    pub(super) fn new(key: &PrivateKey) -> Result<Self, KeyError> {
         match key {
             PrivateKey::Rsa(key) => Self::from_rsa(key),
             PrivateKey::Ed25519(key) => Self::from_ed25519(key),
         }
     }
 
-    /// Reads a key file and prepares the key: [`PrivateKey::from_text`], then [`RingKey::new`].
-    ///
-    /// # Errors
-    /// As those two.
-    pub fn from_pem(file: &[u8]) -> Result<Self, KeyError> {
-        Self::new(&PrivateKey::from_text(file)?)
-    }
-
-    /// Reads PKCS#8 in DER and prepares the key: [`PrivateKey::from_pkcs8_der`], then [`RingKey::new`].
-    ///
-    /// # Errors
-    /// As those two.
-    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
-        Self::new(&PrivateKey::from_pkcs8_der(der)?)
-    }
-
     fn from_rsa(key: &RsaPrivateKey) -> Result<Self, KeyError> {
-        match key.bits() {
-            bits @ ..2048 => return Err(KeyError::RsaBelow2048 { bits }),
-            bits if bits > MAX_SIGNING_BITS => return Err(KeyError::RsaTooLarge { bits, max: MAX_SIGNING_BITS }),
-            _ => {}
-        }
-        // ring: exponents from 65537 (three octets) below 2^33.
-        if !matches!(key.public_key().exponent(), [_, _, _] | [_, _, _, _] | [1, _, _, _, _]) {
-            return Err(KeyError::RsaExponent);
-        }
+        key.check_fit_for_signing()?;
         let damaged = KeyError::Damaged { what: "the numbers of the RSA key do not fit each other" };
         let pair = RsaKeyPair::from_der(key.pkcs1_der()).map_err(|_| damaged.clone())?;
         let key = Self { pair: Pair::Rsa(pair), public: key.public_key().to_spki_der() };

@@ -1,7 +1,7 @@
 //! Edge cases of signing and verifying, one test each: messages that are signed and then altered, signatures written by hand that only just hold or
 //! only just do not, and hostile headers. "Item 4" and the like are the numbers of the project's checklist of edge cases; items 1 to 3 (ends of
 //! bodies, cuts, forms of fields) are in `canonicalization.rs` and `chunking.rs`.
-#![cfg(feature = "ring")]
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
