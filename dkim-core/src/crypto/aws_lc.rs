@@ -66,7 +66,7 @@ impl VerifyingKey {
     pub(super) fn verify(&self, signed_data: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Rsa(key) => key.verify_sig(signed_data, signature).is_ok(),
-            // RFC 8463 §3: "The signing and verifying algorithm is PureEdDSA … the message is the SHA-256 hash".
+            // RFC 8463 §3: the hash is signed with "the PureEdDSA variant Ed25519".
             Self::Ed25519(key) => key.verify_sig(digest::digest(&SHA256, signed_data).as_ref(), signature).is_ok(),
             Self::Refused => false,
         }

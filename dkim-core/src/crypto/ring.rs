@@ -66,7 +66,7 @@ impl VerifyingKey {
             Self::Rsa(key) => {
                 key.verify(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, signed_data, signature).is_ok()
             }
-            // RFC 8463 §3: "The signing and verifying algorithm is PureEdDSA … the message is the SHA-256 hash".
+            // RFC 8463 §3: the hash is signed with "the PureEdDSA variant Ed25519".
             Self::Ed25519(key) => key.verify(digest::digest(&SHA256, signed_data).as_ref(), signature).is_ok(),
         }
     }
