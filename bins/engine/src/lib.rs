@@ -37,4 +37,7 @@ pub mod server;
 pub mod socket_address;
 pub mod start;
 
+/// The cryptographic backend of the programs. Named, not left to the default: another crate in the same build may enable the other one.
+pub const BACKEND: dkim_core::crypto::Backend = dkim_core::crypto::Backend::AwsLc;
+
 pub use dkim_core::domain::DomainName;

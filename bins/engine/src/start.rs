@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dkim_core::crypto::Backend;
 use dkim_core::domain::DomainName;
 use thiserror::Error;
 
@@ -74,7 +73,7 @@ pub enum StartError {
 ///
 /// [`StartError`], with all findings.
 pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared, StartError> {
-    let backend = Backend::default();
+    let backend = crate::BACKEND;
     let (mut config, mut findings, instructions) = match source {
         Source::File(file) => {
             let (config, warnings) = config::load(&file).map_err(StartError::Config)?;

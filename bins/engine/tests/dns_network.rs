@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dkim_core::crypto::Backend;
 use dkim_core::dns::TxtAnswer;
 use engine::config;
 use engine::dns::{Resolver, Zone};
@@ -64,7 +63,7 @@ impl Server {
 fn resolver(servers: &[SocketAddr], zone_file: Option<PathBuf>) -> Resolver {
     let timeout = Duration::from_millis(600);
     let dns = config::Dns { nameservers: servers.to_vec(), timeout, zone_file, ..config::Dns::default() };
-    Resolver::new(&dns, Backend::default()).unwrap()
+    Resolver::new(&dns, engine::BACKEND).unwrap()
 }
 
 async fn serve_udp(socket: UdpSocket, asked: Arc<AtomicUsize>) {
@@ -271,7 +270,7 @@ async fn names_in_the_zone_file_are_never_asked_for() {
 async fn an_offline_resolver_knows_only_its_zone() {
     let mut zone = Zone::default();
     zone.insert("s._domainkey.example", KEY.as_bytes());
-    let resolver = Resolver::offline(zone, Backend::default());
+    let resolver = Resolver::offline(zone, engine::BACKEND);
     assert!(resolver.key("s._domainkey.example").await.record().is_ok());
     assert_eq!(resolver.txt("other.example").await, TxtAnswer::NxDomain);
 }
@@ -281,10 +280,10 @@ async fn a_zone_file_with_an_error_stops_the_resolver_and_names_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("zone.txt");
     let dns = config::Dns { zone_file: Some(file.clone()), ..config::Dns::default() };
-    let found = Resolver::new(&dns, Backend::default()).unwrap_err();
+    let found = Resolver::new(&dns, engine::BACKEND).unwrap_err();
     assert_eq!(found.iter().next().unwrap().code.as_str(), "E-ZONE-READ");
     std::fs::write(&file, "\na.example. TXT\n").unwrap();
-    let found = Resolver::new(&dns, Backend::default()).unwrap_err();
+    let found = Resolver::new(&dns, engine::BACKEND).unwrap_err();
     let finding = found.iter().next().unwrap();
     assert_eq!((finding.code.as_str(), finding.line, finding.file.clone()), ("E-ZONE-LINE", Some(2), Some(file)));
 }

@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dkim_core::crypto::{Algorithm, Backend, KeyError, SigningKey};
+use dkim_core::crypto::{Algorithm, KeyError, SigningKey};
 use dkim_core::domain::Selector;
 use engine::config::Listener;
 use engine::dns::Resolver;
@@ -42,7 +42,7 @@ fn s19_a_silent_name_server_costs_one_timeout_and_gives_temperror() {
         format!("[dns]\nnameservers = [\"{}\"]\ntimeout = \"1s\"\ndeadline = \"10s\"\n", silent.local_addr().unwrap());
     let mut config = config(&text, folder.path());
     config.listeners = vec![Listener::at(SocketAddress::Unix(folder.path().join("socket")))];
-    let resolver = Resolver::new(&config.dns, Backend::default()).unwrap();
+    let resolver = Resolver::new(&config.dns, engine::BACKEND).unwrap();
     let daemon = Daemon::serve(folder, Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver });
 
     let raw = format!("{}{FORGED}From: a@example.com\r\n\r\n", signatures(8));
@@ -65,7 +65,7 @@ fn the_deadline_of_a_message_ends_the_wait_for_slow_servers() {
     );
     let mut config = config(&text, folder.path());
     config.listeners = vec![Listener::at(SocketAddress::Unix(folder.path().join("socket")))];
-    let resolver = Resolver::new(&config.dns, Backend::default()).unwrap();
+    let resolver = Resolver::new(&config.dns, engine::BACKEND).unwrap();
     let daemon = Daemon::serve(folder, Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver });
 
     let mut mta = daemon.inbound();
@@ -91,7 +91,7 @@ fn an_mta_that_gives_up_while_we_wait_is_noticed() {
     );
     let mut config = config(&text, folder.path());
     config.listeners = vec![Listener::at(SocketAddress::Unix(folder.path().join("socket")))];
-    let resolver = Resolver::new(&config.dns, Backend::default()).unwrap();
+    let resolver = Resolver::new(&config.dns, engine::BACKEND).unwrap();
     let daemon = Daemon::serve(folder, Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver });
 
     let mut gone = daemon.inbound();
@@ -138,10 +138,10 @@ fn m27_a_panic_is_answered_by_policy_and_touches_no_other_connection() {
             let text = format!("{SIGNING}[policy]\non_internal_error = \"{policy}\"\n");
             let mut config = config(&text.replace("example.com", "example.org"), folder.path());
             config.listeners = vec![Listener::at(SocketAddress::Unix(folder.path().join("socket")))];
-            let (keys, _) = Keys::load(&config.domains, Backend::default());
+            let (keys, _) = Keys::load(&config.domains, engine::BACKEND);
             let mut rules = Rules::new(config, &keys);
             assert!(rules.add_signer(0, &Selector::parse("bomb").unwrap(), Arc::new(Bomb(algorithm))));
-            let resolver = Resolver::offline(zone(""), Backend::default());
+            let resolver = Resolver::offline(zone(""), engine::BACKEND);
             let daemon = Daemon::serve(folder, Setup { rules: Arc::new(rules), resolver });
 
             let (mut bystander, mut victim) = (daemon.inbound(), daemon.submission());

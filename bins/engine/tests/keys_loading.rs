@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use dkim_core::crypto::{Backend, KeyType};
+use dkim_core::crypto::KeyType;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::key_record::KeyRecord;
 use engine::config::{self, Diagnostic, Diagnostics, SigningDomains};
@@ -31,7 +31,7 @@ fn chmod(path: &Path, mode: u32) {
 /// The finding that keeps `file` out of use.
 fn refused(file: &Path) -> Diagnostic {
     let mut warnings = Diagnostics::default();
-    let finding = *keys::load(file, Backend::default(), &mut warnings).unwrap_err();
+    let finding = *keys::load(file, engine::BACKEND, &mut warnings).unwrap_err();
     assert_eq!(finding.file.as_deref(), Some(file));
     assert!(!finding.fix.is_empty());
     finding
@@ -39,7 +39,7 @@ fn refused(file: &Path) -> Diagnostic {
 
 fn loads(file: &Path) -> (KeyType, Diagnostics) {
     let mut warnings = Diagnostics::default();
-    let key = keys::load(file, Backend::default(), &mut warnings).unwrap();
+    let key = keys::load(file, engine::BACKEND, &mut warnings).unwrap();
     (key.algorithm().key_type(), warnings)
 }
 
@@ -166,7 +166,7 @@ fn m16_one_bad_key_leaves_the_others_signing() {
         keys = [{ selector = \"a\", file = \"encrypted.pem\" }, { selector = \"b\", file = \"ed25519.pem\" }]
     ";
     let domains = domains(text, folder.path());
-    let (keys, found) = Keys::load(&domains, Backend::default());
+    let (keys, found) = Keys::load(&domains, engine::BACKEND);
     assert_eq!(keys.count(), (3, 2));
     assert_eq!(found.len(), 1, "a file that two domains name is read and reported once: {found}");
     let good = keys.of_rule(0).unwrap();
@@ -188,7 +188,7 @@ fn m32_ed25519_alone_is_refused_unless_allowed() {
             "[[domain]]\nname = \"a.example\"\nallow_ed25519_only = {allow}\nkeys = [{{ selector = \"s\", file = \"ed25519.pem\" }}]\n"
         )
     };
-    let (keys, found) = Keys::load(&domains(&text(false), folder.path()), Backend::default());
+    let (keys, found) = Keys::load(&domains(&text(false), folder.path()), engine::BACKEND);
     let finding = found.iter().next().unwrap();
     assert_eq!(finding.code.as_str(), "E-KEY-ED25519-ONLY");
     assert!(
@@ -196,7 +196,7 @@ fn m32_ed25519_alone_is_refused_unless_allowed() {
         "{finding}"
     );
     assert_eq!(keys.count(), (0, 1));
-    let (keys, found) = Keys::load(&domains(&text(true), folder.path()), Backend::default());
+    let (keys, found) = Keys::load(&domains(&text(true), folder.path()), engine::BACKEND);
     assert!(found.is_empty());
     assert_eq!(keys.count(), (1, 0));
 }
@@ -205,7 +205,7 @@ fn m32_ed25519_alone_is_refused_unless_allowed() {
 fn the_same_key_under_two_selectors_is_a_warning() {
     let folder = folder();
     let text = "[[domain]]\nname = \"a.example\"\nkeys = [{ selector = \"s\", file = \"pkcs8.pem\" }, { selector = \"t\", file = \"pkcs1.pem\" }]\n";
-    let (keys, found) = Keys::load(&domains(text, folder.path()), Backend::default());
+    let (keys, found) = Keys::load(&domains(text, folder.path()), engine::BACKEND);
     assert_eq!(keys.count(), (2, 0));
     assert_eq!(found.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["W-KEY-TWICE"]);
 }
@@ -274,7 +274,7 @@ fn the_record_of_a_key_is_one_that_verifiers_read() {
     let mut warnings = Diagnostics::default();
     let (selector, domain) = (Selector::parse("s1").unwrap(), DomainName::parse("example.com").unwrap());
     for file in ["pkcs8.pem", "ed25519.pem"] {
-        let key = keys::load(&folder.path().join(file), Backend::default(), &mut warnings).unwrap();
+        let key = keys::load(&folder.path().join(file), engine::BACKEND, &mut warnings).unwrap();
         let record = DnsRecord::of_key(&selector, &domain, &*key);
         assert_eq!(record.name, "s1._domainkey.example.com");
         let parsed = KeyRecord::parse(record.text.as_bytes()).unwrap();

@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use dkim_core::crypto::Backend;
 use dkim_core::domain::DomainName;
 use engine::dns::{Resolver, Zone};
 use engine::keys::Keys;
@@ -20,7 +19,7 @@ fn name(text: &str) -> DomainName {
 fn start(state: &Path, domains: &[&str]) -> Result<Quickstart, QuickstartError> {
     let domains: Vec<DomainName> = domains.iter().map(|domain| name(domain)).collect();
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    prepare(state, &domains, now, Backend::default())
+    prepare(state, &domains, now, engine::BACKEND)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -49,7 +48,7 @@ async fn the_first_start_makes_both_keys_and_the_next_ones_use_them() {
 
     let fourth = start(&state, &["example.org"]).unwrap();
     let zone = Zone::load(&fourth.zone_file).unwrap();
-    let resolver = Resolver::offline(zone, Backend::default());
+    let resolver = Resolver::offline(zone, engine::BACKEND);
     for key in third.domains.iter().flat_map(|setup| &setup.keys) {
         let answer = resolver.key(&key.record.name).await;
         assert!(answer.record().is_ok(), "{}: the zone file holds every domain of the folder", key.record.name);
@@ -60,7 +59,7 @@ async fn the_first_start_makes_both_keys_and_the_next_ones_use_them() {
 fn the_configuration_signs_for_the_domain_and_everything_below() {
     let root = tempfile::tempdir().unwrap();
     let made = start(root.path(), &["example.com"]).unwrap();
-    let (keys, found) = Keys::load(&made.config.domains, Backend::default());
+    let (keys, found) = Keys::load(&made.config.domains, engine::BACKEND);
     assert!(found.is_empty(), "{found}");
     assert_eq!(keys.count(), (2, 0));
     assert!(made.config.domains.rule_for(&name("mail.example.com")).is_some());

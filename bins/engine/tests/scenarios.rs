@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use dkim_core::UnixTime;
 use dkim_core::body_hash::BodyHashPlan;
-use dkim_core::crypto::{Backend, PrivateKey};
+use dkim_core::crypto::PrivateKey;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::header::{HeaderBlock, HeaderLimits};
 use dkim_core::sign::{SignatureSpec, Signing};
@@ -202,7 +202,7 @@ impl Player<'_> {
 /// Signs as somebody else would: `SELECTOR:DOMAIN`.
 fn sign(raw: &[u8], signer: &str, key: &Path) -> Vec<u8> {
     let (selector, domain) = signer.split_once(':').unwrap();
-    let backend = Backend::default();
+    let backend = engine::BACKEND;
     let key = backend.signing_key(&PrivateKey::from_text(&std::fs::read(key).unwrap()).unwrap()).unwrap();
     let spec = SignatureSpec::new(DomainName::parse(domain).unwrap(), Selector::parse(selector).unwrap());
     let (headers, body) = HeaderBlock::parse(raw, HeaderLimits::default()).unwrap();
@@ -219,11 +219,11 @@ fn verify(raw: &[u8], zone: &Zone) -> Vec<String> {
     let Ok((headers, body)) = HeaderBlock::parse(raw, HeaderLimits::default()) else {
         return vec!["verify nothing: the header section is malformed".to_owned()];
     };
-    let mut plan = BodyHashPlan::new(Backend::default());
+    let mut plan = BodyHashPlan::new(engine::BACKEND);
     let mut verification = Verification::start(Arc::new(headers), now(), &VerifyPolicy::default(), &mut plan);
     let names: Vec<(KeyId, String)> = verification.key_queries().map(|query| (query.id, query.name())).collect();
     for (id, name) in names {
-        verification.provide_key(id, KeyAnswer::parse(&zone.txt(&name), Backend::default()));
+        verification.provide_key(id, KeyAnswer::parse(&zone.txt(&name), engine::BACKEND));
     }
     let mut hasher = plan.start();
     hasher.update(&raw[body..]);

@@ -11,7 +11,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dkim_core::crypto::Backend;
 use engine::config::{Config, Listener};
 use engine::dns::{Resolver, Zone};
 use engine::keys::Keys;
@@ -114,7 +113,7 @@ fn a_reload_is_for_later_connections() {
     let daemon = daemon(SIGNING);
     let mut old = daemon.submission();
     let rules = Arc::new(Rules::new(Config::default(), &Keys::default()));
-    daemon.handle.replace(Setup { rules, resolver: Resolver::offline(Zone::default(), Backend::default()) });
+    daemon.handle.replace(Setup { rules, resolver: Resolver::offline(Zone::default(), engine::BACKEND) });
     let mut new = daemon.submission();
     assert_eq!(new.message("<jo@example.com>", MAIL).edits.len(), 0, "the new configuration signs nothing");
     assert_eq!(old.message("<jo@example.com>", MAIL).edits.len(), 2, "the old connection goes on as it began");
@@ -127,9 +126,9 @@ fn every_configured_socket_is_served_with_its_own_mode() {
     let unix = Listener { socket_mode: Some(0o600), ..Listener::at(SocketAddress::Unix(folder.path().join("socket"))) };
     let verify = Listener { mode: engine::config::Mode::Verify, ..Listener::at("inet:127.0.0.1:0".parse().unwrap()) };
     config.listeners = vec![unix, verify, Listener::at("inet:0@127.0.0.1".parse().unwrap())];
-    let (keys, _) = Keys::load(&config.domains, Backend::default());
+    let (keys, _) = Keys::load(&config.domains, engine::BACKEND);
     let setup =
-        Setup { rules: Arc::new(Rules::new(config, &keys)), resolver: Resolver::offline(zone(""), Backend::default()) };
+        Setup { rules: Arc::new(Rules::new(config, &keys)), resolver: Resolver::offline(zone(""), engine::BACKEND) };
     let mut daemon = Daemon::serve(folder, setup);
     assert_eq!(std::fs::metadata(daemon.socket()).unwrap().permissions().mode() & 0o777, 0o600);
     let mut signed = Vec::new();
@@ -146,9 +145,9 @@ fn s18_a_dialogue_over_tcp_does_not_stall() {
     let folder = folder_with_keys();
     let mut config = config(SIGNING, folder.path());
     config.listeners = vec![Listener::at("inet:127.0.0.1:0".parse().unwrap())];
-    let (keys, _) = Keys::load(&config.domains, Backend::default());
+    let (keys, _) = Keys::load(&config.domains, engine::BACKEND);
     let setup =
-        Setup { rules: Arc::new(Rules::new(config, &keys)), resolver: Resolver::offline(zone(""), Backend::default()) };
+        Setup { rules: Arc::new(Rules::new(config, &keys)), resolver: Resolver::offline(zone(""), engine::BACKEND) };
     let daemon = Daemon::serve(folder, setup);
     let mut mta = daemon.inbound();
     let start = Instant::now();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use dkim_core::UnixTime;
 use dkim_core::body_hash::BodyHashPlan;
-use dkim_core::crypto::Backend;
 use dkim_core::verify::{Outcome, SignatureReport, Verification, VerifyPolicy};
 use engine::dns::Resolver;
 use serde::Serialize;
@@ -43,7 +42,7 @@ pub(crate) struct Signature {
 
 /// Asks for all keys at once and checks every signature.
 pub(crate) async fn verify(mail: &Mail, resolver: &Resolver, now: UnixTime, policy: &VerifyPolicy) -> Report {
-    let mut plan = BodyHashPlan::new(Backend::default());
+    let mut plan = BodyHashPlan::new(engine::BACKEND);
     let mut verification = Verification::start(Arc::clone(&mail.headers), now, policy, &mut plan);
     let mut lookups = JoinSet::new();
     for query in verification.key_queries() {

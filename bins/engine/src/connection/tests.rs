@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use dkim_core::crypto::Backend;
 use milter_proto::{Command, Frame, MtaOptions, MtaSession, Offer, Peer, Strings, flags};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UdpSocket, UnixStream};
@@ -13,7 +12,7 @@ use crate::keys::Keys;
 
 fn setup(text: &str) -> Arc<Setup> {
     let (config, _) = config::parse(text, Path::new("test.toml")).unwrap();
-    let resolver = Resolver::new(&config.dns, Backend::default()).unwrap();
+    let resolver = Resolver::new(&config.dns, crate::BACKEND).unwrap();
     Arc::new(Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver })
 }
 

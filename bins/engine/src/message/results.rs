@@ -111,7 +111,6 @@ mod tests {
 
     use dkim_core::UnixTime;
     use dkim_core::body_hash::BodyHashPlan;
-    use dkim_core::crypto::Backend;
     use dkim_core::header::{HeaderBlock, HeaderLimits};
     use dkim_core::verify::{Verification, VerifyPolicy};
 
@@ -123,7 +122,7 @@ mod tests {
         for value in signatures {
             builder.push(b"DKIM-Signature", value.as_bytes()).unwrap();
         }
-        let mut plan = BodyHashPlan::new(Backend::default());
+        let mut plan = BodyHashPlan::new(crate::BACKEND);
         let verification = Verification::start(
             Arc::new(builder.finish()),
             UnixTime::from_secs(1_700_000_000),

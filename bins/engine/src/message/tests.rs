@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dkim_core::UnixTime;
-use dkim_core::crypto::{Algorithm, Backend, KeyError, PrivateKey, SigningKey};
+use dkim_core::crypto::{Algorithm, KeyError, PrivateKey, SigningKey};
 use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::Selector;
 use dkim_core::key_record::KeyRecord;
@@ -23,7 +23,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
 const SEED: &[u8] = b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
 fn key() -> Arc<dyn SigningKey> {
-    Backend::default().signing_key(&PrivateKey::from_text(SEED).unwrap()).unwrap()
+    crate::BACKEND.signing_key(&PrivateKey::from_text(SEED).unwrap()).unwrap()
 }
 
 /// Rules for `example.com` with one Ed25519 key of selector `ed`.
@@ -147,7 +147,7 @@ fn verify(signature: &str, body: &[u8], answer: Option<TxtAnswer>, policy: &str)
     assert!(message.take_lookups().is_empty() && message.waits_for_keys());
     message.body(body, NOW);
     if let Some(answer) = answer {
-        message.answer("ed._domainkey.example.com", KeyAnswer::parse(&answer, Backend::default()));
+        message.answer("ed._domainkey.example.com", KeyAnswer::parse(&answer, crate::BACKEND));
         assert!(!message.waits_for_keys());
     }
     finish(message)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use dkim_core::UnixTime;
 use dkim_core::body_hash::{BodyHashPlan, BodyHasher, BodyHashes};
-use dkim_core::crypto::{Algorithm, Backend};
+use dkim_core::crypto::Algorithm;
 use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::header::HeaderBlock;
@@ -90,7 +90,7 @@ impl Work {
         keys: HashMap<String, Option<KeyAnswer>>,
         now: UnixTime,
     ) -> Self {
-        let backend = Backend::default();
+        let backend = crate::BACKEND;
         let mut hash_plan = BodyHashPlan::new(backend);
         let verification =
             plan.verify.then(|| Verification::start(Arc::clone(headers), now, rules.verify_policy(), &mut hash_plan));
@@ -222,7 +222,7 @@ pub enum Signed {
 impl SignJob {
     /// A job for a message on which work was given up.
     pub(super) fn nothing() -> Self {
-        let bodies = BodyHashPlan::new(Backend::default()).start().finish();
+        let bodies = BodyHashPlan::new(crate::BACKEND).start().finish();
         Self { skip: None, attempts: Vec::new(), bodies }
     }
 
@@ -298,7 +298,7 @@ fn recognize(
         .key_queries()
         .filter_map(|query| {
             let record = KeyRecord::text_for(&*ours(query.selector, query.domain)?.key).into_bytes();
-            Some((query.id, KeyAnswer::parse(&TxtAnswer::Records(vec![record]), Backend::default())))
+            Some((query.id, KeyAnswer::parse(&TxtAnswer::Records(vec![record]), crate::BACKEND)))
         })
         .collect();
     for (id, answer) in answers {

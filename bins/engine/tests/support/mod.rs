@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dkim_core::crypto::Backend;
 use engine::config::{Config, Facility, Listener, LogFormat};
 use engine::dns::{Resolver, Zone};
 use engine::keys::Keys;
@@ -79,9 +78,9 @@ impl Daemon {
     pub(crate) fn start(folder: TempDir, mut config: Config, zone: Zone) -> Self {
         let listener = config.listeners.first().cloned().unwrap_or_default();
         config.listeners = vec![Listener { socket: SocketAddress::Unix(folder.path().join("socket")), ..listener }];
-        let (keys, _) = Keys::load(&config.domains, Backend::default());
+        let (keys, _) = Keys::load(&config.domains, engine::BACKEND);
         let rules = Arc::new(Rules::new(config, &keys));
-        Self::serve(folder, Setup { rules, resolver: Resolver::offline(zone, Backend::default()) })
+        Self::serve(folder, Setup { rules, resolver: Resolver::offline(zone, engine::BACKEND) })
     }
 
     /// Starts with a setup, on the sockets that it has.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use dkim_core::crypto::Backend;
 use dkim_core::domain::DomainName;
 use engine::config::{self, Config, Diagnostics, SigningDomains};
 use engine::keys::{CreateError, Keys};
@@ -51,7 +50,7 @@ impl Source {
             Some(config) => config.domains,
             None => quickstart::signing_domains(&self.state_dir()?).map_err(|error| file_failure(&error))?,
         };
-        let (keys, findings) = Keys::load(&domains, Backend::default());
+        let (keys, findings) = Keys::load(&domains, engine::BACKEND);
         Ok(Keyring { domains, keys, findings })
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dkim_core::body_hash::BodyHashPlan;
-use dkim_core::crypto::Backend;
 use dkim_core::domain::DomainName;
 use dkim_core::sign::{NewField, SignError, Signing};
 use engine::message::author::author_domain;
@@ -65,7 +64,7 @@ pub(crate) fn sign(mail: &Mail, ring: &Keyring, author: &DomainName) -> Result<V
         return Ok(Vec::new());
     };
     let failed = |error: &SignError| Failure::new(Exit::Fail, format!("the message cannot be signed: {error}"), "");
-    let (mut plan, mut machines, now) = (BodyHashPlan::new(Backend::default()), Vec::new(), now());
+    let (mut plan, mut machines, now) = (BodyHashPlan::new(engine::BACKEND), Vec::new(), now());
     for key in &keys.usable {
         let spec = rule.signature_spec(&key.selector);
         let machine = Signing::start(Arc::clone(&mail.headers), spec, Arc::clone(&key.key), now, &mut plan);

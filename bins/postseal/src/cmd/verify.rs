@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use dkim_core::UnixTime;
-use dkim_core::crypto::Backend;
 use engine::config::{self, Config};
 use engine::dns::{Resolver, Zone};
 
@@ -46,8 +45,8 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let resolver = match &args.zone {
-            Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, Backend::default()),
-            None => Resolver::new(&config.dns, Backend::default()).map_err(Failure::config)?,
+            Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
+            None => Resolver::new(&config.dns, engine::BACKEND).map_err(Failure::config)?,
         };
         let policy = config.verify.policy(&config.limits);
         Ok::<_, Failure>(verification::verify(&mail, &resolver, args.at.unwrap_or_else(now), &policy).await)

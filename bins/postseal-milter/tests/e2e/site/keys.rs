@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use dkim_core::crypto::Backend;
 use dkim_core::domain::{DomainName, Selector};
 use engine::config::Diagnostics;
 use engine::keys::publish::DnsRecord;
@@ -29,7 +28,7 @@ impl Keys {
             let selector = Selector::parse(selector).unwrap();
             let file = create(&folder, &selector, kind).unwrap();
             let mut findings = Diagnostics::default();
-            let key = load(&file, Backend::default(), &mut findings).unwrap();
+            let key = load(&file, engine::BACKEND, &mut findings).unwrap();
             let record = DnsRecord::of_key(&selector, &name, &*key);
             zone.push((record.name, record.text));
             config.push_str(&format!("[[domain.keys]]\nselector = \"{selector}\"\nfile = \"{}\"\n", file.display()));

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::Write;
 
 use clap::ValueEnum;
-use dkim_core::crypto::Backend;
 use dkim_core::domain::{DomainName, Selector};
 use engine::config::Diagnostics;
 use engine::keys::publish::{self, DnsRecord, Form};
@@ -83,7 +82,7 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
             other => file_failure(&other),
         })?;
         let mut findings = Diagnostics::default();
-        let key = load(&file, Backend::default(), &mut findings).map_err(|finding| {
+        let key = load(&file, engine::BACKEND, &mut findings).map_err(|finding| {
             findings.push(*finding);
             Failure { findings, ..Failure::new(Exit::Fail, "the new key cannot be used where it is", "") }
         })?;

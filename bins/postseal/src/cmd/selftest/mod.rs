@@ -7,7 +7,6 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
-use dkim_core::crypto::Backend;
 use dkim_core::domain::DomainName;
 use engine::dns::{Resolver, Zone};
 use engine::quickstart::{ZONE_FILE, domains_in};
@@ -63,8 +62,7 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         )
     })?;
     let zone = Zone::load(&args.state.join(ZONE_FILE)).map_err(Failure::config)?;
-    let test =
-        steps::Test { socket: args.socket.clone(), domain, resolver: Resolver::offline(zone, Backend::default()) };
+    let test = steps::Test { socket: args.socket.clone(), domain, resolver: Resolver::offline(zone, engine::BACKEND) };
     let report = test.run()?;
     print(&report, json, out)?;
     Ok(if report.passed { Exit::Pass } else { Exit::Fail })
