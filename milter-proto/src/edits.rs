@@ -77,8 +77,8 @@ pub enum EditError {
     /// The same field is to be changed twice, or changed and deleted.
     #[error("two edits of the same field")]
     Conflict,
-    /// A reason for quarantine with a line break, a NUL, or an octet above 127.
-    #[error("reason for quarantine is not one line of ascii text")]
+    /// A reason for quarantine with a line break, a NUL, or an octet above 127, or one that does not fit a packet.
+    #[error("reason for quarantine is not one line of ascii text that fits a packet")]
     Reason,
 }
 
@@ -134,8 +134,10 @@ impl Edits {
     /// Deletes a field. Deleting it twice is deleting it once.
     ///
     /// # Errors
-    /// [`EditError::Name`], [`EditError::ZeroOccurrence`], [`EditError::Conflict`] if it is to be changed.
+    /// [`EditError::Name`], [`EditError::FieldTooLong`] for a name that fits no packet, [`EditError::ZeroOccurrence`], [`EditError::Conflict`] if it
+    /// is to be changed.
     pub fn delete(&mut self, name: &[u8], occurrence: u32) -> Result<(), EditError> {
+        check_length(name, b"")?;
         self.add_existing(name, occurrence, None)
     }
 
@@ -164,7 +166,7 @@ impl Edits {
     /// # Errors
     /// [`EditError::Reason`].
     pub fn quarantine(&mut self, reason: &[u8]) -> Result<(), EditError> {
-        if !reason.iter().all(|octet| matches!(octet, b' '..=b'~')) {
+        if reason.len() >= MAX_DATA || !reason.iter().all(|octet| matches!(octet, b' '..=b'~')) {
             return Err(EditError::Reason);
         }
         self.quarantine = Some(reason.to_vec());
@@ -248,10 +250,7 @@ impl Edits {
         if let Some(at) = value.iter().position(|octet| !octet.is_ascii()).filter(|_| !self.allows_non_ascii) {
             return Err(EditError::NotAscii { at });
         }
-        let field = name.len().saturating_add(value.len());
-        if field.saturating_add(FRAME_OVERHEAD) > MAX_DATA {
-            return Err(EditError::FieldTooLong(field));
-        }
+        check_length(name, value)?;
         let mut at: usize = 0;
         let mut before = name.len().saturating_add(1);
         for line in value.split(|&octet| octet == b'\n') {
@@ -265,9 +264,16 @@ impl Edits {
     }
 }
 
+/// Whether a field fits a packet.
+fn check_length(name: &[u8], value: &[u8]) -> Result<(), EditError> {
+    let field = name.len().saturating_add(value.len());
+    if field.saturating_add(FRAME_OVERHEAD) > MAX_DATA { Err(EditError::FieldTooLong(field)) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Decision, Frame, Wants};
 
     #[test]
     fn s8_11_values_are_ascii_unless_told() {
@@ -319,6 +325,26 @@ mod tests {
         }
         // §8.8: "0 is treated as 1" by Postfix, which nobody who counts from 0 wants.
         assert_eq!(edits.delete(b"X", 0), Err(EditError::ZeroOccurrence));
+    }
+
+    #[test]
+    fn what_fits_no_packet_is_refused_when_it_is_collected() {
+        // Names come from messages, where they may be as long as a frame; refused at the end, one would cost all the other edits.
+        let mut edits = Edits::new();
+        let (fits, long) = ([b'X'; MAX_DATA - FRAME_OVERHEAD], [b'X'; MAX_DATA - FRAME_OVERHEAD + 1]);
+        assert_eq!(edits.delete(&fits, 1), Ok(()));
+        assert_eq!(edits.delete(&long, 1), Err(EditError::FieldTooLong(long.len())));
+        assert_eq!(edits.quarantine(&[b'x'; MAX_DATA]), Err(EditError::Reason));
+        assert_eq!(edits.quarantine(&[b'x'; MAX_DATA - 1]), Ok(()));
+        let mut session = FilterSession::new(Wants::default());
+        let mut out = Vec::new();
+        let offer = b"\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
+        for (code, payload) in [(b'O', &offer[..]), (b'C', b"x\0U"), (b'M', b"<>\0"), (b'R', b"<a>\0")] {
+            session.receive(Frame { code, payload }).unwrap();
+            session.reply(&Decision::Continue, &mut out).unwrap();
+        }
+        session.receive(Frame { code: b'E', payload: b"" }).unwrap();
+        assert_eq!(edits.write(&mut session, &mut out), Ok(()));
     }
 
     #[test]
