@@ -51,7 +51,7 @@ pub fn milter_mta(data: &[u8]) {
         }
     }
     for _ in 0..3 {
-        for step in Stage::ALL.into_iter().filter(|stage| stage.is_in_message()) {
+        for step in Stage::ALL.iter().copied().filter(|stage| stage.is_in_message()) {
             if !say(&mut mta, &mut decoder, step, &mut out) {
                 return;
             }

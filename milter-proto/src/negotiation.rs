@@ -140,7 +140,7 @@ impl Wants {
     pub(crate) fn write_answer(&self, agreed: &Negotiated, out: &mut Vec<u8>) -> Result<(), UsageError> {
         let mut lists: Vec<(u32, &[u8])> = Vec::new();
         if agreed.actions.contains(Actions::SET_MACRO_LIST) {
-            for stage in Stage::ALL {
+            for stage in Stage::ALL.iter().copied() {
                 if let (Some(number), Some(list)) = (stage.macro_list(), self.list(stage)) {
                     lists.push((number, list.as_bytes()));
                 }

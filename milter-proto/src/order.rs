@@ -83,7 +83,7 @@ impl Position {
             Self::Message(last) => after(last),
         };
         // Stages stand in their order, so one pass reaches through any number of masked ones.
-        for masked in Stage::ALL.into_iter().filter(|&stage| steps.intersects(stage.no_event())) {
+        for masked in Stage::ALL.iter().copied().filter(|&stage| steps.intersects(stage.no_event())) {
             if allowed.contains(masked) {
                 allowed = allowed.union(after(masked));
             }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn allowed(position: Position, steps: Steps) -> Vec<Stage> {
-        Stage::ALL.into_iter().filter(|&stage| position.allows(stage, steps)).collect()
+        Stage::ALL.iter().copied().filter(|&stage| position.allows(stage, steps)).collect()
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::Unknown,
         Self::Connect,
         Self::Helo,
@@ -64,7 +64,7 @@ impl Stage {
 
     /// The stage of a command code; `None` for commands without a reply and for codes that do not exist.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.code() == code)
+        Self::ALL.iter().copied().find(|stage| stage.code() == code)
     }
 
     /// The bit by which a filter declines the event (`SMFIP_NO*`); none for end of message.
@@ -115,7 +115,7 @@ impl Stage {
 
     /// The stage of a macro list number.
     pub fn from_macro_list(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.macro_list() == Some(number))
+        Self::ALL.iter().copied().find(|stage| stage.macro_list() == Some(number))
     }
 
     /// Whether the event belongs to a message (MAIL to end of message).
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn s2_every_code_names_its_stage() {
-        for stage in Stage::ALL {
+        for stage in Stage::ALL.iter().copied() {
             assert_eq!(Stage::from_code(stage.code()), Some(stage));
         }
         for code in [b'O', b'D', b'A', b'Q', b'K', 0, 255] {

@@ -53,7 +53,7 @@ fn waiting_at(stage: Stage, actions: Actions, steps: Steps) -> MtaSession {
 
 fn waiting_with(options: MtaOptions, stage: Stage, actions: Actions, steps: Steps) -> MtaSession {
     let mut mta = negotiated(options, actions, steps);
-    for before in Stage::ALL.into_iter().filter(|before| (Stage::Connect..=stage).contains(before)) {
+    for before in Stage::ALL.iter().copied().filter(|before| (Stage::Connect..=stage).contains(before)) {
         assert_eq!(send(&mut mta, before), Sent::AwaitReply);
         if before != stage {
             hear(&mut mta, Reply::Continue).unwrap();
