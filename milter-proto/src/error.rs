@@ -123,12 +123,13 @@ pub enum ProtocolError {
     /// The event before this one is owed a reply: the *caller* has forgotten it. The session is as it was.
     #[error("previous event ({stage}) has not been answered")]
     Unanswered {
-        /// The stage whose event is not answered; `None` is the option negotiation.
+        /// What is not answered.
         stage: Waiting,
     },
 }
 
-/// What waits for a reply, for [`ProtocolError::Unanswered`].
+/// What waits for a reply: named by [`ProtocolError::Unanswered`], by several [`UsageError`]s, and by
+/// [`MtaSession::awaiting`](crate::MtaSession::awaiting).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waiting {
