@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::SignError;
 use crate::canon::Canon;
 use crate::domain::{DomainName, Selector};
-use crate::signature::{Identity, is_header_name};
+use crate::signature::{Identity, is_header_name, key_name_fits};
 
 /// The fields signed by default wherever the message has them: those of RFC 6376 §5.4.1, and those that decide how a message is shown, threaded
 /// and unsubscribed from.
@@ -127,8 +127,7 @@ impl SignatureSpec {
         if self.domain.label_count() < 2 {
             return Err(SignError::SingleLabel);
         }
-        let key_name = [self.selector.as_str(), "._domainkey.", self.domain.as_str()];
-        if key_name.iter().map(|part| part.len()).sum::<usize>() > 253 {
+        if !key_name_fits(&self.selector, &self.domain) {
             return Err(SignError::KeyNameTooLong);
         }
         // §3.5 on i=: "The domain part of the address MUST be the same as, or a subdomain of, the value of the "d=" tag."

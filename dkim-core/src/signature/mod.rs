@@ -30,6 +30,9 @@ pub use self::signed_data::write_signed_data;
 /// The name of the field.
 pub const FIELD_NAME: &str = "DKIM-Signature";
 
+/// Longest name that can be asked for in the DNS, written without a final dot.
+const MAX_KEY_NAME: usize = 253;
+
 /// A DKIM-Signature field whose syntax is valid (§3.5).
 ///
 /// Times beyond 64 bits are the largest 64-bit number: RFC 6376 §3.5 lets a verifier take long ones as infinite.
@@ -123,6 +126,13 @@ impl HeaderNames {
 #[must_use]
 pub fn is_header_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b';'))
+}
+
+/// Whether the name of a key (§3.6.2.1: selector, `_domainkey`, domain) can be asked for in the DNS: it has at most 253 octets.
+#[must_use]
+pub fn key_name_fits(selector: &Selector, domain: &DomainName) -> bool {
+    let parts = [selector.as_str(), "._domainkey.", domain.as_str()];
+    parts.iter().map(|part| part.len()).sum::<usize>() <= MAX_KEY_NAME
 }
 
 /// How much of a signature field is read.

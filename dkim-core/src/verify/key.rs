@@ -8,6 +8,7 @@ use crate::crypto::{Backend, VerifyingKey};
 use crate::dns::TxtAnswer;
 use crate::domain::{DomainName, Selector};
 use crate::key_record::{KeyRecord, KeyRecordError};
+use crate::signature::key_name_fits;
 use crate::tag_list::{TagLimits, TagList};
 
 /// Most TXT records of one name that are looked at.
@@ -59,7 +60,7 @@ pub fn key_query_of(value: &[u8]) -> Option<(Selector, DomainName)> {
     let tags = TagList::parse(value, TagLimits::default()).ok()?;
     let selector = Selector::parse_bytes(tags.get("s")?.value).ok()?;
     let domain = DomainName::parse_bytes(tags.get("d")?.value).ok()?;
-    (domain.label_count() > 1).then_some((selector, domain))
+    (domain.label_count() > 1 && key_name_fits(&selector, &domain)).then_some((selector, domain))
 }
 
 /// The answer to a [`KeyQuery`], read once: a key ready for use, or why there is none.

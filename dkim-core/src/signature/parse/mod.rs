@@ -6,15 +6,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{HeaderNames, Identity, Signature, SignatureError, SignatureErrorKind as Kind, SignatureLimits};
+use super::{
+    HeaderNames, Identity, Signature, SignatureError, SignatureErrorKind as Kind, SignatureLimits, key_name_fits,
+};
 use crate::UnixTime;
 use crate::canon::Canon;
 use crate::crypto::Algorithm;
 use crate::domain::{DomainName, Selector};
 use crate::tag_list::{Tag, TagList, trim_fws};
-
-/// Longest name that can be asked in the DNS, written without a final dot.
-const MAX_NAME: usize = 253;
 
 impl Signature {
     /// Reads the value of a DKIM-Signature field as it stands behind the colon, folds included.
@@ -126,8 +125,7 @@ fn domain(tag: &Tag<'_>) -> Result<DomainName, Kind> {
 /// `s=`, and the length of the name that it makes with `d=`.
 fn selector(tag: &Tag<'_>, domain: &DomainName) -> Result<Selector, Kind> {
     let selector = Selector::parse_bytes(tag.value).map_err(Kind::Selector)?;
-    let parts = [selector.as_str(), "._domainkey.", domain.as_str()];
-    if parts.iter().map(|part| part.len()).sum::<usize>() > MAX_NAME { Err(Kind::KeyNameTooLong) } else { Ok(selector) }
+    if key_name_fits(&selector, domain) { Ok(selector) } else { Err(Kind::KeyNameTooLong) }
 }
 
 /// `h=`
