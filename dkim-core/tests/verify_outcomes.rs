@@ -268,6 +268,20 @@ fn x2_appended_octets_are_accepted_only_when_the_policy_says_so() {
 }
 
 #[test]
+fn x3_a_content_type_beside_the_signed_one_is_not_signed() {
+    let template = TEMPLATE.replace("; h=from:to:subject", &format!("; l={WHOLE}; h=from:content-type"));
+    let message = Draft { template: &template, names: "from:content-type", ..Draft::default() }.sign(MESSAGE);
+    let attack = above("Content-Type: multipart/mixed; boundary=x\r\n", &message);
+    for policy in [BodyLengthPolicy::Policy, BodyLengthPolicy::Accept] {
+        let mut verify = VerifyPolicy::default();
+        verify.body_length = policy;
+        assert_eq!(report(&message, &Zone::usual(), &verify).outcome, Outcome::Pass);
+        let outcome = report(&attack, &Zone::usual(), &verify).outcome;
+        assert_eq!(outcome, Outcome::Policy(PolicyCause::ContentTypeNotSigned));
+    }
+}
+
+#[test]
 fn d12_l_0_is_legal_and_signs_nothing() {
     let report = body_length(0, "from:content-type", BodyLengthPolicy::Accept, b"anything\r\n");
     assert_eq!((report.outcome, report.body_length), (Outcome::Pass, Some(0)));
@@ -421,6 +435,12 @@ fn the_key_of_a_signature_is_known_before_the_header_ends() {
     assert_eq!((selector.as_str(), domain.as_str()), ("sel.a", "xn--bcher-kva.example"));
     for value in ["", "s=a", "d=example.com", "s=a; d=com", "s=a; d=x(y.com", "s=a; s=a; d=example.com"] {
         assert_eq!(key_query_of(value.as_bytes()), None, "{value}");
+    }
+    // 253 octets can be asked for, with `._domainkey.` and the domain of 11; one more cannot.
+    let selector = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(38)].join(".");
+    for (longer, expected) in [("", true), ("d", false)] {
+        let value = format!("s={selector}{longer}; d=example.com");
+        assert_eq!(key_query_of(value.as_bytes()).is_some(), expected, "{value}");
     }
 }
 

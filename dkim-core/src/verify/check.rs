@@ -185,14 +185,16 @@ impl Check<'_, '_> {
         if let Some(cause) = self.body_length_rule() {
             return refuse(cause);
         }
-        let is_uncovered = |name: &String| {
-            let signed = self.signature.header_names.count(name);
-            self.index.named(name.as_bytes()).nth(signed).is_some()
-        };
-        if self.policy.must_be_signed.iter().any(is_uncovered) {
+        if self.policy.must_be_signed.iter().any(|name| self.leaves_unsigned(name)) {
             return refuse(PolicyCause::FieldNotSigned);
         }
         Ok(())
+    }
+
+    /// Whether the message has more fields of this name than the signature covers.
+    fn leaves_unsigned(&self, name: &str) -> bool {
+        let signed = self.signature.header_names.count(name);
+        self.index.named(name.as_bytes()).nth(signed).is_some()
     }
 
     /// What [`BodyLengthPolicy`] says about the signature.
@@ -201,8 +203,8 @@ impl Check<'_, '_> {
         if self.policy.body_length == BodyLengthPolicy::Reject {
             return Some(PolicyCause::BodyLengthTag);
         }
-        // §8.2: the appended part could be made visible by a Content-Type that is not signed.
-        if !self.signature.header_names.contains("content-type") {
+        // §8.2: the appended part could be made visible by a Content-Type that is not signed: the only one, or one more than were there.
+        if !self.signature.header_names.contains("content-type") || self.leaves_unsigned("content-type") {
             return Some(PolicyCause::ContentTypeNotSigned);
         }
         let covers_body = self.body.is_some_and(BodyHash::covers_body);

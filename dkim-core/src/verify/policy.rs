@@ -62,8 +62,8 @@ impl VerifyPolicy {
 
 /// What to do about a signature that covers only the first octets of the body (`l=`; RFC 6376 §8.2 describes the attacks).
 ///
-/// Whatever is chosen, a signature with `l=` that does not sign Content-Type never passes: whoever appends to the body could then choose how it
-/// is read. And `l=` of the whole body does no harm unless every `l=` is refused.
+/// Whatever is chosen, a signature with `l=` that does not sign Content-Type, every one that the message has, never passes: whoever appends to the
+/// body could then choose how it is read. And `l=` of the whole body does no harm unless every `l=` is refused.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum BodyLengthPolicy {
