@@ -4,31 +4,61 @@
 //! authentication service identifier, to have been added within its trust boundary but that did not come directly from another trusted MTA."
 //! The parser of a reader behind us may be more lenient than ours, so this goes by what any of them could see.
 
+use std::borrow::Cow;
+
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
+
 use super::{AuthResults, ReadLimits};
+
+/// Longest authserv-id that is looked at as an internationalized name: 253 octets as A-labels, and four octets of UTF-8 for each of them.
+const MAX_IDN: usize = 4 * 253;
 
 /// Whether the value of an incoming Authentication-Results field claims to come from `id`.
 ///
 /// `value` is everything behind the colon. It claims `id` when the text before the first ";", without comments, quotes, escapes, folds and white
-/// space, is `id` in any case, with or without a version behind it (`id 1`, `id/1`) and a final dot. A value that does not parse claims `id` also
-/// when it holds it anywhere as a whole name. A well-formed field of another authserv-id may name `id` as it likes. An empty `id` is never
-/// claimed. Takes linear time and has no limit of its own.
+/// space, is `id` in any case, in U-labels or A-labels, with or without a version behind it (`id 1`, `id/1`) and a final dot. A value that does not
+/// parse claims `id` also when it holds it anywhere as a whole name. A well-formed field of another authserv-id may name `id` as it likes. An empty
+/// `id` is never claimed. Takes linear time and has no limit of its own.
 #[must_use]
 pub fn claims_authserv_id(value: &[u8], id: &str) -> bool {
-    let id = id.to_lowercase();
-    let id = id.strip_suffix('.').unwrap_or(&id);
-    if id.is_empty() {
-        return false;
-    }
+    let ids = spellings(id);
+    let is_any = |claims: &dyn Fn(&str) -> bool| ids.iter().any(|id| claims(id));
     let text = String::from_utf8_lossy(value);
     let head = Head::of(&text);
-    if head.names(id) {
+    if is_any(&|id| head.names(id)) {
         return true;
     }
     let limits = ReadLimits { max_bytes: usize::MAX, ..ReadLimits::default() };
     match AuthResults::parse(value, limits) {
-        Ok(field) => is_id(&field.authserv_id.to_lowercase(), id),
-        Err(_) => holds_name(&text.to_lowercase(), id) || holds_name(&head.whole, id),
+        Ok(field) => {
+            let claimed = field.authserv_id.to_lowercase();
+            is_any(&|id| is_id(&claimed, id))
+        }
+        Err(_) => {
+            let text = text.to_lowercase();
+            is_any(&|id| holds_name(&text, id) || holds_name(&head.whole, id))
+        }
     }
+}
+
+/// The ways to write an authserv-id, in lower case and without a final dot; none for an empty one.
+///
+/// In internationalized mail the id may stand in UTF-8 (§2.5), so an internationalized name has two: in U-labels and in A-labels.
+fn spellings(id: &str) -> Vec<String> {
+    let id = id.to_lowercase();
+    let id = id.strip_suffix('.').unwrap_or(&id).to_owned();
+    let mut spellings = Vec::new();
+    if id.len() <= MAX_IDN && (!id.is_ascii() || id.contains("xn--")) {
+        let name = Uts46::new();
+        let a_labels = name.to_ascii(id.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+        spellings.extend(a_labels.ok().map(Cow::into_owned));
+        let (u_labels, valid) = name.to_unicode(id.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
+        spellings.extend(valid.ok().map(|()| u_labels.into_owned()));
+    }
+    spellings.push(id);
+    spellings.retain(|spelling| !spelling.is_empty());
+    spellings
 }
 
 /// The text as the most lenient reader sees it, in lower case.

@@ -341,6 +341,14 @@ fn h2_a_claim_is_seen_in_every_spelling() {
     }
     assert!(claims_authserv_id(b"mx.example.org; dkim=pass (\xff\xfe)", "mx.example.org"));
     assert!(claims_authserv_id("Bücher.example; none".as_bytes(), "bÜcher.example"));
+    // Internationalized mail may have the name in UTF-8, whichever way it is configured here.
+    for id in ["mx.bücher.example", "mx.xn--bcher-kva.example"] {
+        for value in ["MX.BÜCHER.example; none", "mx.XN--bcher-kva.example 1; none", "junk \"mx.bücher.example\"; x"]
+        {
+            assert!(claims_authserv_id(value.as_bytes(), id), "{value:?} {id}");
+        }
+        assert!(!claims_authserv_id("mx.bucher.example; none".as_bytes(), id));
+    }
     let deep = format!("mx.example.org {}", "(".repeat(100_000));
     assert!(claims_authserv_id(deep.as_bytes(), "mx.example.org"));
 }
