@@ -197,7 +197,10 @@ fn what_no_verifier_would_accept_is_refused() {
     let mut wrong = spec();
     wrong.identity = Some(Identity::new("", DomainName::parse("example.org").unwrap()));
     assert_eq!(refusal(MESSAGE, wrong), SignError::IdentityDomain);
-    for name in ["", "a:b", "a;b", "a b", "\u{fc}"] {
+    let mut wrong = spec();
+    wrong.identity = Some(Identity::new([0; 65], DomainName::parse("example.com").unwrap()));
+    assert_eq!(refusal(MESSAGE, wrong), SignError::LocalPartTooLong);
+    for name in ["", "a:b", "a;b", "a b", "\u{fc}", &"x".repeat(995)] {
         let mut wrong = spec();
         wrong.signed.push(name.to_owned());
         assert_eq!(refusal(MESSAGE, wrong), SignError::FieldName { name: name.to_owned() });
@@ -207,6 +210,20 @@ fn what_no_verifier_would_accept_is_refused() {
         wrong.lifetime = Some(lifetime);
         assert_eq!(refusal(MESSAGE, wrong), SignError::Expiration, "{lifetime:?}");
     }
+}
+
+/// RFC 5322 §2.1.1: an MTA that breaks a longer line breaks the signature.
+#[test]
+fn s2_1_1_of_5322_no_line_is_longer_than_998_octets() {
+    let labels = |last: usize| ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(last)].join(".");
+    let name = "x".repeat(994);
+    let mut widest = SignatureSpec::new(DomainName::parse(&labels(47)).unwrap(), Selector::parse("s").unwrap());
+    widest.identity = Some(Identity::new([0; 64], DomainName::parse(&labels(47)).unwrap()));
+    widest.signed = vec![name.clone()];
+    let field = field(&message(&format!("From: a@example.com\r\n{name}: x")), widest);
+    let text = format!("{}:{}", field.name, field.value);
+    assert_eq!(text.split("\r\n").map(str::len).max(), Some(998));
+    assert!(parse(&field).header_names.contains(&name));
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, Signature
 pub struct NewField {
     /// The name, without colon.
     pub name: &'static str,
-    /// The text behind the colon: begins with a SP, CRLF before each continuation line, no CRLF at the end, ASCII.
+    /// The text behind the colon: begins with a SP, CRLF before each continuation line, no CRLF at the end, ASCII. Lines have at most 76 columns
+    /// where they can be folded, and never more than the 998 that RFC 5322 §2.1.1 allows.
     pub value: String,
 }
 
@@ -105,7 +106,7 @@ pub enum SignError {
         /// The limit.
         limit: usize,
     },
-    /// A configured name that cannot stand in `h=`.
+    /// A configured name that cannot stand in `h=`, or is longer than a line.
     #[error("`{name}` is not a header field name that can be signed")]
     FieldName {
         /// The name.
@@ -120,6 +121,9 @@ pub enum SignError {
     /// The domain of the identity is neither the signing domain nor below it (RFC 6376 §3.5).
     #[error("the domain of the identity is not the signing domain or below it")]
     IdentityDomain,
+    /// The local part of the identity has more than 64 octets, the most that one has (RFC 5321 §4.5.3.1.1). A longer one would not fit a line.
+    #[error("the local part of the identity is longer than 64 octets")]
+    LocalPartTooLong,
     /// The expiration lies beyond the largest time, or is not after the signing time.
     #[error("the lifetime of the signature is out of range")]
     Expiration,

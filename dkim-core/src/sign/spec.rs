@@ -48,6 +48,12 @@ pub const DEFAULT_OVERSIGNED: &[&str] =
 /// RFC 6376 §5.4 for From; RFC 8058 §4 for the others: one-click unsubscription is honoured only if a valid DKIM signature covers both.
 pub(super) const ALWAYS_SIGNED: &[&str] = &["from", "list-unsubscribe", "list-unsubscribe-post"];
 
+/// RFC 5321 §4.5.3.1.1: "The maximum total length of a user name or other local-part is 64 octets."
+const MAX_LOCAL_PART: usize = 64;
+
+/// Longest name of a field: with the SP before it, the `h=` and a colon behind it, it must fit a line of 998 octets.
+const MAX_NAME: usize = 994;
+
 /// What to sign with and what to sign.
 ///
 /// ```
@@ -67,7 +73,7 @@ pub struct SignatureSpec {
     pub domain: DomainName,
     /// `s=`
     pub selector: Selector,
-    /// `i=`, whose domain is `d=` or lies below it. Default none.
+    /// `i=`, whose domain is `d=` or lies below it, and whose local part has at most 64 octets. Default none.
     pub identity: Option<Identity>,
     /// Default relaxed.
     pub header_canon: Canon,
@@ -134,7 +140,11 @@ impl SignatureSpec {
         if self.identity.as_ref().is_some_and(|i| !i.domain().is_equal_or_subdomain_of(&self.domain)) {
             return Err(SignError::IdentityDomain);
         }
-        match self.signed.iter().chain(&self.oversigned).find(|name| !is_header_name(name.as_bytes())) {
+        if self.identity.as_ref().is_some_and(|i| i.local_part().len() > MAX_LOCAL_PART) {
+            return Err(SignError::LocalPartTooLong);
+        }
+        let is_wrong = |name: &&String| !is_header_name(name.as_bytes()) || name.len() > MAX_NAME;
+        match self.signed.iter().chain(&self.oversigned).find(is_wrong) {
             Some(name) => Err(SignError::FieldName { name: name.clone() }),
             None => Ok(()),
         }
