@@ -9,8 +9,9 @@
 //! Each connection gets the [`Setup`] of the moment it was accepted. [`Handle::replace`] swaps it for later ones: nothing changes
 //! in the middle of a session.
 //!
-//! Invariants: never more connections than `limits.connections` (further ones wait in the socket's queue); a panic in a connection
-//! ends that connection and is logged; after the stop signal nothing lasts longer than `limits.stop`.
+//! Invariants: never more connections are served than `limits.connections`, over all sockets (further ones wait in their socket's
+//! queue, one a socket in its loop); a panic in a connection ends that connection and is logged; after the stop signal nothing lasts
+//! longer than `limits.stop`.
 
 mod listen;
 
@@ -159,7 +160,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 async fn accept_loop(listener: Arc<Listener>, socket: Listening, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let is_stopping = |stop: &watch::Receiver<bool>| *stop.borrow();
-    let mut permit = None;
+    let mut waiting = None;
     while !is_stopping(&stop) {
         tokio::select! {
             biased;
@@ -169,18 +170,23 @@ async fn accept_loop(listener: Arc<Listener>, socket: Listening, shared: Arc<Sha
                 }
             }
             Some(ended) = tasks.join_next() => note_end(ended, &listener),
-            // Connections beyond the limit stay in the socket's queue, where they cost us nothing.
-            free = Arc::clone(&shared.connections).acquire_owned(), if permit.is_none() => permit = free.ok(),
-            accepted = socket.accept(), if permit.is_some() => match (accepted, permit.take()) {
-                (Ok(stream), Some(permit)) => start(stream, permit, &listener, &shared, &stop, &mut tasks),
-                (Err(error), _) => {
+            // Only who has a client takes one of the places, which all sockets share: an idle socket must not hold one back.
+            free = Arc::clone(&shared.connections).acquire_owned(), if waiting.is_some() => {
+                if let (Ok(permit), Some(stream)) = (free, waiting.take()) {
+                    start(stream, permit, &listener, &shared, &stop, &mut tasks);
+                }
+            }
+            // One client beyond the limit waits here, the others stay in the socket's queue, where they cost us nothing.
+            accepted = socket.accept(), if waiting.is_none() => match accepted {
+                Ok(stream) => waiting = Some(stream),
+                Err(error) => {
                     tracing::warn!(listener = %listener.socket, "cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
-                (Ok(_), None) => {}
             },
         }
     }
+    drop(waiting);
     // The socket goes first: from here on clients are refused.
     drop(socket);
     while let Some(ended) = tasks.join_next().await {
