@@ -149,6 +149,9 @@ impl Connection {
     async fn run(&mut self) -> Result<(), End> {
         loop {
             while let Some(frame) = self.decoder.next_frame()? {
+                // What is there of the packet behind this one has its own time: a stream that never pauses between packets is
+                // not slow.
+                self.packet_due = None;
                 let code = frame.code;
                 let Ok(taken) = guard(|| self.dialogue.take(frame, &mut self.out)) else {
                     self.dialogue.answer_fault(code, &mut self.out);
