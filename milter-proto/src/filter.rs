@@ -30,6 +30,9 @@ use crate::stage::Stage;
 /// The most data a filter puts into one packet, whatever was negotiated: every MTA takes as much.
 pub const MAX_DATA: usize = 65_535;
 
+/// What stands for [`Decision::Shutdown`] unless the MTA is Postfix, in the words of RFC 5321 §4.2.3.
+const SHUTDOWN: &[u8] = b"421 4.7.0 Service not available, closing transmission channel";
+
 /// What has happened, as the filter sees it. Borrows from the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -199,7 +202,11 @@ impl FilterSession {
                 } else {
                     let kept = self.kept_for_session.as_ref().or(self.kept_for_message.as_ref());
                     let given = kept.map_or(decision, |kept| &kept.decision);
-                    given.as_reply().encode(out)?;
+                    match given {
+                        // mfdef.h on its code: "421: shutdown (internal to MTA)"; Sendmail takes it for garbage. 421 closes with every MTA.
+                        Decision::Shutdown if !self.mta_is_postfix() => Reply::ReplyCode(SHUTDOWN).encode(out)?,
+                        _ => given.as_reply().encode(out)?,
+                    }
                     if ends_message(given, stage) {
                         self.end_message();
                     }

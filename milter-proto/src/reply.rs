@@ -38,7 +38,7 @@ pub enum Reply<'a> {
     Discard,
     /// `y`: reject or defer with this code and text, without NUL. Not yet judged: see [`ReplyCode::parse`].
     ReplyCode(&'a [u8]),
-    /// `4`: close the SMTP session with 421.
+    /// `4`: close the SMTP session with 421. Only for Postfix; Sendmail takes it for garbage.
     Shutdown,
     /// `f`: connection failure. Decoded only for recorders; Postfix takes it for garbage.
     ConnFail,
@@ -291,7 +291,7 @@ pub enum Decision {
     Discard,
     /// Reject or defer with this code and text.
     ReplyCode(ReplyCode),
-    /// Close the SMTP session with 421.
+    /// Close the SMTP session with 421. [`FilterSession`](crate::FilterSession) says it to Postfix in so many words, to other MTAs by a reply code.
     Shutdown,
     /// No more pieces of this body. Only at BODY, and only if negotiated.
     Skip,
