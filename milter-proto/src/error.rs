@@ -179,8 +179,8 @@ pub enum UsageError {
     /// CR, LF or NUL in an address, its parameters, a reason, or a macro name.
     #[error("line break, NUL or white space where the protocol allows none")]
     UnsafeText,
-    /// More than 65535 octets in one packet.
-    #[error("packet of {0} octets exceeds 65535")]
+    /// More octets than one packet takes: 65535, unless Sendmail and the filter have agreed on more.
+    #[error("packet of {0} octets is too long")]
     TooLong(usize),
     /// More macro names for one stage than Sendmail takes.
     #[error("{0} macro names for one stage exceed 50")]

@@ -25,7 +25,7 @@ pub const MAX_VERSION: u32 = 6;
 pub const MIN_VERSION: u32 = 2;
 
 /// Names of one list, as Sendmail takes them (`MAXFILTERMACROS`).
-const MAX_NAMES: usize = 50;
+pub(crate) const MAX_NAMES: usize = 50;
 const LISTS: usize = 7;
 
 /// What a filter asks of every MTA. `Default` is for a filter that verifies and signs.

@@ -4,7 +4,7 @@
 use milter_proto::flags::{Actions, Steps};
 use milter_proto::{
     Decision, Edits, Event, FilterSession, FrameDecoder, Heard, LeadingSpace, Modification, MtaOptions, MtaSession,
-    Peer, Place, ReplyCode, Sent, UsageError, Wants,
+    Peer, Place, Profile, ReplyCode, Sent, UsageError, Wants,
 };
 use proptest::prelude::*;
 
@@ -18,18 +18,8 @@ struct Pair {
     to_filter: FrameDecoder,
     to_mta: FrameDecoder,
     decisions: Vec<Decision>,
-    modifications: Vec<OwnedChange>,
+    modifications: usize,
     events: Vec<String>,
-}
-
-/// A header modification, kept.
-#[derive(Clone, Debug)]
-struct OwnedChange {
-    /// `None` for CHGHEADER, the index of an insertion otherwise.
-    insert_at: Option<u32>,
-    occurrence: u32,
-    name: Vec<u8>,
-    value: Vec<u8>,
 }
 
 type Step<'a> = &'a dyn Fn(&mut MtaSession, &mut Vec<u8>) -> Result<Sent, UsageError>;
@@ -42,7 +32,7 @@ impl Pair {
             to_filter: FrameDecoder::default(),
             to_mta: FrameDecoder::default(),
             decisions: Vec::new(),
-            modifications: Vec::new(),
+            modifications: 0,
             events: Vec::new(),
         }
     }
@@ -66,7 +56,7 @@ impl Pair {
         while let Some(frame) = self.to_mta.next_frame().unwrap() {
             match self.mta.receive(frame).unwrap() {
                 Heard::Decision(decision) => self.decisions.push(decision),
-                Heard::Modification(modification) => self.modifications.extend(owned(&modification)),
+                Heard::Modification(_) => self.modifications += 1,
                 _ => {}
             }
         }
@@ -103,18 +93,6 @@ impl Pair {
 
     fn count(&self, event: &str) -> usize {
         self.events.iter().filter(|name| *name == event).count()
-    }
-}
-
-fn owned(modification: &Modification<'_>) -> Option<OwnedChange> {
-    match *modification {
-        Modification::InsertHeader { index, name, value } => {
-            Some(OwnedChange { insert_at: Some(index), occurrence: 0, name: name.to_vec(), value: value.to_vec() })
-        }
-        Modification::ChangeHeader { index, name, value } => {
-            Some(OwnedChange { insert_at: None, occurrence: index, name: name.to_vec(), value: value.to_vec() })
-        }
-        _ => None,
     }
 }
 
@@ -285,7 +263,7 @@ fn edits_that_were_not_all_negotiated_are_not_written_in_part() {
     pair.open(&mut decide);
     pair.message(&mut decide, &FIELDS, b"");
     assert_eq!(results, [Err(UsageError::NotNegotiated(Actions::QUARANTINE))]);
-    assert!(pair.modifications.is_empty());
+    assert_eq!(pair.modifications, 0);
 }
 
 #[test]
@@ -397,36 +375,69 @@ fn s8_12_a_field_is_cut_at_60000_octets_at_a_line_if_that_loses_little() {
     }
 }
 
-/// What Sendmail does with the changes: it never renumbers, a deleted field keeps its number.
-fn sendmail(fields: &[(String, String)], changes: &[OwnedChange]) -> Vec<(String, String)> {
-    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
-    let mut slots: Vec<(String, Option<String>, bool)> =
-        fields.iter().map(|(name, value)| (name.clone(), Some(value.clone()), true)).collect();
-    for change in changes {
-        match change.insert_at {
-            Some(at) => {
-                let at = usize::try_from(at).unwrap().min(slots.len());
-                slots.insert(at, (text(&change.name), Some(text(&change.value)), false));
-            }
-            None => {
-                let name = text(&change.name);
-                let mut same = slots.iter_mut().filter(|slot| slot.2 && slot.0.eq_ignore_ascii_case(&name));
-                let slot = same.nth(usize::try_from(change.occurrence).unwrap() - 1).unwrap();
-                slot.0 = name;
-                slot.1 = Some(text(&change.value)).filter(|value| !value.is_empty());
-            }
+/// Both MTAs with a Received of their own; Sendmail adds a Date and a Message-Id as well.
+fn both_mtas() -> [MtaOptions; 2] {
+    let mut sendmail = MtaOptions::sendmail();
+    sendmail.own_received = with_received().own_received;
+    sendmail.added_fields = [("Date", " today"), ("Message-Id", " <1@mx>")]
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .to_vec();
+    [with_received(), sendmail]
+}
+
+#[test]
+fn s5_two_messages_and_the_same_decisions_with_both_mtas() {
+    for options in both_mtas() {
+        let mut pair = Pair::new(options, Wants::default());
+        let mut decide = |event: &Event<'_>, _: &mut FilterSession, _: &mut Vec<u8>| match event {
+            Event::RcptTo { address: b"<b@example.test>", .. } => Decision::TempFail,
+            _ => Decision::Continue,
+        };
+        pair.open(&mut decide);
+        for _ in 0..2 {
+            pair.message(&mut decide, &FIELDS, b"Hello\r\n");
+            pair.step(&mut decide, &|mta, out| mta.end_message(out));
+            assert_eq!(pair.mta.message().recipients().collect::<Vec<_>>(), [b"<c@example.test>"]);
         }
+        pair.step(&mut decide, &|mta, out| mta.quit(out));
+        assert_eq!((pair.count("EndOfBody"), pair.count("Header")), (2, 6));
     }
-    slots.into_iter().filter_map(|(name, value, _)| value.map(|value| (name, value))).collect()
+}
+
+#[test]
+fn shutdown_is_said_so_that_both_mtas_close() {
+    let in_words = ReplyCode::parse(b"421 4.7.0 Service not available, closing transmission channel").unwrap();
+    for (options, version, heard) in [
+        (MtaOptions::default(), Some("Postfix 3.7.11"), Decision::Shutdown),
+        (MtaOptions::default(), None, Decision::ReplyCode(in_words.clone())),
+        (MtaOptions::sendmail(), Some("8.17.1.9"), Decision::ReplyCode(in_words)),
+    ] {
+        let mut pair = Pair::new(options, Wants::default());
+        pair.mta.set_macro("v", version.map(str::as_bytes));
+        let mut decide = |event: &Event<'_>, _: &mut FilterSession, _: &mut Vec<u8>| {
+            if matches!(event, Event::Data) { Decision::Shutdown } else { Decision::Continue }
+        };
+        pair.open(&mut decide);
+        pair.message(&mut decide, &FIELDS, b"x");
+        assert_eq!(pair.decisions.last(), Some(&heard));
+        assert_eq!(pair.count("Header"), 0);
+    }
 }
 
 proptest! {
     /// The same edits leave the same header section on an MTA that renumbers and on one that does not.
     #[test]
     fn s8_9_edits_mean_the_same_on_both_mtas(
-        names in proptest::collection::vec(proptest::sample::select(&["A", "a", "B"][..]), 1..12),
+        names in proptest::collection::vec(proptest::sample::select(&["A", "a", "B", "Date", "Received"][..]), 1..12),
         actions in proptest::collection::vec(0u8..3, 12),
-        inserts in proptest::collection::vec(proptest::sample::select(&[Place::Top, Place::Bottom][..]), 0..4),
+        inserts in proptest::collection::vec(
+            (
+                proptest::sample::select(&[Place::Top, Place::BelowReceived, Place::Bottom][..]),
+                proptest::sample::select(&["N", "A", "Message-Id"][..]),
+            ),
+            0..4,
+        ),
+        is_stripped: bool,
     ) {
         let fields: Vec<(String, String)> =
             names.iter().zip(0..).map(|(name, number)| ((*name).to_owned(), format!(" {number}"))).collect();
@@ -444,24 +455,39 @@ proptest! {
                 _ => expected.push((name.clone(), value.clone())),
             }
         }
-        let mut above = Vec::new();
-        for (number, place) in inserts.iter().enumerate() {
-            let field = ("N".to_owned(), format!(" new {number}"));
+        let (mut top, mut below) = (Vec::new(), Vec::new());
+        for (number, (place, name)) in inserts.iter().enumerate() {
+            let field = ((*name).to_owned(), format!(" new\r\n\t{number}"));
             edits.insert(*place, field.0.as_bytes(), field.1.as_bytes()).unwrap();
-            if *place == Place::Top { above.push(field) } else { expected.push(field) }
+            match place {
+                Place::Top => top.push(field),
+                Place::BelowReceived => below.push(field),
+                _ => expected.push(field),
+            }
         }
-        let expected = [above, expected].concat();
+        let own = vec![("Received".to_owned(), " from client by mx".to_owned())];
+        let expected = [top, own, below, expected].concat();
 
-        let mut pair = Pair::new(MtaOptions::default(), Wants::default());
-        let decide = &mut editing(&edits);
-        pair.open(decide);
-        let borrowed: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-        pair.message(decide, &borrowed, b"");
-        let postfix: Vec<(String, String)> = pair.mta.message().fields().iter().map(|field| {
-            (String::from_utf8(field.name.clone()).unwrap(), String::from_utf8(field.value.clone()).unwrap())
-        }).collect();
-        prop_assert_eq!(&postfix, &expected);
-        prop_assert_eq!(sendmail(&fields, &pair.modifications), expected);
+        for mut options in both_mtas() {
+            if is_stripped {
+                options.offer.steps = options.offer.steps.without(Steps::LEADING_SPACE);
+            }
+            let mut pair = Pair::new(options, Wants::default());
+            let decide = &mut editing(&edits);
+            pair.open(decide);
+            let borrowed: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+            pair.message(decide, &borrowed, b"");
+            // What Sendmail adds between its Received and the client's first field is its own affair.
+            let is_added = |name: &[u8]| name == b"Date" || name == b"Message-Id";
+            let left: Vec<(String, String)> = pair.mta.message().fields().iter()
+                .filter(|field| !(field.is_hidden && is_added(&field.name)))
+                .map(|field| {
+                    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+                    (text(&field.name), text(&field.value))
+                })
+                .collect();
+            prop_assert_eq!(&left, &expected);
+        }
     }
 
     /// Whatever is offered and wanted, whatever the filter decides: no violation, no hang, no event out of order (checked in `Pair::step`).
@@ -472,8 +498,12 @@ proptest! {
         wanted: u32,
         decisions in proptest::collection::vec(0u8..12, 1..40),
         aborts: [bool; 3],
+        is_sendmail: bool,
     ) {
         let mut options = MtaOptions::for_version(version);
+        if is_sendmail {
+            options.profile = Profile::Sendmail;
+        }
         options.offer.steps = options.offer.steps & Steps::from_bits(offered);
         let mut wants = Wants::default();
         wants.steps = Steps::from_bits(wanted);

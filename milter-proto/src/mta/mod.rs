@@ -8,17 +8,17 @@
 //!
 //! Each call puts the macro packet of its stage and the command behind each other in the caller's buffer, and says by [`Sent`] whether a reply
 //! comes. Commands that the filter has masked, or does not want any more (SKIP, ACCEPT), are not written. Modifications are carried out on
-//! [`MtaMessage`] as [`Profile`] has it.
+//! [`MtaMessage`]. What differs between MTAs is in [`Profile`].
 //!
-//! *Invariants.* What a filter does wrong is a [`Violation`]; the session is then over, as with Postfix. What the caller does wrong is a
+//! *Invariants.* What a filter does wrong is a [`Violation`]; the session is then over, as with both MTAs. What the caller does wrong is a
 //! [`UsageError`], and nothing is written. Nothing a filter sends makes the message grow beyond the limits in [`MtaOptions`].
 //!
 //! *Not done here*: timeouts and default actions, access rules, the rest of SMTP.
 
-use crate::command::{Command, Offer, Peer, Strings};
+use crate::command::{Command, Peer, Strings};
 use crate::error::{UsageError, Waiting};
 use crate::filter::{MAX_DATA, Replacement};
-use crate::flags::{Actions, Steps};
+use crate::flags::Steps;
 use crate::frame::Frame;
 use crate::header_text::{LeadingSpace, from_wire};
 use crate::negotiation::{MAX_VERSION, Negotiated};
@@ -26,55 +26,18 @@ use crate::order::Position;
 use crate::reply::{Answer, Decision, Modification};
 use crate::stage::Stage;
 
+mod events;
 mod macro_values;
 mod message;
+mod options;
 mod replies;
 mod violation;
 
+use events::{sendmail_peer, wire_value};
 use macro_values::MacroValues;
-pub use message::{Field, MtaMessage, Profile};
+pub use message::{Field, MtaMessage};
+pub use options::{MtaOptions, Profile};
 pub use violation::Violation;
-
-/// How the MTA's end behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MtaOptions {
-    /// What is offered. Default: version 6 with everything.
-    pub offer: Offer,
-    /// Whose behaviour. Default: Postfix.
-    pub profile: Profile,
-    /// The value of the MTA's own Received field, which the filter does not see. Default: none.
-    pub own_received: Option<Vec<u8>>,
-    /// Octets of a header field, name and colon counted; longer ones are cut. Default: 60000, as Postfix.
-    pub max_header: usize,
-    /// Modifications of one message; more are a [`Violation::TooMuch`]. Default: 10000.
-    pub max_modifications: u32,
-    /// Octets in the modifications of one message; more are a [`Violation::TooMuch`]. Default: 64 MiB.
-    pub max_modified_octets: usize,
-}
-
-impl Default for MtaOptions {
-    fn default() -> Self {
-        Self {
-            offer: Offer::new(MAX_VERSION, Actions::ALL, Steps::ALL),
-            profile: Profile::Postfix,
-            own_received: None,
-            max_header: 60_000,
-            max_modifications: 10_000,
-            max_modified_octets: 64 << 20,
-        }
-    }
-}
-
-impl MtaOptions {
-    /// The offer of Postfix with `milter_protocol` set to 2, 3, 4 or 6.
-    pub fn for_version(version: u32) -> Self {
-        // Postfix does not know the option of Sendmail 8.13 that `known_in` allows before version 6.
-        let old = if version < MAX_VERSION { Steps::NO_REPLY_HEADERS } else { Steps::NONE };
-        let steps = (Steps::ALL & Steps::known_in(version)).without(old);
-        Self { offer: Offer::new(version, Actions::ALL, steps), ..Self::default() }
-    }
-}
 
 /// What came of a call; [`MtaSession::awaiting`] says the same later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +47,8 @@ pub enum Sent {
     AwaitReply,
     /// The command was written, and the filter does not reply.
     NoReply,
-    /// The command was not written: the filter has masked the event, the version does not have it, the filter said SKIP or has decided on the
-    /// message, or the session is over.
+    /// The command was not written: the filter has masked the event, the version or the MTA does not have it, the filter said SKIP or has decided
+    /// on the message, or the session is over. Macros may have been written all the same.
     NotSent,
 }
 
@@ -99,8 +62,20 @@ pub enum Heard<'a> {
     Progress,
     /// A change, which [`MtaSession::message`] now shows. More follows.
     Modification(Modification<'a>),
-    /// The final reply.
+    /// The final reply, as the MTA takes it: Sendmail replaces a reply code with bad text ([`MtaSession::replaced_reply`]), and at connect
+    /// takes only the class of one.
     Decision(Decision),
+}
+
+/// Where a filter stands with Sendmail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has no message.
+    Open,
+    /// It has begun one: ABORT would tell it that there will be no end.
+    InMessage,
+    /// It is done with the message, and hears nothing until the next HELO or MAIL.
+    Done,
 }
 
 /// The MTA's end of a session.
@@ -121,12 +96,18 @@ pub struct MtaSession {
     modified_octets: usize,
     macros: MacroValues,
     message: MtaMessage,
+    /// Only Sendmail looks at it.
+    standing: Standing,
+    /// The session is over, and Sendmail still says QUIT.
+    owes_quit: bool,
+    replaced_reply: Option<Violation>,
 }
 
 impl MtaSession {
     /// A session that has sent nothing yet.
     pub fn new(options: MtaOptions) -> Self {
         Self {
+            macros: MacroValues::new(options.profile),
             options,
             agreed: None,
             position: Position::Start,
@@ -136,8 +117,10 @@ impl MtaSession {
             replacement: Replacement::NotBegun,
             modifications: 0,
             modified_octets: 0,
-            macros: MacroValues::default(),
             message: MtaMessage::default(),
+            standing: Standing::Open,
+            owes_quit: false,
+            replaced_reply: None,
         }
     }
 
@@ -159,18 +142,23 @@ impl MtaSession {
         self.macros.set(name, value);
     }
 
-    /// A client has connected.
+    /// A client has connected. With [`Profile::Sendmail`] an IPv6 address gets the prefix `IPv6:`, and one that maps an IPv4 address is sent as
+    /// that.
     ///
     /// # Errors
-    /// As all calls for an event: [`UsageError::AwaitingReply`], [`UsageError::OutOfOrder`], and [`UsageError::Encode`] for a NUL.
+    /// As all calls for an event: [`UsageError::AwaitingReply`], [`UsageError::OutOfOrder`], and [`UsageError::Encode`] for a NUL. With
+    /// [`Profile::Sendmail`] also [`UsageError::TooLong`], for a packet above 65535 octets or what was negotiated.
     pub fn connect(&mut self, hostname: &[u8], peer: Peer<'_>, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
+        let mut address = Vec::new();
+        let peer = if self.is_sendmail() { sendmail_peer(peer, &mut address) } else { peer };
         self.event(Stage::Connect, &Command::Connect { hostname, peer }, out)
     }
 
     /// The client said HELO or EHLO.
     ///
     /// # Errors
-    /// See [`connect`](Self::connect). Inside a message call [`end_message`](Self::end_message) first, as for [`mail`](Self::mail).
+    /// See [`connect`](Self::connect). Inside a message call [`end_message`](Self::end_message) first, as for [`mail`](Self::mail); with
+    /// [`Profile::Sendmail`] both write the ABORT themselves if the filter needs one.
     pub fn helo(&mut self, argument: &[u8], out: &mut Vec<u8>) -> Result<Sent, UsageError> {
         self.event(Stage::Helo, &Command::Helo(argument), out)
     }
@@ -182,7 +170,7 @@ impl MtaSession {
     pub fn mail(&mut self, address: &[u8], parameters: &[&[u8]], out: &mut Vec<u8>) -> Result<Sent, UsageError> {
         let command = Command::MailFrom { address, parameters: Strings::from(parameters) };
         let sent = self.event(Stage::Mail, &command, out)?;
-        self.message.begin(address, self.options.own_received.as_deref());
+        self.message.begin(address, &self.options);
         Ok(sent)
     }
 
@@ -206,14 +194,15 @@ impl MtaSession {
     }
 
     /// A header field. `value` is everything between colon and final CRLF; it is spelled for the wire as was negotiated, and cut if it is too
-    /// long.
+    /// long for Postfix.
     ///
     /// # Errors
     /// See [`connect`](Self::connect).
     pub fn header(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        // §8.3: "White space before the colon is dropped by Postfix"
+        // §8.3: "White space before the colon is dropped by Postfix", and by Sendmail as well.
         let name = name.trim_ascii_end();
-        let wire = wire_value(value, self.options.max_header.saturating_sub(name.len()).saturating_sub(1));
+        let max = if self.is_sendmail() { usize::MAX } else { self.options.max_header };
+        let wire = wire_value(value, max.saturating_sub(name.len()).saturating_sub(1));
         let value = match self.leading_space() {
             LeadingSpace::Verbatim => &wire[..],
             LeadingSpace::OneStripped => wire.strip_prefix(b" ").unwrap_or(&wire),
@@ -233,23 +222,40 @@ impl MtaSession {
         self.event(Stage::EndOfHeaders, &Command::EndOfHeaders, out)
     }
 
-    /// A piece of the body, of at most 65535 octets.
+    /// A piece of the body, of at most [`max_data`](Self::max_data) octets.
     ///
     /// # Errors
     /// See [`connect`](Self::connect), and [`UsageError::TooLong`].
     pub fn body(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        if piece.len() > MAX_DATA {
+        if piece.len() > self.max_data() {
             return Err(UsageError::TooLong(piece.len()));
         }
         self.event(Stage::Body, &Command::Body(piece), out)
     }
 
-    /// End of message. Postfix never puts a piece of the body into it, so neither does this.
+    /// End of message. With [`Profile::Sendmail`] macro `{msg_id}`, unless it was set, is the Message-Id of the message.
     ///
     /// # Errors
     /// See [`connect`](Self::connect).
     pub fn end_of_body(&mut self, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
         self.event(Stage::EndOfBody, &Command::EndOfBody(b""), out)
+    }
+
+    /// End of message with the last piece of the body in the same packet, as the protocol permits. The piece is left out if the filter has masked
+    /// the body or said SKIP.
+    ///
+    /// # Errors
+    /// See [`body`](Self::body); [`UsageError::NotAllowed`] with [`Profile::Postfix`]: Postfix never does this.
+    pub fn end_of_body_with(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<Sent, UsageError> {
+        if !self.is_sendmail() {
+            return Err(UsageError::NotAllowed(Waiting::Event(Stage::EndOfBody)));
+        }
+        if piece.len() > self.max_data() {
+            return Err(UsageError::TooLong(piece.len()));
+        }
+        let is_wanted =
+            self.skipped != Some(Stage::Body) && !self.agreed.is_some_and(|agreed| agreed.is_masked(Stage::Body));
+        self.event(Stage::EndOfBody, &Command::EndOfBody(if is_wanted { piece } else { b"" }), out)
     }
 
     /// A command the MTA does not know. Not sent before version 3.
@@ -260,28 +266,34 @@ impl MtaSession {
         self.event(Stage::Unknown, &Command::Unknown(line), out)
     }
 
-    /// The message is over, done or not: writes ABORT, as Postfix does after each message.
+    /// The message is over, done or not: writes ABORT, as Postfix does after each message. With [`Profile::Sendmail`] only for a message that the
+    /// filter has begun and not ended, as after RSET; otherwise [`Sent::NotSent`].
     ///
     /// # Errors
     /// [`UsageError::AwaitingReply`], and [`UsageError::OutOfOrder`] before the option negotiation.
     pub fn end_message(&mut self, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        self.leave(&Command::Abort, out, |session| {
+        let abort =
+            if self.is_sendmail() && self.standing != Standing::InMessage { None } else { Some(Command::Abort) };
+        self.leave(abort, out, |session| {
             session.forget_message();
+            if session.standing == Standing::InMessage {
+                session.standing = Standing::Done;
+            }
             if session.position != Position::BeforeConnect {
                 session.position = Position::Idle;
             }
         })
     }
 
-    /// The client goes, and another one comes on the same connection. Not sent before version 6: open another connection then.
+    /// The client goes, and another one comes on the same connection. Not sent before version 6 and never by Sendmail: open another connection then.
     ///
     /// # Errors
     /// See [`end_message`](Self::end_message).
     pub fn quit_new_connection(&mut self, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        if self.agreed.is_some_and(|agreed| agreed.version < MAX_VERSION) {
+        if self.is_sendmail() || self.agreed.is_some_and(|agreed| agreed.version < MAX_VERSION) {
             return Ok(Sent::NotSent);
         }
-        self.leave(&Command::QuitNewConnection, out, |session| {
+        self.leave(Some(Command::QuitNewConnection), out, |session| {
             session.forget_message();
             session.position = Position::BeforeConnect;
         })
@@ -292,7 +304,11 @@ impl MtaSession {
     /// # Errors
     /// See [`end_message`](Self::end_message).
     pub fn quit(&mut self, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        self.leave(&Command::Quit, out, |session| session.position = Position::Closed)
+        if std::mem::take(&mut self.owes_quit) {
+            Command::Quit.encode(out)?;
+            return Ok(Sent::NoReply);
+        }
+        self.leave(Some(Command::Quit), out, |session| session.position = Position::Closed)
     }
 
     /// Takes the next frame from the filter.
@@ -303,6 +319,7 @@ impl MtaSession {
         if self.position == Position::Closed {
             return Err(Violation::Closed);
         }
+        self.replaced_reply = None;
         let heard = self.hear(frame);
         if heard.as_ref().is_err_and(Violation::is_fatal) {
             self.position = Position::Closed;
@@ -321,129 +338,41 @@ impl MtaSession {
         self.agreed.as_ref()
     }
 
+    /// What was wrong with the reply code that came last, if Sendmail has put its standard reply in its place: the client is told less than the
+    /// filter meant.
+    pub fn replaced_reply(&self) -> Option<Violation> {
+        self.replaced_reply
+    }
+
+    /// The most octets of a piece of the body: 65535, unless Sendmail and the filter have agreed on larger packets.
+    pub fn max_data(&self) -> usize {
+        let agreed = |bit| self.is_sendmail() && self.agreed.is_some_and(|agreed| agreed.steps.contains(bit));
+        // §1: "65535 (`MILTER_MAX_DATA_SIZE`), or 256 KiB-1 / 1 MiB-1 when negotiated by MDS bits"
+        if agreed(Steps::DATA_1M) {
+            (1 << 20) - 1
+        } else if agreed(Steps::DATA_256K) {
+            (256 << 10) - 1
+        } else {
+            MAX_DATA
+        }
+    }
+
     /// The message in hand; after its end, until the next one begins, the finished one.
     pub fn message(&self) -> &MtaMessage {
         &self.message
     }
 
-    /// Whether the session is over: QUIT was sent, the filter decided at connect or HELO or said SHUTDOWN (Postfix closes the connection then),
-    /// or it broke the protocol.
+    /// Whether the session is over: QUIT was sent, the filter decided at connect or HELO or said SHUTDOWN, or it broke the protocol. After a
+    /// decision at connect or HELO Postfix closes the connection, Sendmail says [`quit`](Self::quit) before that.
     pub fn is_over(&self) -> bool {
         self.position == Position::Closed
+    }
+
+    fn is_sendmail(&self) -> bool {
+        self.options.profile == Profile::Sendmail
     }
 
     fn leading_space(&self) -> LeadingSpace {
         self.agreed.map_or(LeadingSpace::OneStripped, |agreed| agreed.leading_space())
     }
-
-    /// Writes macros and command of an event, unless the filter does not want it.
-    fn event(&mut self, stage: Stage, command: &Command<'_>, out: &mut Vec<u8>) -> Result<Sent, UsageError> {
-        if let Some(waiting) = self.awaiting {
-            return Err(UsageError::AwaitingReply(waiting));
-        }
-        if self.position == Position::Closed {
-            return Ok(Sent::NotSent);
-        }
-        let agreed = self.agreed.ok_or(UsageError::OutOfOrder(Waiting::Event(stage)))?;
-        // Every event is announced here, masked or not: the order is that of a session in which nothing is masked. Before version 4 there is
-        // no DATA, and the table allows that as well.
-        let ends_open_message = self.position.is_in_message() && matches!(stage, Stage::Helo | Stage::Mail);
-        if ends_open_message || !self.position.allows(stage, Steps::NONE) {
-            return Err(UsageError::OutOfOrder(Waiting::Event(stage)));
-        }
-        let is_wanted = !(stage.is_in_message() && stage != Stage::Mail && self.is_decided)
-            && self.skipped != Some(stage)
-            && exists_in(agreed.version, stage);
-        let start = out.len();
-        let mut sent = Sent::NotSent;
-        if is_wanted {
-            // §6: macros come "even [for] events the filter masked out"
-            self.macros.write(stage, out)?;
-            if !agreed.is_masked(stage) {
-                command.encode(out).inspect_err(|_| out.truncate(start))?;
-                sent = if agreed.is_silent(stage) { Sent::NoReply } else { Sent::AwaitReply };
-            }
-        }
-        self.advance(stage);
-        if sent == Sent::AwaitReply {
-            self.awaiting = Some(Waiting::Event(stage));
-        }
-        Ok(sent)
-    }
-
-    fn advance(&mut self, stage: Stage) {
-        match stage {
-            Stage::Unknown => {}
-            Stage::Connect | Stage::Helo => self.position = Position::Idle,
-            Stage::Mail => {
-                self.forget_message();
-                self.position = Position::Message(stage);
-            }
-            // A message that was decided on before has no end of its own to wait for.
-            Stage::EndOfBody if self.is_decided => self.position = Position::Idle,
-            _ => self.position = Position::Message(stage),
-        }
-    }
-
-    fn forget_message(&mut self) {
-        self.skipped = None;
-        self.is_decided = false;
-        self.replacement = Replacement::NotBegun;
-        self.modifications = 0;
-        self.modified_octets = 0;
-    }
-
-    /// Writes a command that is no event.
-    fn leave(
-        &mut self,
-        command: &Command<'_>,
-        out: &mut Vec<u8>,
-        then: impl FnOnce(&mut Self),
-    ) -> Result<Sent, UsageError> {
-        if let Some(waiting) = self.awaiting {
-            return Err(UsageError::AwaitingReply(waiting));
-        }
-        match self.position {
-            Position::Start => Err(UsageError::OutOfOrder(Waiting::Negotiation)),
-            Position::Closed => Ok(Sent::NotSent),
-            Position::BeforeConnect | Position::Idle | Position::Message(_) => {
-                command.encode(out)?;
-                then(self);
-                Ok(Sent::NoReply)
-            }
-        }
-    }
-}
-
-/// Whether a version has an event at all (§4.5: "Version ≤ 2: no UNKNOWN, ≤ 3: no DATA, whatever the bits say").
-fn exists_in(version: u32, stage: Stage) -> bool {
-    match stage {
-        Stage::Unknown => version >= 3,
-        Stage::Data => version >= 4,
-        _ => true,
-    }
-}
-
-/// A value as Postfix sends it with its leading space: lines joined by LF, and cut to `max` octets, at a line boundary if less than a tenth is
-/// lost by that (§8.12).
-fn wire_value(value: &[u8], max: usize) -> Vec<u8> {
-    let mut wire = Vec::new();
-    for line in value.split_inclusive(|&octet| octet == b'\n') {
-        match line.strip_suffix(b"\r\n") {
-            Some(text) => {
-                wire.extend_from_slice(text);
-                wire.push(b'\n');
-            }
-            None => wire.extend_from_slice(line),
-        }
-    }
-    if wire.len() > max {
-        wire.truncate(max);
-        if let Some(end) =
-            wire.iter().rposition(|&octet| octet == b'\n').filter(|&end| end.saturating_mul(10) > max.saturating_mul(9))
-        {
-            wire.truncate(end);
-        }
-    }
-    wire
 }

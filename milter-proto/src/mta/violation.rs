@@ -7,14 +7,16 @@ use crate::reply_code::ReplyCodeError;
 /// The filter broke the protocol. A value, not a panic: a test asserts it, a load tool counts it.
 ///
 /// After any of them but [`DiscardIgnored`](Self::DiscardIgnored) the connection is given up, as Postfix does: what the filter has not done to
-/// the message, nobody does.
+/// the message, nobody does. Sendmail lets some of them pass (it carries out what was not negotiated, and ignores data after a reply); here they
+/// are violations with either [`Profile`](super::Profile), because a filter that must work with both cannot do them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
     /// A frame that is no reply, lacks a part, or has data after the last one.
     #[error("malformed reply")]
     Malformed(#[from] DecodeError),
-    /// A reply that cannot come here: none was awaited, or a modification outside end of message, or connection failure.
+    /// A reply that cannot come here: none was awaited, or a modification outside end of message, or connection failure. For Sendmail also
+    /// progress outside end of message, and SHUTDOWN.
     #[error("unexpected reply {:?}", char::from(*.code))]
     Unexpected {
         /// Its code.
@@ -43,13 +45,14 @@ pub enum Violation {
     /// SKIP without its negotiation.
     #[error("skip not negotiated")]
     SkipNotNegotiated,
-    /// DISCARD outside a message: Postfix logs a warning and goes on.
+    /// DISCARD outside a message: Postfix logs a warning and goes on; so does Sendmail, but at connect it lets go of the filter, and the mail of
+    /// this client passes unfiltered.
     #[error("discard outside a message is ignored")]
     DiscardIgnored,
-    /// A reply code or text that Postfix does not pass on, or that would break the SMTP dialogue.
+    /// A reply code or text that the MTA does not pass on, or that would break the SMTP dialogue.
     #[error("invalid reply code")]
     ReplyCode(#[from] ReplyCodeError),
-    /// A second run of body replacement after another modification.
+    /// A second run of body replacement after another modification (Postfix).
     #[error("body replacement resumed after another modification")]
     BodyReplacementResumed,
     /// A header modification without a name.

@@ -8,6 +8,8 @@ use milter_proto::{
 };
 use proptest::prelude::*;
 
+mod sendmail;
+
 const ALL_ACTIONS: Actions = Actions::ALL;
 
 /// A session whose filter has answered.
@@ -285,6 +287,7 @@ proptest! {
     /// Any octets from a filter at end of message: values, and a message within the limits.
     #[test]
     fn whatever_a_filter_sends_is_a_value(
+        is_sendmail: bool,
         frames in proptest::collection::vec(
             (
                 proptest::sample::select(&b"himb+2-eqpcartdyf4sOl?"[..]),
@@ -293,7 +296,8 @@ proptest! {
             0..30,
         ),
     ) {
-        let mut mta = at_end(ALL_ACTIONS);
+        let options = if is_sendmail { MtaOptions::sendmail() } else { MtaOptions::default() };
+        let mut mta = waiting_with(options, Stage::EndOfBody, ALL_ACTIONS, Steps::NONE);
         let mut given_up = false;
         for (code, payload) in &frames {
             match mta.receive(Frame { code: *code, payload }) {
