@@ -17,16 +17,21 @@ const MAX_IDN: usize = 4 * 253;
 /// Whether the value of an incoming Authentication-Results field claims to come from `id`.
 ///
 /// `value` is everything behind the colon. It claims `id` when the text before the first ";", without comments, quotes, escapes, folds and white
-/// space, is `id` in any case, in U-labels or A-labels, with or without a version behind it (`id 1`, `id/1`) and a final dot. A value that does not
-/// parse claims `id` also when it holds it anywhere as a whole name. A well-formed field of another authserv-id may name `id` as it likes. An empty
-/// `id` is never claimed. Takes linear time and has no limit of its own.
+/// space, is `id` in any case, in U-labels or A-labels, with or without a version behind it (`id 1`, `id/1`) and a final dot. White space is that of
+/// Unicode, and characters that do not show are not seen. A value that does not parse claims `id` also when it holds it anywhere as a whole name.
+/// An encoded-word (RFC 2047) before the first ";", or anywhere in a value that does not parse, claims every `id`: some readers decode fields before
+/// they look at them, and none has a place there. A well-formed field of another authserv-id may name `id` as it likes. An empty `id` is never
+/// claimed. Takes linear time and has no limit of its own.
 #[must_use]
 pub fn claims_authserv_id(value: &[u8], id: &str) -> bool {
     let ids = spellings(id);
     let is_any = |claims: &dyn Fn(&str) -> bool| ids.iter().any(|id| claims(id));
     let text = String::from_utf8_lossy(value);
     let head = Head::of(&text);
-    if is_any(&|id| head.names(id)) {
+    if ids.is_empty() {
+        return false;
+    }
+    if head.holds_encoded_word() || is_any(&|id| head.names(id)) {
         return true;
     }
     let limits = ReadLimits { max_bytes: usize::MAX, ..ReadLimits::default() };
@@ -37,7 +42,7 @@ pub fn claims_authserv_id(value: &[u8], id: &str) -> bool {
         }
         Err(_) => {
             let text = text.to_lowercase();
-            is_any(&|id| holds_name(&text, id) || holds_name(&head.whole, id))
+            holds_encoded_word(&text) || is_any(&|id| holds_name(&text, id) || holds_name(&head.whole, id))
         }
     }
 }
@@ -65,14 +70,16 @@ fn spellings(id: &str) -> Vec<String> {
 struct Head {
     /// The words before the first ";" that is in no comment and no quoted string.
     words: Vec<String>,
-    /// The whole value without comments, quotes, escapes and control characters.
+    /// What stands before that ";", comments and all.
+    raw: String,
+    /// The whole value without comments, quotes, escapes and characters that do not show.
     whole: String,
 }
 
 impl Head {
     fn of(text: &str) -> Self {
         let mut words = vec![String::new()];
-        let mut whole = String::new();
+        let (mut raw, mut whole) = (String::new(), String::new());
         let mut depth: usize = 0;
         let mut is_quoted = false;
         let mut is_head = true;
@@ -80,6 +87,9 @@ impl Head {
         while let Some(first) = chars.next() {
             let is_escaped = first == '\\';
             let Some(c) = (if is_escaped { chars.next() } else { Some(first) }) else { break };
+            if is_head {
+                raw.push(c);
+            }
             let mut parts_words = false;
             if depth > 0 {
                 match c {
@@ -93,10 +103,10 @@ impl Head {
             } else if c == '"' && !is_escaped {
                 is_quoted = !is_quoted;
                 parts_words = true;
-            } else if matches!(c, ' ' | '\t') {
+            } else if c == '\t' || (c.is_whitespace() && !c.is_control()) {
                 whole.push(' ');
                 parts_words = true;
-            } else if !c.is_control() {
+            } else if !is_unseen(c) {
                 is_head &= c != ';' || is_quoted || is_escaped;
                 whole.push(c);
                 if let Some(word) = words.last_mut().filter(|_| is_head) {
@@ -108,7 +118,11 @@ impl Head {
             }
         }
         words.retain(|word| !word.is_empty());
-        Self { words, whole }
+        Self { words, raw, whole }
+    }
+
+    fn holds_encoded_word(&self) -> bool {
+        holds_encoded_word(&self.raw)
     }
 
     fn names(&self, id: &str) -> bool {
@@ -123,8 +137,41 @@ impl Head {
     }
 }
 
-/// Whether `text` is `id`, `id.` or `id/1`.
+/// Control characters, those that have no width or only direct the text (a reader may drop them), and what was no UTF-8.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffd}')
+}
+
+/// Whether something is written as RFC 2047 §2 has it, `=?charset?q?text?=`, with whatever a lenient reader lets pass for its parts.
+pub(super) fn holds_encoded_word(text: &str) -> bool {
+    let Some(last_end) = text.rfind("?=") else { return false };
+    text.match_indices("=?").any(|(at, start)| {
+        let charset_at = at.saturating_add(start.len());
+        // No further than to the next "?": every part of the text is looked at once.
+        let Some(length) = text.get(charset_at..).and_then(|rest| rest.find('?')) else { return false };
+        let encoding_at = charset_at.saturating_add(length).saturating_add(1);
+        let is_encoding = matches!(text.as_bytes().get(encoding_at..), Some([b'q' | b'Q' | b'b' | b'B', b'?', ..]));
+        is_encoding && encoding_at.saturating_add(2) <= last_end
+    })
+}
+
+/// Whether `text` is `id`, `id.` or `id/1`, as it stands or, where it is not ASCII, as a reader sees it who maps names as IDNA does (full-width
+/// letters and dots, for example).
 fn is_id(text: &str, id: &str) -> bool {
+    if is_exactly(text, id) {
+        return true;
+    }
+    if text.is_ascii() || text.len() > MAX_IDN {
+        return false;
+    }
+    let mapped = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+    mapped.is_ok_and(|mapped| is_exactly(&mapped, id))
+}
+
+fn is_exactly(text: &str, id: &str) -> bool {
     let without_version = match text.rsplit_once('/') {
         Some((front, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => front,
         _ => text,
