@@ -13,7 +13,7 @@ use dkim_core::crypto::{Backend, KeyError, PrivateKey, SigningKey};
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
-use super::path_walk::{PathWalk, WalkEnd, user_name};
+use super::path_walk::{PathWalk, Step, WalkEnd, user_name};
 use crate::config::diagnostics::{Code, Location};
 use crate::config::{Diagnostic, Diagnostics};
 
@@ -57,6 +57,14 @@ pub fn load(file: &Path, backend: Backend, found: &mut Diagnostics) -> Result<Ar
         }
         Some((_, end)) => return Err(unreadable(file, &walk, *end, &at)),
     }
+    let not_a_file = |kind| {
+        let fix = "give the path of the file with the private key";
+        refuse(KEY_NOT_A_FILE, format!("this is {kind}, not a file"), fix.into(), &walk, None)
+    };
+    // Before its permissions: nobody should change those of a device. Opening one may do something, too.
+    if let Some(kind) = walk.file().and_then(Step::is_no_file) {
+        return Err(not_a_file(kind));
+    }
     if let Some(bad) = walk.open_to_everyone() {
         let cause =
             format!("everyone may write to {}, and so put another key in place of this one", bad.path.display());
@@ -65,10 +73,7 @@ pub fn load(file: &Path, backend: Backend, found: &mut Diagnostics) -> Result<Ar
     }
     let text = match read(file) {
         Ok(text) => text,
-        Err(ReadError::NotAFile(kind)) => {
-            let fix = "give the path of the file with the private key";
-            return Err(refuse(KEY_NOT_A_FILE, format!("this is {kind}, not a file"), fix.into(), &walk, None));
-        }
+        Err(ReadError::NotAFile(kind)) => return Err(not_a_file(kind)),
         Err(ReadError::Io(error)) => return Err(unreadable(file, &walk, WalkEnd::Io(error.kind()), &at)),
     };
     if let Some(step) = walk.file().filter(|step| step.is_readable_by_everyone()) {

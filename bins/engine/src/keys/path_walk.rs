@@ -26,6 +26,7 @@ const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 const READABLE_BY_OTHERS: u32 = 0o004;
 const KIND: u32 = 0o170_000;
+const KIND_FILE: u32 = 0o100_000;
 const KIND_FOLDER: u32 = 0o040_000;
 const KIND_LINK: u32 = 0o120_000;
 
@@ -51,6 +52,15 @@ impl Step {
         self.mode & KIND == KIND_FOLDER
     }
 
+    /// What it is, when it is no file.
+    pub(super) fn is_no_file(&self) -> Option<&'static str> {
+        match self.mode & KIND {
+            KIND_FILE => None,
+            KIND_FOLDER => Some("a folder"),
+            _ => Some("a device, socket or pipe"),
+        }
+    }
+
     /// Whether everyone may write to it. A link has no permissions of its own.
     #[must_use]
     pub fn is_writable_by_everyone(&self) -> bool {
@@ -70,7 +80,7 @@ impl fmt::Display for Step {
         let kind = match self.mode & KIND {
             KIND_FOLDER => 'd',
             KIND_LINK => 'l',
-            0o100_000 => '-',
+            KIND_FILE => '-',
             0o010_000 => 'p',
             0o140_000 => 's',
             0o020_000 => 'c',
