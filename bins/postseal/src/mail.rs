@@ -1,6 +1,6 @@
 //! Message files.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use dkim_core::UnixTime;
 use dkim_core::header::{HeaderBlock, HeaderLimits};
 
 use crate::exit::{Exit, Failure};
+
+/// Most octets of a message that are read: no MTA takes more, and a device has no end.
+const MAX_MAIL: u64 = 256 * 1024 * 1024;
 
 /// A message: its octets, its header section, and where its body begins.
 #[derive(Debug)]
@@ -23,10 +26,9 @@ impl Mail {
     /// Reads `file`, or standard input for `-`; with `crlf`, bare line feeds become CRLF.
     pub(crate) fn read(file: &Path, crlf: bool) -> Result<Self, Failure> {
         let read = if file == Path::new("-") {
-            let mut octets = Vec::new();
-            io::stdin().lock().read_to_end(&mut octets).map(|_| octets)
+            bounded(io::stdin().lock(), MAX_MAIL)
         } else {
-            fs::read(file)
+            File::open(file).and_then(|opened| bounded(opened, MAX_MAIL))
         };
         let octets = read.map_err(|error| {
             Failure::new(
@@ -58,6 +60,20 @@ impl Mail {
     pub(crate) fn has_bare_feeds(&self) -> bool {
         has_bare_feed(&self.octets)
     }
+}
+
+/// Everything that `source` has.
+///
+/// # Errors
+///
+/// What the system says, and more than `most` octets.
+fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let read = source.take(most.saturating_add(1)).read_to_end(&mut octets)?;
+    if u64::try_from(read).is_ok_and(|read| read <= most) {
+        return Ok(octets);
+    }
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets")))
 }
 
 fn has_bare_feed(octets: &[u8]) -> bool {
@@ -93,6 +109,14 @@ mod tests {
         assert_eq!(with_crlf(b"\na\r\nb\n\r\rc\n"), b"\r\na\r\nb\r\n\r\rc\r\n");
         assert_eq!(with_crlf(b""), b"");
         assert!(has_bare_feed(b"a\nb") && has_bare_feed(b"\n") && !has_bare_feed(b"a\r\nb\r"));
+    }
+
+    #[test]
+    fn a_source_without_end_is_not_read_to_its_end() {
+        assert_eq!(bounded(&b"1234"[..], 4).unwrap(), b"1234");
+        assert_eq!(bounded(&b""[..], 0).unwrap(), b"");
+        let error = bounded(io::repeat(b'x'), 4).unwrap_err();
+        assert_eq!(error.to_string(), "it has more than 4 octets");
     }
 
     #[test]
