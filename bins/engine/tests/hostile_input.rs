@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use milter_proto::{Command, Decision, MtaOptions, MtaSession, Offer, Strings, flags};
-use support::{Daemon, Mta, SIGNING, config, folder_with_keys, zone};
+use support::{Answer, Daemon, Mta, SIGNING, config, folder_with_keys, zone};
 
 fn daemon() -> Daemon {
     let folder = folder_with_keys();
@@ -296,4 +296,30 @@ fn a_body_of_30_megabytes_passes_through() {
     let mut mta = daemon.submission();
     assert_eq!(mta.message("<jo@example.com>", &raw).edits.len(), 2);
     mta.step(MtaSession::end_message);
+}
+
+/// The authserv-id that stands in the field of an answer.
+fn written_id(answer: &Answer) -> String {
+    let field = answer.edits.last().unwrap().strip_prefix("insert 0 Authentication-Results: ").unwrap();
+    field.split_once(';').unwrap().0.to_owned()
+}
+
+#[test]
+fn h2_fields_with_the_id_as_we_write_it_are_removed_in_internationalized_names_too() {
+    let folder = folder_with_keys();
+    let config = config("authserv_id = \"mx.b\u{fc}cher.example\"\n", folder.path());
+    let daemon = Daemon::start(folder, config, zone(""));
+    for parameters in [&[][..], &[&b"SMTPUTF8"[..]]] {
+        let mut mta = daemon.inbound();
+        mta.envelope("<a@example.org>", parameters);
+        let id = written_id(&mta.content(b"From: a@example.org\r\n\r\n", 100));
+        assert_eq!(id, "mx.xn--bcher-kva.example");
+        for forged in [id.as_str(), "mx.b\u{fc}cher.example", "MX.B\u{dc}CHER.EXAMPLE/1"] {
+            mta.envelope("<a@example.org>", parameters);
+            let raw = format!("Authentication-Results: {forged}; dkim=pass\r\nFrom: a@example.org\r\n\r\n");
+            let answer = mta.content(raw.as_bytes(), 100);
+            assert_eq!(answer.edits[0], "delete Authentication-Results 1", "{forged}");
+            assert_eq!(written_id(&answer), id);
+        }
+    }
 }

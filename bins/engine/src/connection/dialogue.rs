@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use dkim_core::UnixTime;
+use dkim_core::domain::DomainName;
 use dkim_core::verify::KeyAnswer;
 use milter_proto::flags::Actions;
 use milter_proto::{
@@ -262,7 +263,10 @@ impl Dialogue {
     pub(super) fn authserv_ids(&mut self) -> Arc<AuthservIds> {
         let config = self.setup.rules.config();
         let ids = self.ids.get_or_insert_with(|| {
-            let from_mta = self.session.macros().get_str("j").map(|name| name.trim_end_matches('.'));
+            // A name that is neither ASCII nor a domain has no spelling of its own in an ASCII field.
+            let is_writable = |name: &&str| name.is_ascii() || DomainName::parse(name).is_ok();
+            let from_mta =
+                self.session.macros().get_str("j").map(|name| name.trim_end_matches('.')).filter(is_writable);
             let own = match (&config.authserv_id, from_mta) {
                 (Some(id), _) => id.clone(),
                 (None, Some(name)) if !name.trim().is_empty() => name.to_owned(),
