@@ -66,9 +66,9 @@ impl MtaSession {
         self.awaiting = None;
         self.stand(&decision, stage);
         if decision == Decision::Discard && !stage.is_in_message() {
-            // Sendmail ignores it as well, but lets go of a filter at connect whatever it decides.
             if self.is_sendmail() && stage == Stage::Connect {
                 self.let_go();
+                return Err(Violation::DiscardAtConnect);
             }
             return Err(Violation::DiscardIgnored);
         }

@@ -45,10 +45,12 @@ pub enum Violation {
     /// SKIP without its negotiation.
     #[error("skip not negotiated")]
     SkipNotNegotiated,
-    /// DISCARD outside a message: Postfix logs a warning and goes on; so does Sendmail, but at connect it lets go of the filter, and the mail of
-    /// this client passes unfiltered.
+    /// DISCARD outside a message: Postfix logs a warning and goes on, and so does Sendmail after HELO.
     #[error("discard outside a message is ignored")]
     DiscardIgnored,
+    /// DISCARD at connect: Sendmail ignores it as well, but has let go of the filter by then. The mail of this client passes unfiltered.
+    #[error("discard at connect ends the session")]
+    DiscardAtConnect,
     /// A reply code or text that the MTA does not pass on, or that would break the SMTP dialogue.
     #[error("invalid reply code")]
     ReplyCode(#[from] ReplyCodeError),

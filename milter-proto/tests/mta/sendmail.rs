@@ -304,10 +304,11 @@ fn s9_at_connect_and_helo_the_class_counts_and_quit_follows() {
 
 #[test]
 fn s3_discard_outside_a_message_costs_the_filter_at_connect_only() {
-    for (stage, is_over) in [(Stage::Connect, true), (Stage::Helo, false)] {
+    for (stage, violation) in [(Stage::Connect, Violation::DiscardAtConnect), (Stage::Helo, Violation::DiscardIgnored)]
+    {
         let mut mta = sendmail_at(stage);
-        assert_eq!(hear(&mut mta, Reply::Discard), Err(Violation::DiscardIgnored));
-        assert_eq!(mta.is_over(), is_over);
+        assert_eq!(hear(&mut mta, Reply::Discard), Err(violation));
+        assert_eq!(mta.is_over(), violation.is_fatal());
         assert_eq!(codes(&written(|out| mta.quit(out))), "Q");
     }
 }
