@@ -88,7 +88,8 @@
 //! | header values on the wire and in the message | [`header_text`], [`LeadingSpace`] |
 //! | changes to a message in the order that is safe | [`Edits`], [`Place`] |
 //! | reply text that cannot break an SMTP dialogue | [`ReplyCode`] |
-//! | the MTA's end | [`MtaSession`], [`MtaMessage`], [`Violation`] |
+//! | the MTA's end | [`MtaSession`], [`MtaOptions`], [`Profile`], [`MtaMessage`], [`Violation`] |
+//! | dialogues as text, for tests and bug reports | [`recording`] |
 //! | what can be wrong, and whose mistake it is | [`FrameError`], [`DecodeError`], [`ProtocolError`] · [`EncodeError`], [`UsageError`], [`EditError`], [`ReplyCodeError`] |
 //!
 //! # For the one who owns the socket
@@ -106,10 +107,12 @@
 //! |---|---|---|
 //! | length of a frame, [`FrameDecoder::new`] | 1 MiB | [`FrameError::TooLong`], before anything is allocated |
 //! | macros of one stage | 65535 octets | the rest of the packet is ignored |
-//! | data of a packet we send | 65535 octets | a body is cut into packets; for the rest [`UsageError::TooLong`] |
+//! | data of a packet we send | 65535 octets | a filter's body is cut into packets; for the rest [`UsageError::TooLong`] |
 //! | reply text | 32 lines of 510 octets | broken into lines, then cut with `...` |
 //! | line of an added header field | 998 octets | [`EditError::LineTooLong`] |
 //! | modifications of a message, MTA's end | 10000, 64 MiB | [`Violation::TooMuch`] |
+//! | text of a recording, [`recording::Recorder::new`] | 64 MiB | [`recording::RecorderError::Full`] |
+//! | line, packet and packets of a recording, [`recording::ReaderLimits`] | 7 MiB, 1 MiB, 1 million | [`recording::RecordingError`], which names the line |
 
 #![forbid(unsafe_code)]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -125,6 +128,7 @@ mod macros;
 mod mta;
 mod negotiation;
 mod order;
+pub mod recording;
 mod reply;
 mod reply_code;
 mod stage;

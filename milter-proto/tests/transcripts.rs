@@ -3,7 +3,7 @@
 
 use milter_proto::{
     Command, Decision, Event, FilterSession, Frame, FrameDecoder, LeadingSpace, MacroPairs, MtaOptions, MtaSession,
-    Peer, Reply, Sent, Wants,
+    Peer, Reply, Sent, Wants, recording,
 };
 use proptest::prelude::*;
 
@@ -11,6 +11,13 @@ const TRANSCRIPTS: [(&str, &str); 3] = [
     ("postfix", include_str!("transcripts/postfix-3.7.11.txt")),
     ("sendmail", include_str!("transcripts/sendmail-8.17.1.9.txt")),
     ("pickup", include_str!("transcripts/postfix-pickup.txt")),
+];
+
+/// The same as recordings.
+const RECORDINGS: [&str; 3] = [
+    include_str!("transcripts/postfix-3.7.11.jsonl"),
+    include_str!("transcripts/sendmail-8.17.1.9.jsonl"),
+    include_str!("transcripts/postfix-pickup.jsonl"),
 ];
 
 /// One packet of a transcript.
@@ -92,6 +99,20 @@ fn s15_the_filter_understands_every_packet_and_answers_as_recorded() {
         let (out, events) = run_filter(Wants::nothing(), [&stream(&packets, true)[..]]);
         assert_eq!(out, stream(&packets, false), "{name}");
         assert!(!events.iter().any(|event| event.starts_with("OutOfOrder")), "{name}: {events:#?}");
+    }
+}
+
+#[test]
+fn s14_recordings_hold_the_packets_of_the_transcripts() {
+    for ((name, transcript), recording) in TRANSCRIPTS.into_iter().zip(RECORDINGS) {
+        let recorded: Vec<recording::Packet> =
+            recording::Reader::new(recording.as_bytes()).collect::<Result<_, _>>().unwrap();
+        let packets = packets(transcript);
+        assert_eq!(recorded.len(), packets.len(), "{name}");
+        for (recorded, packet) in recorded.iter().zip(&packets) {
+            assert_eq!(recorded.frame(), packet.frame(), "{name}");
+            assert_eq!(recorded.from == recording::End::Mta, packet.from_mta, "{name}");
+        }
     }
 }
 
