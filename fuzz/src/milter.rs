@@ -1,19 +1,21 @@
-//! Targets of `milter-proto`: each end against a peer that sends what it likes.
+//! Targets of `milter-proto`: each end against a peer that sends what it likes, and recordings of dialogues.
 //!
-//! Both inputs are what the peer writes to the socket, so a recorded stream is a seed. An input whose first octet is not 0 (no frame under the
-//! limit begins so) gives that octet away: it chooses what is negotiated.
+//! The inputs of `milter_filter` and `milter_mta` are what the peer writes to the socket, so a recorded stream is a seed. An input whose first
+//! octet is not 0 (no frame under the limit begins so) gives that octet away: it chooses what is negotiated, and which MTA it is.
 
 use milter_proto::flags::{Actions, Steps};
 use milter_proto::header_text::{from_wire, to_wire};
+use milter_proto::recording::{End, Reader, Recorder};
 use milter_proto::{
     Command, Decision, Edits, Event, FilterSession, FrameDecoder, Heard, LeadingSpace, MAX_DATA, Modification,
-    MtaOptions, MtaSession, Peer, Place, Reply, ReplyCode, Stage, Wants,
+    MtaOptions, MtaSession, Peer, Place, Profile, Reply, ReplyCode, Stage, Wants,
 };
 
 use crate::Target;
 
 /// The targets of this module.
-pub const TARGETS: &[Target] = &[("milter_filter", milter_filter), ("milter_mta", milter_mta)];
+pub const TARGETS: &[Target] =
+    &[("milter_filter", milter_filter), ("milter_mta", milter_mta), ("milter_recording", milter_recording)];
 
 /// The most a filter writes for one event here: a new header field, a body of one packet, and the reply.
 const MAX_OUTPUT: usize = MAX_DATA + 20_000;
@@ -37,6 +39,10 @@ pub fn milter_mta(data: &[u8]) {
     let (choice, stream) = split_choice(data);
     let mut options = MtaOptions::for_version([6, 4, 3, 2][usize::from(choice % 4)]);
     options.own_received = Some(b" from client by mx".to_vec());
+    if choice & 4 != 0 {
+        options.profile = Profile::Sendmail;
+        options.added_fields = vec![(b"Date".to_vec(), b" today".to_vec()), (b"X".to_vec(), b" own".to_vec())];
+    }
     let mut mta = MtaSession::new(options);
     let mut decoder = FrameDecoder::default();
     decoder.push(stream);
@@ -63,6 +69,56 @@ pub fn milter_mta(data: &[u8]) {
     }
     mta.quit(&mut out).unwrap();
     assert!(mta.is_over());
+}
+
+/// A text → reader → packets; and the same octets as those of one end → recorder → text.
+///
+/// Checked: an error stands in a line of the text; packets that were read are written as lines that give the same packets; a recorder that sees
+/// them in pieces writes the same lines; what it makes of any octets is read again and is what these octets hold; a session takes the packets.
+pub fn milter_recording(data: &[u8]) {
+    let mut packets = Vec::new();
+    for result in Reader::new(data) {
+        match result {
+            Ok(packet) => packets.push(packet),
+            Err(error) => {
+                let line = data.split(|&octet| octet == b'\n').nth(error.line - 1).unwrap();
+                assert!(error.at <= line.len(), "{error}");
+            }
+        }
+    }
+    let (mut written, mut recorded) = (Vec::new(), Vec::new());
+    let mut recorder = Recorder::default();
+    for packet in &packets {
+        packet.write_line(&mut written);
+        let mut octets = Vec::new();
+        packet.frame().encode(&mut octets).unwrap();
+        for piece in octets.chunks(octets.len().div_ceil(3)) {
+            recorder.octets(packet.from, piece, packet.at, &mut recorded).unwrap();
+        }
+    }
+    assert_eq!(written, recorded);
+    assert_eq!(Reader::new(&written).collect::<Result<Vec<_>, _>>().as_ref(), Ok(&packets));
+
+    let mut session = FilterSession::new(wants(0));
+    let mut out = Vec::new();
+    for packet in packets.iter().filter(|packet| packet.from == End::Mta) {
+        if session.receive(packet.frame()).is_err() {
+            break;
+        }
+        if session.awaits_decision() {
+            session.reply(&Decision::Continue, &mut out).unwrap();
+        }
+    }
+
+    let (mut recorder, mut text, mut octets) = (Recorder::default(), Vec::new(), Vec::new());
+    let is_whole = recorder.octets(End::Filter, data, None, &mut text).is_ok();
+    for packet in Reader::new(&text) {
+        packet.unwrap().frame().encode(&mut octets).unwrap();
+    }
+    assert!(data.starts_with(&octets));
+    let rest = &data[octets.len()..];
+    let length = rest.first_chunk().map(|prefix| u32::from_be_bytes(*prefix));
+    assert!(!is_whole || length.is_none_or(|length| length as usize > rest.len() - 4));
 }
 
 fn split_choice(data: &[u8]) -> (u8, &[u8]) {
