@@ -164,11 +164,17 @@ fn is_id(text: &str, id: &str) -> bool {
     if is_exactly(text, id) {
         return true;
     }
-    if text.is_ascii() || text.len() > MAX_IDN {
+    if text.is_ascii() || !can_be_mapped_to(text, id) {
         return false;
     }
     let mapped = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
     mapped.is_ok_and(|mapped| is_exactly(&mapped, id))
+}
+
+/// Whether `text` is short enough to be `id` before IDNA maps it: composing takes at most four characters for one that is left, and every one that
+/// is left costs a letter of the A-label. Mapping a long word takes time by the square of its length, and a message may hold thousands of them.
+fn can_be_mapped_to(text: &str, id: &str) -> bool {
+    text.len() <= MAX_IDN && text.chars().nth(id.len().saturating_mul(4)).is_none()
 }
 
 fn is_exactly(text: &str, id: &str) -> bool {
@@ -191,4 +197,17 @@ fn holds_name(text: &str, id: &str) -> bool {
             after.starts_with(is_name) || after.strip_prefix('.').is_some_and(|rest| rest.starts_with(is_name));
         !continues_left && !continues_right
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_be_mapped_to;
+
+    #[test]
+    fn h2_only_words_that_can_be_the_id_are_mapped() {
+        // Seven characters, each in the longest form that composes to one.
+        assert!(can_be_mapped_to(&"\u{1d15}\u{323}\u{302}\u{301}".repeat(7), "xn--abc"));
+        assert!(!can_be_mapped_to(&"\u{e9}".repeat(29), "xn--abc"));
+        assert!(!can_be_mapped_to(&"\u{e9}".repeat(600), &"a".repeat(253)));
+    }
 }
