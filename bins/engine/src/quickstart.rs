@@ -30,7 +30,7 @@ use crate::config::{
     Config, Diagnostic, Diagnostics, DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions,
 };
 use crate::keys::publish::{DnsRecord, Form, write};
-use crate::keys::{self, CreateError, KeyKind, create};
+use crate::keys::{self, CreateError, KeyKind, create, open_to_everyone};
 use crate::socket_address::SocketAddress;
 
 /// The state folder cannot be made or completed.
@@ -348,6 +348,7 @@ impl From<QuickstartError> for Diagnostics {
     fn from(error: QuickstartError) -> Self {
         match error {
             QuickstartError::Unusable(found) => found,
+            QuickstartError::Key(CreateError::OpenToEveryone { path }) => open_to_everyone(&path),
             other => {
                 let fix = "check the state folder (`--state DIR`) and who may write to it";
                 let mut found = Self::default();

@@ -246,6 +246,18 @@ fn new_keys_have_the_right_modes_and_are_never_replaced() {
     assert_eq!(find(&root.path().join("none")).unwrap(), []);
 }
 
+#[test]
+fn m01_no_key_is_made_where_it_would_not_be_used() {
+    let root = tempfile::tempdir().unwrap();
+    let (selector, folder) = (Selector::parse("s1").unwrap(), root.path().join("keys/example.com"));
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = create(&folder, &selector, KeyKind::Ed25519);
+    assert_eq!(refused, Err(CreateError::OpenToEveryone { path: root.path().to_path_buf() }));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "nothing is left behind");
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    loads(&create(&folder, &selector, KeyKind::Ed25519).unwrap());
+}
+
 /// Root makes keys for the daemon: they belong to whoever owns the folder. Anybody else's keys are his own.
 #[test]
 fn m02_keys_that_root_makes_belong_to_the_owner_of_the_folder() {

@@ -18,6 +18,10 @@ use dkim_core::domain::Selector;
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
+use super::file::KEY_WRITABLE;
+use super::path_walk::PathWalk;
+use crate::config::{Diagnostic, Diagnostics};
+
 /// The ending of key files.
 const ENDING: &str = ".pem";
 
@@ -55,6 +59,12 @@ pub enum CreateError {
         /// The file.
         path: PathBuf,
     },
+    /// Everyone may write to a folder above the new key, so the key would not be used.
+    #[error("everyone may write to {}, and so put another key in place of a new one", path.display())]
+    OpenToEveryone {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The generator failed.
     #[error("the key could not be generated")]
     Generator,
@@ -68,13 +78,23 @@ pub enum CreateError {
     },
 }
 
+/// The finding for [`CreateError::OpenToEveryone`].
+#[must_use]
+pub fn open_to_everyone(path: &Path) -> Diagnostics {
+    let cause = CreateError::OpenToEveryone { path: path.to_path_buf() }.to_string();
+    let mut found = Diagnostics::default();
+    found.push(Diagnostic::new(KEY_WRITABLE, cause, format!("chmod o-w {}", path.display())));
+    found
+}
+
 /// Makes a key of `kind` as `SELECTOR.pem` in `folder`, which is made with its parents when it is not there.
 ///
 /// Returns the path. RSA takes from a tenth of a second (2048 bits) to several seconds (4096 bits).
 ///
 /// # Errors
 ///
-/// [`CreateError::Exists`] when the file is there, in which case nothing was changed; else what the generator or the file system refused.
+/// [`CreateError::Exists`] when the file is there and [`CreateError::OpenToEveryone`], in which cases nothing was changed; else what the generator or
+/// the file system refused.
 pub fn create(folder: &Path, selector: &Selector, kind: KeyKind) -> Result<PathBuf, CreateError> {
     let path = folder.join(format!("{selector}{ENDING}"));
     // Asked here only to save the time of generating; what counts is that `persist_noclobber` refuses.
@@ -141,6 +161,11 @@ fn make_folder(folder: &Path) -> Result<Option<(u32, u32)>, CreateError> {
     let parent = nearest.metadata().map_err(|error| failed(nearest, &error))?;
     let is_foreign = Uid::effective().is_root() && parent.uid() != 0;
     let owner = is_foreign.then(|| (parent.uid(), parent.gid()));
+    // Before anything is made: the user of the key would be refused it, and half a pair would be left behind.
+    let user = owner.map_or_else(|| Uid::effective().as_raw(), |(uid, _)| uid);
+    if let Some(bad) = PathWalk::to(nearest).open_to_everyone_but(user) {
+        return Err(CreateError::OpenToEveryone { path: bad.path.clone() });
+    }
     let missing: Vec<&Path> =
         folder.ancestors().take_while(|path| *path != nearest && !path.as_os_str().is_empty()).collect();
     for path in missing.into_iter().rev() {

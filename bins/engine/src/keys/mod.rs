@@ -17,7 +17,7 @@ mod file;
 mod path_walk;
 pub mod publish;
 
-pub use create::{CreateError, KeyKind, create, find};
+pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE, MAX_KEY_FILE, load,
 };

@@ -204,7 +204,11 @@ impl PathWalk {
     /// The first step that lets everyone put something else in the place of the file.
     #[must_use]
     pub fn open_to_everyone(&self) -> Option<&Step> {
-        let me = Uid::effective().as_raw();
+        self.open_to_everyone_but(Uid::effective().as_raw())
+    }
+
+    /// As [`open_to_everyone`](Self::open_to_everyone), for a process of the user `me`.
+    pub(super) fn open_to_everyone_but(&self, me: u32) -> Option<&Step> {
         self.steps.iter().enumerate().find_map(|(index, step)| {
             let next = self.steps.get(index.saturating_add(1));
             let next_is_safe = next.is_none_or(|next| next.uid == 0 || next.uid == me);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dkim_core::domain::DomainName;
 use engine::config::{self, Config, Diagnostics, SigningDomains};
-use engine::keys::{CreateError, Keys};
+use engine::keys::{CreateError, Keys, open_to_everyone};
 use engine::quickstart;
 
 use super::STATE;
@@ -70,7 +70,13 @@ impl Keyring {
 
 /// The file system refused.
 pub(crate) fn file_failure(error: &CreateError) -> Failure {
-    Failure::new(Exit::Fail, error.to_string(), "check the path and who may write to it")
+    match error {
+        CreateError::OpenToEveryone { path } => {
+            let findings = open_to_everyone(path);
+            Failure { findings, ..Failure::new(Exit::Fail, "no key was made", "") }
+        }
+        _ => Failure::new(Exit::Fail, error.to_string(), "check the path and who may write to it"),
+    }
 }
 
 /// A domain on the command line.
