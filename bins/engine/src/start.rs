@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
-use thiserror::Error;
 
 use crate::config::{self, Config, Diagnostics, Listener, LogFormat};
 use crate::connection::Setup;
 use crate::dns::Resolver;
 use crate::keys::Keys;
 use crate::message::Rules;
-use crate::quickstart::{self, QuickstartError};
+use crate::quickstart;
 use crate::socket_address::SocketAddress;
 
 /// Exit code for wrong arguments (sysexits.h has them all).
@@ -55,28 +54,16 @@ pub struct Prepared {
     pub instructions: Option<String>,
 }
 
-/// Why there is no daemon.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration, the zone file or the system's resolver configuration.
-    #[error("{0}")]
-    Config(Diagnostics),
-    /// The state folder.
-    #[error(transparent)]
-    Quickstart(#[from] QuickstartError),
-}
-
 /// Reads everything. Call it inside a tokio runtime.
 ///
 /// # Errors
 ///
-/// [`StartError`], with all findings.
-pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared, StartError> {
+/// All findings, of the configuration, the zone file, the system's resolver configuration or the state folder.
+pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared, Diagnostics> {
     let backend = crate::BACKEND;
     let (mut config, mut findings, instructions) = match source {
         Source::File(file) => {
-            let (config, warnings) = config::load(&file).map_err(StartError::Config)?;
+            let (config, warnings) = config::load(&file)?;
             (config, warnings, None)
         }
         Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {
@@ -98,7 +85,7 @@ pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared
         // A quick start has read the same keys and says the same.
         findings.extend(found);
     }
-    let resolver = Resolver::new(&config.dns, backend).map_err(StartError::Config)?;
+    let resolver = Resolver::new(&config.dns, backend)?;
     let setup = Setup { rules: Arc::new(Rules::new(config, &keys)), resolver };
     Ok(Prepared { setup, findings, instructions })
 }
