@@ -30,7 +30,7 @@ use crate::config::{
     Config, Diagnostic, Diagnostics, DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions,
 };
 use crate::keys::publish::{DnsRecord, Form, write};
-use crate::keys::{self, CreateError, KeyKind, create, open_to_everyone};
+use crate::keys::{self, CreateError, KeyHome, KeyKind, create, open_to_everyone};
 use crate::socket_address::SocketAddress;
 
 /// The state folder cannot be made or completed.
@@ -245,13 +245,18 @@ pub fn keys_of(
     let (mut usable, mut found) = (Vec::new(), Diagnostics::default());
     for (selector, file) in keys::find(&key_folder(state_dir, domain))? {
         match keys::load(&file, backend, &mut found) {
-            Ok(key) => usable.push(KeySetup {
-                record: DnsRecord::of_key(&selector, domain, &*key),
-                kind: key.algorithm().key_type(),
-                selector,
-                file,
-                is_new: false,
-            }),
+            Ok(key) => {
+                if let Some(finding) = keys::short_key(&file, &*key, domain, KeyHome::State(state_dir)) {
+                    found.push(finding);
+                }
+                usable.push(KeySetup {
+                    record: DnsRecord::of_key(&selector, domain, &*key),
+                    kind: key.algorithm().key_type(),
+                    selector,
+                    file,
+                    is_new: false,
+                });
+            }
             Err(finding) => found.push(*finding),
         }
     }

@@ -3,17 +3,20 @@
 //! A file that is not a usable private key is named for what it is (M15), with the command that mends it. Every problem is one [`Diagnostic`];
 //! the key is then not used. Contents are wiped from memory after use; the prepared key itself stays in the backend's memory.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use dkim_core::crypto::{Backend, KeyError, PrivateKey, SigningKey};
+use dkim_core::crypto::{Backend, KeyError, KeyType, PrivateKey, RsaPublicKey, SigningKey};
+use dkim_core::domain::DomainName;
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
 use super::path_walk::{PathWalk, Step, WalkEnd, user_name};
+use super::short_rsa::signing_key;
 use crate::config::diagnostics::{Code, Location};
 use crate::config::{Diagnostic, Diagnostics};
 
@@ -31,9 +34,14 @@ pub const KEY_READABLE: Code = Code::new("W-KEY-READABLE");
 pub const KEY_FORMAT: Code = Code::new("E-KEY-FORMAT");
 /// The key is too short or too long.
 pub const KEY_SIZE: Code = Code::new("E-KEY-SIZE");
+/// An RSA key of 1024 to 2047 bits.
+pub const KEY_SHORT: Code = Code::new("W-KEY-SHORT");
 
 /// Octets of the largest key file read: an RSA key of 16,384 bits has 12,500.
 pub const MAX_KEY_FILE: u64 = 64 * 1024;
+
+/// Bits that an RSA key should have (RFC 8301 §3.2: "Signers SHOULD use RSA keys of at least 2048 bits").
+const ENOUGH_BITS: usize = 2048;
 
 /// Reads, checks and prepares the key in `file`.
 ///
@@ -80,8 +88,49 @@ pub fn load(file: &Path, backend: Backend, found: &mut Diagnostics) -> Result<Ar
         let fix = format!("chmod o-r {}", quoted(&step.path));
         found.push(Diagnostic::at(&at, KEY_READABLE, "everyone on this host may read the private key", fix));
     }
-    let key = PrivateKey::from_text(&text).and_then(|key| backend.signing_key(&key));
+    let key = PrivateKey::from_text(&text).and_then(|key| signing_key(&key, backend));
     key.map_err(|error| Box::new(Diagnostic::at(&at, code_of(&error), error.to_string(), fix_of(&error, file))))
+}
+
+/// The size of an RSA key in bits; `None` for a key of another type.
+#[must_use]
+pub fn rsa_bits(key: &dyn SigningKey) -> Option<usize> {
+    let is_rsa = key.algorithm().key_type() == KeyType::Rsa;
+    is_rsa.then(|| RsaPublicKey::from_der(&key.public_key()).ok()).flatten().map(|key| key.bits())
+}
+
+/// The finding about an RSA key that signs and should be replaced, since it is short.
+///
+/// *Inputs*: the key and its file, the domain that it signs for, and what names the place of its keys to `postseal`: a file, or the state folder.
+pub(crate) fn short_key(
+    file: &Path,
+    key: &dyn SigningKey,
+    domain: &DomainName,
+    home: KeyHome<'_>,
+) -> Option<Diagnostic> {
+    let bits = rsa_bits(key).filter(|bits| *bits < ENOUGH_BITS)?;
+    let cause = format!(
+        "the RSA key has {bits} bits: it signs, but can be broken, and receivers begin to refuse keys below {ENOUGH_BITS} bits"
+    );
+    let command = format!("postseal key new {domain} --type rsa {home}");
+    let fix = format!("`{command}`; publish the record that it prints, then use that key in place of this one");
+    Some(Diagnostic::at(&Location::whole(file), KEY_SHORT, cause, fix))
+}
+
+/// Where the keys of a domain are named, as an option of `postseal`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeyHome<'a> {
+    Config(&'a Path),
+    State(&'a Path),
+}
+
+impl fmt::Display for KeyHome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(file) => write!(f, "--config {}", quoted(file)),
+            Self::State(folder) => write!(f, "--state {}", quoted(folder)),
+        }
+    }
 }
 
 /// Why a file could not be read.

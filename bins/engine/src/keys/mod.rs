@@ -16,15 +16,19 @@ mod create;
 mod file;
 mod path_walk;
 pub mod publish;
+mod short_rsa;
 
 pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
 pub use file::{
-    KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE, MAX_KEY_FILE, load,
+    KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
+    MAX_KEY_FILE, load, rsa_bits,
 };
+pub(crate) use file::{KeyHome, short_key};
 pub use path_walk::{PathWalk, Step, WalkEnd};
+pub use short_rsa::signing_key;
 
 use crate::config::diagnostics::Code;
-use crate::config::{Diagnostic, Diagnostics, SigningDomain, SigningDomains};
+use crate::config::{Diagnostic, Diagnostics, KeySource, SigningDomain, SigningDomains};
 
 /// A domain that would sign with Ed25519 alone (M32).
 pub const ED25519_ONLY: Code = Code::new("E-KEY-ED25519-ONLY");
@@ -114,6 +118,12 @@ impl<'c> Files<'c> {
             });
             match loaded {
                 Ok(key) => {
+                    if let Some(finding) = key_home(rule, source)
+                        .filter(|_| is_new)
+                        .and_then(|home| short_key(&source.file, &**key, &rule.signing_domain, home))
+                    {
+                        found.push(finding);
+                    }
                     let key = Arc::clone(key);
                     keys.usable.push(LoadedKey { selector: source.selector.clone(), key, file: source.file.clone() });
                 }
@@ -128,6 +138,15 @@ impl<'c> Files<'c> {
         check_twice(rule, &keys, found);
         check_ed25519_only(rule, &mut keys, found);
         keys
+    }
+}
+
+/// Where the rule was read: in a configuration file, or as the folder of its domain in a state folder.
+fn key_home<'a>(rule: &'a SigningDomain, source: &'a KeySource) -> Option<KeyHome<'a>> {
+    match rule.defined_at.rsplit_once(':') {
+        Some((file, _line)) => Some(KeyHome::Config(Path::new(file))),
+        // STATE/keys/DOMAIN/SELECTOR.pem
+        None => source.file.ancestors().nth(3).map(KeyHome::State),
     }
 }
 
