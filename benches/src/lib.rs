@@ -1,13 +1,19 @@
 //! What the benchmarks have in common: mail made from a seed, the same in every run and on every machine.
 //!
-//! Four shapes of body, because the cost of canonicalization depends on the white space of the text and on little else:
+//! Five shapes of body, because the cost of canonicalization depends on the white space of the text and on little else:
 //!
 //! | shape | what it is like | runs of canonical text |
 //! |---|---|---|
 //! | [`Shape::Html`] | indented tags, long lines, some blanks at line ends | about a hundred octets |
 //! | [`Shape::Text`] | prose in lines of 72, every eighth with a blank at its end, empty lines | some hundred octets |
+//! | [`Shape::QuotedPrintable`] | prose with letters beyond ASCII, lines of 76 with soft breaks, every eighth line end with a blank | some hundred octets |
 //! | [`Shape::Ragged`] | two blanks or a tab between most words: the worst that people write | a word |
 //! | [`Shape::Base64`] | lines of 76 without any blank | the whole chunk |
+
+pub mod backend;
+pub mod message;
+#[cfg(feature = "peers")]
+pub mod peer;
 
 use std::num::Wrapping;
 
@@ -18,6 +24,8 @@ pub enum Shape {
     Html,
     /// Prose.
     Text,
+    /// Prose as most mail programs encode it.
+    QuotedPrintable,
     /// Columns and double blanks.
     Ragged,
     /// An encoded attachment.
@@ -26,7 +34,7 @@ pub enum Shape {
 
 impl Shape {
     /// All shapes, in the order of the tables.
-    pub const ALL: [Self; 4] = [Self::Html, Self::Text, Self::Ragged, Self::Base64];
+    pub const ALL: [Self; 5] = [Self::Html, Self::Text, Self::QuotedPrintable, Self::Ragged, Self::Base64];
 
     /// Its name in the names of benchmarks.
     #[must_use]
@@ -34,6 +42,7 @@ impl Shape {
         match self {
             Self::Html => "html",
             Self::Text => "text",
+            Self::QuotedPrintable => "quoted-printable",
             Self::Ragged => "ragged",
             Self::Base64 => "base64",
         }
@@ -49,6 +58,7 @@ pub fn body(shape: Shape, octets: usize) -> Vec<u8> {
         match shape {
             Shape::Html => html_line(&mut random, &mut out),
             Shape::Text => text_line(&mut random, &mut out),
+            Shape::QuotedPrintable => quoted_printable_line(&mut random, &mut out),
             Shape::Ragged => ragged_line(&mut random, &mut out),
             Shape::Base64 => base64_line(&mut random, &mut out),
         }
@@ -144,6 +154,34 @@ fn text_line(random: &mut Random, out: &mut Vec<u8>) {
     words_to(random, 12, b" ", out);
     if random.below(8) == 0 {
         out.push(b' ');
+    }
+}
+
+/// A paragraph: lines of at most 76 octets that end in "=", and a hard line end behind the last one.
+fn quoted_printable_line(random: &mut Random, out: &mut Vec<u8>) {
+    if random.below(4) == 0 {
+        return;
+    }
+    let mut text = Vec::new();
+    for _ in 0..random.below(60).saturating_add(4) {
+        words_to(random, 1, b"", &mut text);
+        match random.below(12) {
+            0 => text.extend_from_slice(b"=C3=A9"),
+            1 => text.extend_from_slice(b"=3D"),
+            2 => text.push(b','),
+            _ => {}
+        }
+        text.push(b' ');
+    }
+    // A blank at the end of a line should be encoded; those that are not are what relaxed canonicalization is for.
+    if random.below(8) != 0 {
+        text.pop();
+    }
+    for (at, line) in text.chunks(75).enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b"=\r\n");
+        }
+        out.extend_from_slice(line);
     }
 }
 
