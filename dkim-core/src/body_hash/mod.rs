@@ -17,7 +17,7 @@
 
 use crate::canon::Canon;
 use crate::canon::body::BodyCanonicalizer;
-use crate::crypto::{Backend, Digest, HashAlgorithm};
+use crate::crypto::{Backend, Digest, HashAlgorithm, HashValue};
 
 use self::stage::Stage;
 
@@ -257,7 +257,7 @@ impl BodyHashes {
 /// One body hash and how much of the body it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodyHash {
-    digest: [u8; 32],
+    digest: HashValue,
     hashed: u64,
     coverage: BodyCoverage,
 }
@@ -265,7 +265,7 @@ pub struct BodyHash {
 impl BodyHash {
     /// The hash: what `bh=` holds in base64.
     #[must_use]
-    pub const fn digest(&self) -> &[u8; 32] {
+    pub const fn digest(&self) -> &HashValue {
         &self.digest
     }
 

@@ -64,11 +64,85 @@ impl HashAlgorithm {
             Self::Sha256 => "sha256",
         }
     }
+
+    /// The octets of a hash.
+    #[must_use]
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+        }
+    }
 }
 
 impl fmt::Display for HashAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// The value of a hash: as many octets as its algorithm has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HashValue {
+    algorithm: HashAlgorithm,
+    /// Room for the longest; zeros behind the octets of the algorithm.
+    octets: [u8; MAX_HASH_OCTETS],
+}
+
+/// The most that any [`HashAlgorithm`] has.
+const MAX_HASH_OCTETS: usize = 32;
+
+impl HashValue {
+    /// The hash of these octets; `None` if they are more or fewer than the algorithm has.
+    ///
+    /// ```
+    /// use dkim_core::crypto::{HashAlgorithm, HashValue};
+    ///
+    /// assert!(HashValue::from_octets(HashAlgorithm::Sha256, &[7; 32]).is_some());
+    /// assert!(HashValue::from_octets(HashAlgorithm::Sha256, &[7; 20]).is_none());
+    /// ```
+    #[must_use]
+    pub fn from_octets(algorithm: HashAlgorithm, octets: &[u8]) -> Option<Self> {
+        if octets.len() != algorithm.octets() {
+            return None;
+        }
+        let mut value = Self { algorithm, octets: [0; MAX_HASH_OCTETS] };
+        value.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(value)
+    }
+
+    /// What a backend computed with this algorithm, and so as long as it has to be.
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    pub(super) fn of_digest(algorithm: HashAlgorithm, octets: &[u8]) -> Self {
+        let mut value = Self { algorithm, octets: [0; MAX_HASH_OCTETS] };
+        for (to, from) in value.octets.iter_mut().zip(octets) {
+            *to = *from;
+        }
+        value
+    }
+
+    /// The algorithm that it is a value of.
+    #[must_use]
+    pub const fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
+    }
+
+    /// Its octets: what `bh=` holds in base64.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.algorithm.octets()).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for HashValue {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Debug for HashValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.algorithm)?;
+        self.as_bytes().iter().try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 

@@ -19,22 +19,26 @@ pub(super) struct Digest(digest::Context);
 
 impl Digest {
     pub(super) fn new(algorithm: HashAlgorithm) -> Self {
-        Self(digest::Context::new(match algorithm {
-            HashAlgorithm::Sha256 => &SHA256,
-        }))
+        Self(digest::Context::new(of(algorithm)))
     }
 
     pub(super) fn update(&mut self, octets: &[u8]) {
         self.0.update(octets);
     }
 
-    pub(super) fn finish(self) -> [u8; 32] {
-        let digest = self.0.finish();
-        let mut octets = [0; 32];
-        for (to, from) in octets.iter_mut().zip(digest.as_ref()) {
-            *to = *from;
-        }
-        octets
+    pub(super) fn finish(self) -> digest::Digest {
+        self.0.finish()
+    }
+}
+
+/// The hash of octets that are all at hand.
+pub(super) fn hash(algorithm: HashAlgorithm, octets: &[u8]) -> digest::Digest {
+    digest::digest(of(algorithm), octets)
+}
+
+fn of(algorithm: HashAlgorithm) -> &'static digest::Algorithm {
+    match algorithm {
+        HashAlgorithm::Sha256 => &SHA256,
     }
 }
 

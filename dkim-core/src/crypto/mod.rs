@@ -22,7 +22,7 @@ mod public_key;
 mod ring;
 mod signing_key;
 
-pub use self::algorithm::{Algorithm, HashAlgorithm, KeyType};
+pub use self::algorithm::{Algorithm, HashAlgorithm, HashValue, KeyType};
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub use self::backend::{Backend, Digest, VerifyingKey};
 pub use self::private_key::{Ed25519PrivateKey, PrivateKey, RsaPrivateKey};

@@ -2,10 +2,13 @@
 //!
 //! *Standard*: RFC 7468 (PEM), read leniently as its §2 permits: text before and after, any line length, CRLF or LF.
 //!
-//! *Invariants*: linear in the size of the file, which is at most [`MAX_FILE`]. *What it does not do*: it does not decrypt.
+//! *Invariants*: linear in the size of the file, which is at most [`MAX_FILE`]; every copy of key material made on the way is overwritten. *What it does not do*: it does not decrypt.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{KeyError, PrivateKey, der, private_key};
 
@@ -31,15 +34,25 @@ pub(super) fn read(file: &[u8]) -> Result<PrivateKey, KeyError> {
         return Err(private_key::name_public_der(file).unwrap_or(KeyError::Der));
     }
     // The text around a block may be in any encoding; what is not UTF-8 cannot belong to one.
-    let text = String::from_utf8_lossy(file);
-    let blocks = blocks(&text)?;
+    match String::from_utf8_lossy(file) {
+        Cow::Borrowed(text) => read_text(text),
+        Cow::Owned(mut text) => {
+            let key = read_text(&text);
+            text.zeroize();
+            key
+        }
+    }
+}
+
+fn read_text(text: &str) -> Result<PrivateKey, KeyError> {
+    let blocks = blocks(text)?;
     let mut private = blocks.iter().filter(|block| is_private(block.label));
     match (private.next(), private.count()) {
         (Some(block), 0) => read_block(block),
         (Some(_), others) => Err(KeyError::SeveralKeys { count: others.saturating_add(1) }),
         (None, _) => match blocks.first() {
             Some(block) => Err(name_block(block.label)),
-            None => read_bare(&text),
+            None => read_bare(text),
         },
     }
 }
@@ -113,14 +126,18 @@ fn read_bare(text: &str) -> Result<PrivateKey, KeyError> {
         return Err(KeyError::DnsRecord);
     }
     let octets = decode(trimmed).ok_or(KeyError::Unrecognized)?;
-    match <[u8; 32]>::try_from(octets.as_slice()) {
-        Ok(seed) => Ok(PrivateKey::from_ed25519_seed(seed)),
+    match <&[u8; 32]>::try_from(octets.as_slice()) {
+        Ok(seed) => Ok(PrivateKey::from_ed25519_seed(*seed)),
         Err(_) => Err(private_key::name_public_der(&octets).unwrap_or(KeyError::Unrecognized)),
     }
 }
 
 /// Decodes base64 with white space anywhere in it.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(compact).ok()
+fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // Both buffers have their room from the start: one that grew would leave its former octets behind.
+    let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
+    compact.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
+    STANDARD.decode_vec(&*compact, &mut octets).ok()?;
+    Some(octets)
 }

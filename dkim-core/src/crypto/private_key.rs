@@ -3,10 +3,13 @@
 //! *Standard*: RFC 8017 appendix A.1.2 (`RSAPrivateKey`, "PKCS#1"), RFC 5958 (`OneAsymmetricKey`, "PKCS#8"), RFC 8410 §7 (Ed25519 in it),
 //! RFC 8463 appendix A.2 (32 octets in base64).
 //!
-//! *Invariants*: key material is in no `Debug` text and in no error. *What it does not do*: it does not decrypt, and checks the numbers only as far
+//! *Invariants*: key material is in no `Debug` text and in no error, is overwritten when it is dropped, and is compared with nothing (a comparison
+//! would take a time that depends on the secret). *What it does not do*: it does not decrypt, and checks the numbers only as far
 //! as naming and measuring the key needs it; the backend checks that they fit each other.
 
 use std::fmt;
+
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use super::der::{
     self, BIT_STRING, CONTEXT_0, CONTEXT_1, OBJECT_IDENTIFIER, OCTET_STRING, OID_EC, OID_ED25519, OID_RSA, Reader,
@@ -20,7 +23,7 @@ const MAX_SIGNING_BITS: usize = 4096;
 
 /// A private key, read from its file and not yet prepared for a backend.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum PrivateKey {
     /// An RSA key of at least 1024 bits.
     Rsa(RsaPrivateKey),
@@ -28,15 +31,15 @@ pub enum PrivateKey {
     Ed25519(Ed25519PrivateKey),
 }
 
-/// The numbers of an RSA private key.
-#[derive(Clone, PartialEq, Eq)]
+/// The numbers of an RSA private key. Overwritten when dropped.
+#[derive(Clone)]
 pub struct RsaPrivateKey {
     pkcs1: Vec<u8>,
     public: RsaPublicKey,
 }
 
-/// The 32 secret octets of an Ed25519 key, and its public key if the file had it.
-#[derive(Clone, PartialEq, Eq)]
+/// The 32 secret octets of an Ed25519 key, and its public key if the file had it. Overwritten when dropped.
+#[derive(Clone)]
 pub struct Ed25519PrivateKey {
     seed: [u8; 32],
     public: Option<[u8; 32]>,
@@ -55,7 +58,8 @@ impl PrivateKey {
     /// // The key of RFC 8463 appendix A.2.
     /// let key = PrivateKey::from_text(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\r\n")?;
     /// assert_eq!(key.key_type(), KeyType::Ed25519);
-    /// assert_eq!(PrivateKey::from_text(b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"), Err(KeyError::Certificate));
+    /// let certificate = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----";
+    /// assert_eq!(PrivateKey::from_text(certificate).unwrap_err(), KeyError::Certificate);
     /// # Ok::<(), KeyError>(())
     /// ```
     ///
@@ -193,13 +197,14 @@ impl Ed25519PrivateKey {
     fn from_pkcs8_parts(key: &[u8], public: Option<&[u8]>) -> Result<Self, KeyError> {
         // RFC 8410 §7: "CurvePrivateKey ::= OCTET STRING", inside the OCTET STRING of PKCS#8.
         let mut reader = Reader::new(key);
-        let seed = reader.element(OCTET_STRING).filter(|_| reader.is_empty()).and_then(|seed| seed.try_into().ok());
+        let seed: Option<&[u8; 32]> =
+            reader.element(OCTET_STRING).filter(|_| reader.is_empty()).and_then(|seed| seed.try_into().ok());
         let seed = seed.ok_or(KeyError::Damaged { what: "Ed25519 secret" })?;
         let public = match public {
             None => None,
             Some(octets) => Some(octets.try_into().map_err(|_| KeyError::Damaged { what: "Ed25519 public key" })?),
         };
-        Ok(Self { seed, public })
+        Ok(Self { seed: *seed, public })
     }
 
     /// The 32 secret octets: for a [`SigningKey`](super::SigningKey) of your own.
@@ -237,6 +242,22 @@ impl PrivateKey {
         }
     }
 }
+
+impl Drop for RsaPrivateKey {
+    fn drop(&mut self) {
+        self.pkcs1.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for RsaPrivateKey {}
+
+impl Drop for Ed25519PrivateKey {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Ed25519PrivateKey {}
 
 impl fmt::Debug for RsaPrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

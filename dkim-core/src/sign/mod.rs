@@ -48,7 +48,7 @@ use thiserror::Error;
 use crate::UnixTime;
 use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
 use crate::canon::header::{FieldIndex, FieldSelector};
-use crate::crypto::{KeyError, SigningKey};
+use crate::crypto::{HashValue, KeyError, SigningKey};
 use crate::header::HeaderBlock;
 use crate::signature::format::TagListWriter;
 use crate::signature::{FIELD_NAME, HeaderNames, write_signed_data};
@@ -195,7 +195,7 @@ impl Signing {
     }
 
     /// The value up to the `b=` whose value is missing.
-    fn unsigned_value(&self, body_hash: &[u8; 32]) -> TagListWriter {
+    fn unsigned_value(&self, body_hash: &HashValue) -> TagListWriter {
         let spec = &self.spec;
         let mut value = TagListWriter::new(FIELD_NAME);
         value.tag("v", "1");

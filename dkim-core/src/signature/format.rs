@@ -71,7 +71,7 @@ impl TagListWriter {
     }
 
     /// Appends a tag of octets in base64; folds may stand anywhere in it.
-    pub fn base64(&mut self, name: &str, octets: &[u8]) {
+    pub fn base64(&mut self, name: &str, octets: impl AsRef<[u8]>) {
         let text = STANDARD.encode(octets);
         self.open(name, text.len());
         self.push_base64(&text);
@@ -174,7 +174,7 @@ mod tests {
         value.tag("c", "relaxed/relaxed");
         value.tag("d", "a-rather-long-name.example.com");
         value.list("h", std::iter::repeat_n("list-unsubscribe-post", 12));
-        value.base64("bh", &[7; 32]);
+        value.base64("bh", [7; 32]);
         value.open_base64("b");
         let value = value.finish_with(&[9; 256]);
         let lines = lines_of(&value);

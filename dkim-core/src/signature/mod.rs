@@ -19,7 +19,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::canon::Canon;
-use crate::crypto::Algorithm;
+use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainError, DomainName, Selector};
 use crate::tag_list::{TagLimits, TagListErrorKind};
 use crate::{UnixTime, tag_list};
@@ -54,7 +54,7 @@ pub struct Signature {
     /// `h=`
     pub header_names: HeaderNames,
     /// `bh=`, decoded.
-    pub body_hash: [u8; 32],
+    pub body_hash: HashValue,
     /// `b=`, decoded; never empty.
     pub signature: Vec<u8>,
     /// Where the value of `b=` lies in the field's value, white space included.

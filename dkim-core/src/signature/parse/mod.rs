@@ -11,7 +11,7 @@ use super::{
 };
 use crate::UnixTime;
 use crate::canon::Canon;
-use crate::crypto::Algorithm;
+use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainName, Selector};
 use crate::tag_list::{Tag, TagList, trim_fws};
 
@@ -38,7 +38,9 @@ impl Signature {
         let algorithm = read(a?, algorithm)?;
         let b = b?;
         let signature = read(b, |tag| base64(tag).filter(|octets| !octets.is_empty()).ok_or(Kind::SignatureData))?;
-        let body_hash = read(bh?, |tag| base64(tag).and_then(|octets| octets.try_into().ok()).ok_or(Kind::BodyHash))?;
+        let body_hash = read(bh?, |tag| {
+            base64(tag).and_then(|octets| HashValue::from_octets(algorithm.hash(), &octets)).ok_or(Kind::BodyHash)
+        })?;
         let d = d?;
         let domain = read(d, domain)?;
         let header_names = read(h?, |tag| header_names(tag, limits))?;

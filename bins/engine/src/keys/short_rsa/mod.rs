@@ -84,7 +84,7 @@ impl ShortRsaKey {
         digest.update(signed_data);
         let signature = self
             .key
-            .pkcs1v15_sign_prehash_with_rng::<Sha256, _>(random, &digest.finish())
+            .pkcs1v15_sign_prehash_with_rng::<Sha256, _>(random, digest.finish().as_bytes())
             .map_err(|error| failed(error.to_string()))?;
         if !self.check.verify(signed_data, &signature) {
             return Err(failed("the signature that was made does not verify, so it is kept back".to_owned()));
