@@ -183,7 +183,12 @@ impl Quickstart {
 /// The lines for `main.cf` that connect Postfix to `socket`.
 #[must_use]
 pub fn postfix_lines(socket: &SocketAddress) -> String {
-    let socket = socket.for_local_client().to_postfix();
+    let socket = if socket.is_passed() {
+        // Nothing that could be pasted by mistake: the address stands in the socket unit.
+        "(ListenStream= of the socket unit, as inet:HOST:PORT or unix:/PATH)".to_owned()
+    } else {
+        socket.for_local_client().to_postfix()
+    };
     // Both lists: mail of `sendmail` and of web applications does not come by SMTP (M10). A refused connection must not let mail out unsigned or
     // in with forged results, so the default action is to try again later.
     format!("smtpd_milters = {socket}\nnon_smtpd_milters = {socket}\nmilter_default_action = tempfail\n")

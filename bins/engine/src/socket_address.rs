@@ -6,6 +6,7 @@
 //! | `inet:PORT@HOST`, `inet6:PORT@HOST` | TCP, the order of Sendmail and libmilter |
 //! | `inet:PORT`, `inet6:PORT` | TCP on every address of the family |
 //! | `unix:/PATH`, `local:/PATH`, `/PATH` | a Unix socket |
+//! | `systemd:NAME`, `systemd:0` | what the service manager opened and passes on, by its name or number |
 //!
 //! [`SocketAddress::to_postfix`] and [`SocketAddress::to_sendmail`] print what belongs into `main.cf` and into an `INPUT_MAIL_FILTER` line. Port
 //! names (`inet:host:milter`) are not read. Host names are kept as they are and resolved by whoever listens or connects.
@@ -30,6 +31,17 @@ pub enum SocketAddress {
     Inet(Host, u16),
     /// A Unix socket at an absolute path.
     Unix(PathBuf),
+    /// Sockets that the service manager opened: socket activation as systemd has it (sd_listen_fds(3)).
+    Passed(PassedSocket),
+}
+
+/// Which of the sockets that a service manager passes on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PassedSocket {
+    /// The one with this number, counted from 0 in the order in which they are passed.
+    Index(u16),
+    /// All that have this name: `FileDescriptorName=` of the socket unit, by default the name of the unit.
+    Name(String),
 }
 
 /// The host part of a TCP address.
@@ -53,8 +65,8 @@ pub enum SocketAddressError {
     /// Nothing there.
     #[error("it is empty")]
     Empty,
-    /// The word before the first colon is none of `inet`, `inet6`, `unix`, `local`.
-    #[error("it begins with none of `inet:`, `inet6:`, `unix:`, `local:` and `/`")]
+    /// The word before the first colon is none of `inet`, `inet6`, `unix`, `local`, `systemd`.
+    #[error("it begins with none of `inet:`, `inet6:`, `unix:`, `local:`, `systemd:` and `/`")]
     Kind,
     /// The port is no number from 0 to 65535.
     #[error("`{port}` is not a port number")]
@@ -83,17 +95,22 @@ pub enum SocketAddressError {
     /// The path of a Unix socket holds control characters.
     #[error("the path holds control characters")]
     PathCharacters,
+    /// What stands behind `systemd:` is neither a number nor a name that a passed socket can have.
+    #[error("`systemd:` needs the name of a passed socket (`FileDescriptorName=`), or its number from 0")]
+    PassedName,
 }
 
 impl SocketAddress {
     /// As Postfix's `smtpd_milters` takes it: `inet:127.0.0.1:8891`, `inet:[::1]:8891`, `unix:/path`.
     ///
-    /// Postfix has no way to say "IPv6 only" for a name; the address behind an `inet6:` name is printed with `inet:`.
+    /// Postfix has no way to say "IPv6 only" for a name; the address behind an `inet6:` name is printed with `inet:`. Where a passed socket
+    /// is, only the service manager knows: it is printed as it is configured, which no MTA takes ([`is_passed`](Self::is_passed)).
     #[must_use]
     pub fn to_postfix(&self) -> String {
         match self {
             Self::Inet(host, port) => format!("inet:{}:{port}", Bracketed(host)),
             Self::Unix(path) => format!("unix:{}", path.display()),
+            Self::Passed(which) => which.to_string(),
         }
     }
 
@@ -106,6 +123,7 @@ impl SocketAddress {
             Self::Inet(Host::Name { name, only_v6: true }, port) => format!("inet6:{port}@{name}"),
             Self::Inet(Host::Name { name, only_v6: false }, port) => format!("inet:{port}@{name}"),
             Self::Unix(path) => format!("local:{}", path.display()),
+            Self::Passed(which) => which.to_string(),
         }
     }
 
@@ -140,8 +158,14 @@ impl SocketAddress {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Unix(path) => Some(path),
-            Self::Inet(..) => None,
+            Self::Inet(..) | Self::Passed(_) => None,
         }
+    }
+
+    /// Whether the service manager opens it, and so decides about its address, owner and mode.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        matches!(self, Self::Passed(_))
     }
 }
 
@@ -177,7 +201,18 @@ impl FromStr for SocketAddress {
             "unix" | "local" => parse_path(rest),
             "inet" => parse_inet(rest, false),
             "inet6" => parse_inet(rest, true),
+            "systemd" => parse_passed(rest),
             _ => Err(SocketAddressError::Kind),
+        }
+    }
+}
+
+/// As [`FromStr`] of [`SocketAddress`] reads it.
+impl fmt::Display for PassedSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "systemd:{index}"),
+            Self::Name(name) => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -206,6 +241,21 @@ fn parse_path(path: &str) -> Result<SocketAddress, SocketAddressError> {
         return Err(SocketAddressError::PathCharacters);
     }
     Ok(SocketAddress::Unix(PathBuf::from(path)))
+}
+
+/// A number, or a name as systemd.socket(5) allows it: "Names may contain any ASCII character, but must exclude control characters and ":",
+/// and must be at most 255 characters in length."
+fn parse_passed(which: &str) -> Result<SocketAddress, SocketAddressError> {
+    const MAX_NAME: usize = 255;
+    if !which.is_empty() && which.bytes().all(|b| b.is_ascii_digit()) {
+        let index = which.parse().map_err(|_too_large| SocketAddressError::PassedName)?;
+        return Ok(SocketAddress::Passed(PassedSocket::Index(index)));
+    }
+    let fits = |b: u8| (b' '..=b'~').contains(&b) && b != b':';
+    if which.is_empty() || which.len() > MAX_NAME || !which.bytes().all(fits) {
+        return Err(SocketAddressError::PassedName);
+    }
+    Ok(SocketAddress::Passed(PassedSocket::Name(which.to_owned())))
 }
 
 /// `PORT@HOST`, `[V6]:PORT`, `HOST:PORT` or `PORT`.
@@ -274,6 +324,8 @@ mod tests {
             ("/run/postseal.sock", "unix:/run/postseal.sock", "local:/run/postseal.sock"),
             ("INET:127.0.0.1:0", "inet:127.0.0.1:0", "inet:0@127.0.0.1"),
             ("  unix:/a b  ", "unix:/a b", "local:/a b"),
+            ("systemd:0", "systemd:0", "systemd:0"),
+            ("SYSTEMD:postseal.socket", "systemd:postseal.socket", "systemd:postseal.socket"),
         ] {
             let address: SocketAddress = text.parse().unwrap();
             assert_eq!(address.to_postfix(), postfix, "{text}");
@@ -306,6 +358,10 @@ mod tests {
             ("unix:relative", E::RelativePath),
             ("local:", E::RelativePath),
             ("unix:/a\0b", E::PathCharacters),
+            ("systemd:", E::PassedName),
+            ("systemd:a:b", E::PassedName),
+            ("systemd:70000", E::PassedName),
+            ("systemd:na\u{efef}me", E::PassedName),
         ] {
             assert_eq!(text.parse::<SocketAddress>(), Err(expected), "{text}");
         }
@@ -327,7 +383,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_prints_as_what_parses_to_the_same(text in "(inet|inet6|unix|local|x)?:?[]\\[0-9a-f:@./ A-Z-]{0,30}") {
+        fn what_parses_prints_as_what_parses_to_the_same(text in "(inet|inet6|unix|local|systemd|x)?:?[]\\[0-9a-f:@./ A-Z-]{0,30}") {
             if let Ok(address) = text.parse::<SocketAddress>() {
                 prop_assert_eq!(address.to_string().parse::<SocketAddress>(), Ok(address.clone()));
                 prop_assert!(address.to_sendmail().parse::<SocketAddress>() == Ok(address));

@@ -112,8 +112,10 @@ fn half_a_packet_and_an_idle_connection_are_closed_after_their_times() {
 fn a_reload_is_for_later_connections() {
     let daemon = daemon(SIGNING);
     let mut old = daemon.submission();
-    let rules = Arc::new(Rules::new(Config::default(), &Keys::default()));
-    daemon.handle.replace(Setup { rules, resolver: Resolver::offline(Zone::default(), engine::BACKEND) });
+    let listeners = vec![Listener::at(SocketAddress::Unix(daemon.socket()))];
+    let rules = Arc::new(Rules::new(Config { listeners, ..Config::default() }, &Keys::default()));
+    let setup = Setup { rules, resolver: Resolver::offline(Zone::default(), engine::BACKEND) };
+    daemon.install(setup).unwrap();
     let mut new = daemon.submission();
     assert_eq!(new.message("<jo@example.com>", MAIL).edits.len(), 0, "the new configuration signs nothing");
     assert_eq!(old.message("<jo@example.com>", MAIL).edits.len(), 2, "the old connection goes on as it began");

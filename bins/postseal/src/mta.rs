@@ -151,6 +151,10 @@ fn open(address: &SocketAddress) -> io::Result<Box<dyn Stream>> {
             stream.set_write_timeout(Some(REPLY))?;
             return Ok(Box::new(stream));
         }
+        SocketAddress::Passed(_) => {
+            let cause = "where it is stands in its socket unit (ListenStream=): give that address";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+        }
         SocketAddress::Inet(Host::Ip(ip), port) => connect(&mut std::iter::once((ip, port).into()))?,
         SocketAddress::Inet(Host::Name { name, only_v6 }, port) => {
             connect(&mut (name.as_str(), port).to_socket_addrs()?.filter(|address| address.is_ipv6() || !only_v6))?

@@ -1,4 +1,7 @@
-//! Sockets to listen on: TCP by address or name, Unix sockets with owner, group and mode.
+//! Sockets to listen on: TCP by address or name, Unix sockets with owner, group and mode, and those that the service manager passes.
+//!
+//! An IPv6 socket takes IPv6 alone, on every system: `inet:PORT` and `inet6:PORT` are two sockets that can be had side by side, and what
+//! one spelling means does not depend on `net.ipv6.bindv6only`.
 //!
 //! A Unix socket is bound under a passing name, given owner, group and mode, and renamed to its own name: no client ever
 //! finds it with other permissions than the configured ones, and the file that a killed daemon left behind is replaced in the
@@ -16,6 +19,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::LocalAddress;
+use super::passed::PassedSockets;
 use crate::config::Listener;
 use crate::connection::Stream;
 use crate::socket_address::{Host, SocketAddress};
@@ -68,6 +72,14 @@ pub enum ListenError {
         /// The name as configured.
         name: String,
     },
+    /// The service manager did not pass it, or something that cannot be listened on.
+    #[error("cannot listen on {socket}: {cause}")]
+    NotPassed {
+        /// The socket as configured.
+        socket: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// Owner, group or mode cannot be set.
     #[error("cannot set owner, group or mode of {socket}: {cause}")]
     Permissions {
@@ -83,8 +95,8 @@ pub enum ListenError {
 pub enum Listening {
     /// TCP.
     Tcp(TcpListener),
-    /// A Unix socket, whose file goes when this value does.
-    Unix(UnixListener, SocketFile),
+    /// A Unix socket; its file, if it is ours, goes when this value does.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listening {
@@ -92,7 +104,11 @@ impl Listening {
     pub(super) fn address(&self) -> Option<LocalAddress> {
         match self {
             Self::Tcp(socket) => socket.local_addr().ok().map(LocalAddress::Tcp),
-            Self::Unix(_, file) => Some(LocalAddress::Unix(file.path.clone())),
+            Self::Unix(_, Some(file)) => Some(LocalAddress::Unix(file.path.clone())),
+            Self::Unix(socket, None) => {
+                let address = socket.local_addr().ok()?;
+                address.as_pathname().map(|path| LocalAddress::Unix(path.to_owned()))
+            }
         }
     }
 
@@ -125,7 +141,7 @@ impl Drop for SocketFile {
 /// # Errors
 ///
 /// [`ListenError`]; nothing is left open or on disk then.
-pub(super) async fn listen(listener: &Listener) -> Result<Vec<Listening>, ListenError> {
+pub(super) async fn listen(listener: &Listener, passed: &PassedSockets) -> Result<Vec<Listening>, ListenError> {
     match &listener.socket {
         SocketAddress::Inet(host, port) => {
             let mut sockets = Vec::new();
@@ -139,6 +155,7 @@ pub(super) async fn listen(listener: &Listener) -> Result<Vec<Listening>, Listen
             Ok(sockets)
         }
         SocketAddress::Unix(path) => listen_unix(listener, path).await.map(|socket| vec![socket]),
+        SocketAddress::Passed(which) => passed.listen(which),
     }
 }
 
@@ -158,7 +175,11 @@ async fn addresses(socket: &SocketAddress, host: &Host, port: u16) -> Result<Vec
 fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address.ip() {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
+        IpAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            socket2::SockRef::from(&socket).set_only_v6(true)?;
+            socket
+        }
     };
     // A restart must not wait for connections of the last run in TIME_WAIT.
     socket.set_reuseaddr(true)?;
@@ -193,7 +214,7 @@ async fn listen_unix(listener: &Listener, path: &Path) -> Result<Listening, List
         Ok::<_, io::Error>(SocketFile { path: path.to_owned(), identity: (file.dev(), file.ino()) })
     })();
     match finished {
-        Ok(file) => Ok(Listening::Unix(UnixListener::from_std(listening).map_err(bind_error)?, file)),
+        Ok(file) => Ok(Listening::Unix(UnixListener::from_std(listening).map_err(bind_error)?, Some(file))),
         Err(error) => {
             let _ = std::fs::remove_file(&passing);
             Err(ListenError::Permissions { socket: socket(), cause: error.to_string() })
@@ -253,6 +274,11 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As the daemon does without a service manager.
+    async fn listen(listener: &Listener) -> Result<Vec<Listening>, ListenError> {
+        super::listen(listener, &PassedSockets::take()).await
+    }
 
     fn unix(path: &Path) -> Listener {
         Listener::at(SocketAddress::Unix(path.to_owned()))
@@ -336,5 +362,77 @@ mod tests {
         let port = busy.local_addr().unwrap().port();
         let listener = Listener::at(SocketAddress::tcp("127.0.0.1".parse().unwrap(), port));
         assert!(matches!(listen(&listener).await, Err(ListenError::InUse { .. })));
+    }
+
+    fn tcp(socket: &str) -> Listener {
+        Listener::at(socket.parse().unwrap())
+    }
+
+    fn port_of(sockets: &[Listening]) -> u16 {
+        match sockets[0].address() {
+            Some(LocalAddress::Tcp(address)) => address.port(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether this machine has IPv6 at all; a container may have none.
+    fn has_v6() -> bool {
+        std::net::TcpListener::bind("[::1]:0").is_ok()
+    }
+
+    #[tokio::test]
+    async fn each_spelling_of_an_ipv6_socket_is_listened_on() {
+        for spelling in ["inet6:[::1]:0", "inet6:0@::1", "inet6:0@[::1]", "inet:[::1]:0", "inet:0@::1"] {
+            let sockets = listen(&tcp(spelling)).await;
+            if !has_v6() {
+                let error = sockets.unwrap_err().to_string();
+                assert!(error.starts_with("cannot listen on inet:[::1]:0: "), "{error}");
+                continue;
+            }
+            let sockets = sockets.unwrap();
+            let _client = std::net::TcpStream::connect(("::1", port_of(&sockets))).unwrap();
+            sockets[0].accept().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_of_ipv6_leaves_ipv4_alone_and_the_same_port_can_have_both() {
+        let v4 = listen(&tcp("inet:0")).await.unwrap();
+        let port = port_of(&v4);
+        if !has_v6() {
+            assert!(matches!(listen(&tcp(&format!("inet6:{port}"))).await, Err(ListenError::Bind { .. })));
+            return;
+        }
+        let v6 = listen(&tcp(&format!("inet6:{port}"))).await.unwrap();
+        let _over_v4 = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let _over_v6 = std::net::TcpStream::connect(("::1", port)).unwrap();
+        v4[0].accept().await.unwrap();
+        v6[0].accept().await.unwrap();
+        drop(v4);
+        let refused = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "the IPv6 socket does not answer for IPv4");
+    }
+
+    #[tokio::test]
+    async fn a_host_name_gives_a_socket_for_each_address_and_inet6_only_those_of_its_family() {
+        let sockets = listen(&tcp("inet:localhost:0")).await.unwrap();
+        assert!(!sockets.is_empty());
+        match listen(&tcp("inet6:0@localhost")).await {
+            Ok(sockets) => {
+                for socket in sockets {
+                    assert!(matches!(socket.address(), Some(LocalAddress::Tcp(address)) if address.is_ipv6()));
+                }
+            }
+            // Whether `localhost` has an IPv6 address is a matter of /etc/hosts.
+            Err(error) => assert!(!has_v6() || error.to_string().contains("none of the wanted family"), "{error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_passed_socket_without_a_service_manager_is_an_error_that_says_so() {
+        let error = listen(&tcp("systemd:postseal.socket")).await.unwrap_err();
+        let expected =
+            "cannot listen on systemd:postseal.socket: the service manager passed no sockets: LISTEN_FDS is not set";
+        assert_eq!(error.to_string(), expected);
     }
 }

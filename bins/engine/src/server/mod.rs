@@ -1,50 +1,61 @@
-//! The life of the daemon: open sockets, accept, bound, stop.
+//! The life of the daemon: open sockets, accept, bound, install, stop.
 //!
 //! ```text
 //!  Server::bind ─► listening sockets ─► run ─► one accept loop a socket ─► one task a connection
-//!                                        │
-//!                                      stop ─► no new connections; idle ones end; messages in flight get their answer
+//!                                        ▲ │
+//!             Handle::install ───────────┘ └─ stop ─► no new connections; idle ones end; messages in flight get their answer
 //! ```
 //!
-//! Each connection gets the [`Setup`] of the moment it was accepted. [`Handle::replace`] swaps it for later ones: nothing changes
-//! in the middle of a session.
+//! Each connection has the [`Setup`] of the moment it was accepted, to its end. [`Handle::install`] gives later ones another: sockets
+//! that are new are opened first, those that are gone are closed, then everything changes at once. When a socket cannot be opened nothing
+//! changes. [`Handle::follow`] is the place for whoever has to know what is installed.
 //!
-//! Invariants: never more connections are served than `limits.connections`, over all sockets (further ones wait in their socket's
-//! queue, one a socket in its loop); a panic in a connection ends that connection and is logged; after the stop signal nothing lasts
-//! longer than `limits.stop`.
+//! Invariants: no message sees parts of two setups; never more connections are served than `limits.connections`, over all sockets
+//! (further ones wait in their socket's queue, one a socket in its loop); a panic in a connection ends that connection and is logged;
+//! after the stop signal nothing lasts longer than `limits.stop`.
 
+mod accept;
+mod current;
 mod listen;
+pub mod notify;
+mod passed;
+mod signals;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
+use self::accept::{Accepting, CloseRequest};
+pub use self::current::Installed;
+use self::current::{Current, Place};
 pub use self::listen::{ListenError, Listening, SocketFile};
-use crate::config::Listener;
+use self::passed::PassedSockets;
+pub use self::signals::{ReloadSignal, stop_signal};
+use crate::config::{Config, Listener};
 pub use crate::connection::Setup;
-use crate::connection::{Connection, PROGRESS, Stream, Surroundings};
+use crate::connection::{PROGRESS, Surroundings};
 use crate::crypto_pool::CryptoPool;
 use crate::logging::Logger;
-
-/// Pause after an `accept` that failed for want of resources.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The daemon with its sockets open.
 #[derive(Debug)]
 pub struct Server {
-    sockets: Vec<(Arc<Listener>, Listening)>,
+    places: Vec<Place>,
+    passed: PassedSockets,
     shared: Arc<Shared>,
+    handle: Handle,
+    requests: mpsc::Receiver<Request>,
 }
 
+/// What all accept loops share.
 #[derive(Debug)]
 struct Shared {
-    setup: ArcSwap<Setup>,
+    current: watch::Sender<Current>,
     surroundings: Surroundings,
     connections: Arc<Semaphore>,
 }
@@ -52,7 +63,27 @@ struct Shared {
 /// Reaches into a running daemon.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    current: watch::Receiver<Current>,
+}
+
+/// A setup to install, and where to say what became of it.
+#[derive(Debug)]
+struct Request {
+    setup: Arc<Setup>,
+    done: oneshot::Sender<Result<(), ListenError>>,
+}
+
+/// Why a setup was not installed; the old one is still in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// A new socket cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The daemon stops.
+    #[error("the daemon stops")]
+    Stopping,
 }
 
 /// Where a socket is, as the system sees it.
@@ -71,14 +102,13 @@ impl Server {
     ///
     /// [`ListenError`] of the first one that cannot be opened; none is open then.
     pub async fn bind(setup: Setup, logger: Logger) -> Result<Self, ListenError> {
-        let mut sockets = Vec::new();
-        for listener in &setup.rules.config().listeners {
-            let listener = Arc::new(listener.clone());
-            for socket in listen::listen(&listener).await? {
-                sockets.push((Arc::clone(&listener), socket));
-            }
+        let setup = Arc::new(setup);
+        let passed = PassedSockets::take();
+        let opened = open(setup.rules.config(), &[], &passed).await?;
+        for (index, name) in passed.names().enumerate().filter(|(index, _)| !opened.uses_passed.contains(index)) {
+            tracing::warn!(descriptor = index, name, "the service manager passed a socket that no listener uses");
         }
-        let most = setup.rules.config().limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        let most = places_for_connections(setup.rules.config());
         let surroundings = Surroundings {
             logger,
             pool: CryptoPool::for_this_machine(),
@@ -86,136 +116,186 @@ impl Server {
             progress: PROGRESS,
             told_about_spaces: Arc::default(),
         };
-        let shared =
-            Shared { setup: ArcSwap::from_pointee(setup), surroundings, connections: Arc::new(Semaphore::new(most)) };
-        Ok(Self { sockets, shared: Arc::new(shared) })
+        let current = watch::Sender::new(Current::new(setup, &opened.places));
+        let (requests, receiver) = mpsc::channel(1);
+        let handle = Handle { requests, current: current.subscribe() };
+        let shared = Shared { current, surroundings, connections: Arc::new(Semaphore::new(most)) };
+        Ok(Self { places: opened.places, passed, shared: Arc::new(shared), handle, requests: receiver })
     }
 
     /// Where the daemon can be reached.
     #[must_use]
     pub fn addresses(&self) -> Vec<LocalAddress> {
-        self.sockets.iter().filter_map(|(_, socket)| socket.address()).collect()
+        self.places.iter().flat_map(|place| &place.sockets).filter_map(Listening::address).collect()
     }
 
     /// A handle to change what later connections work with.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle { shared: Arc::clone(&self.shared) }
+        self.handle.clone()
     }
 
     /// Serves until `stop` is done, and then until messages in flight are, at most `limits.stop`.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
-        let domains = self.shared.setup.load().rules.config().domains.rules().len();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), domains, "started");
         let mut loops = JoinSet::new();
-        for (listener, socket) in self.sockets {
-            tracing::info!(listener = %listener.socket, mode = %listener.mode, "listening");
-            loops.spawn(accept_loop(listener, socket, Arc::clone(&self.shared), stopped.clone()));
+        for place in &mut self.places {
+            serve(place, &self.shared, &stopped, &mut loops);
         }
-        stop.await;
-        let patience = self.shared.setup.load().rules.config().limits.stop;
+        let domains = self.handle.current.borrow().setup.rules.config().domains.rules().len();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), domains, "started");
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(Request { setup, done }) = self.requests.recv() => {
+                    // Only this may take time, and it can be given up at any point: nothing has changed yet.
+                    let opened = tokio::select! {
+                        biased;
+                        () = &mut stop => break,
+                        opened = open(setup.rules.config(), &self.places, &self.passed) => opened,
+                    };
+                    let installed = match opened {
+                        Ok(opened) => {
+                            self.install(setup, opened, &stopped, &mut loops).await;
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    };
+                    let _ = done.send(installed);
+                }
+                // Loops of sockets that were closed, once their last connection is gone.
+                Some(_) = loops.join_next() => {}
+            }
+        }
+        let patience = self.handle.current.borrow().setup.rules.config().limits.stop;
         tracing::info!("stopping");
+        self.requests.close();
         let _ = stopping.send(true);
         if tokio::time::timeout(patience, async { while loops.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("messages in flight did not finish within {} s and are given up", patience.as_secs());
             loops.shutdown().await;
         }
     }
+
+    /// From here on nothing can fail: closes what is gone, changes the setup for all sockets at once, serves what is new.
+    async fn install(
+        &mut self,
+        setup: Arc<Setup>,
+        opened: Opened,
+        stopped: &watch::Receiver<bool>,
+        loops: &mut JoinSet<()>,
+    ) {
+        let stays = |place: &Place| opened.places.iter().any(|new| new.id == place.id);
+        for place in self.places.iter().filter(|place| !stays(place)) {
+            for close in &place.closers {
+                let (closed, is_closed) = oneshot::channel();
+                // A loop that is gone has closed its socket already.
+                if close.send(CloseRequest { closed }).await.is_ok() {
+                    let _ = is_closed.await;
+                }
+            }
+            tracing::info!(listener = %place.listener.socket, "no longer listening");
+        }
+        let mut places = opened.places;
+        for place in &mut places {
+            if let Some(old) = self.places.iter_mut().find(|old| old.id == place.id) {
+                place.closers = std::mem::take(&mut old.closers);
+            }
+        }
+        let before = places_for_connections(self.handle.current.borrow().setup.rules.config());
+        change_places(&self.shared.connections, before, places_for_connections(setup.rules.config()));
+        self.shared.current.send_replace(Current::new(setup, &places));
+        for place in &mut places {
+            serve(place, &self.shared, stopped, loops);
+        }
+        self.places = places;
+    }
 }
 
 impl Handle {
-    /// Gives later connections another setup. Sockets stay as they are.
-    pub fn replace(&self, setup: Setup) {
-        self.shared.setup.store(Arc::new(setup));
+    /// Gives later connections another setup, and opens and closes sockets so that those of its configuration are served. Connections
+    /// that are open go on with what they have. Calls at the same time are installed one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; nothing has changed then.
+    pub async fn install(&self, setup: Setup) -> Result<(), InstallError> {
+        let (done, answer) = oneshot::channel();
+        let request = Request { setup: Arc::new(setup), done };
+        self.requests.send(request).await.map_err(|_closed| InstallError::Stopping)?;
+        match answer.await {
+            Ok(installed) => Ok(installed?),
+            Err(_gone) => Err(InstallError::Stopping),
+        }
+    }
+
+    /// What is installed now and at every reload from now on: the one place to hook in whatever depends on the configuration and is no
+    /// part of a connection.
+    #[must_use]
+    pub fn follow(&self) -> Installed {
+        Installed::new(self.current.clone())
     }
 }
 
-/// Waits for SIGTERM or SIGINT. A second one ends the process at once.
-///
-/// # Errors
-///
-/// When the system lets no handler be set.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// Sockets for a configuration.
+struct Opened {
+    places: Vec<Place>,
+    /// Numbers of the passed sockets among them.
+    uses_passed: Vec<usize>,
+}
+
+/// Finds or opens a place for each listener of a configuration. Places that are there are taken over without their sockets, which stay
+/// with their loops; a socket counts as the same when its address is configured the same.
+async fn open(config: &Config, open: &[Place], passed: &PassedSockets) -> Result<Opened, ListenError> {
+    passed.claimed_twice(config.listeners.iter().map(|listener| &listener.socket))?;
+    let mut places: Vec<Place> = Vec::new();
+    let mut uses_passed = Vec::new();
+    for listener in &config.listeners {
+        let is_free = |place: &&Place| places.iter().all(|taken| taken.id != place.id);
+        let same = open.iter().filter(is_free).find(|place| place.listener.socket == listener.socket);
+        let place = match same {
+            Some(place) => place.with_listener(listener),
+            None => Place::new(listener, listen::listen(listener, passed).await?),
+        };
+        if let crate::socket_address::SocketAddress::Passed(which) = &listener.socket {
+            uses_passed.extend(passed.indices(which)?);
         }
+        places.push(place);
+    }
+    Ok(Opened { places, uses_passed })
+}
+
+/// Starts a loop for each socket of a place that has none yet.
+fn serve(place: &mut Place, shared: &Arc<Shared>, stopped: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    let Listener { socket: address, mode, .. } = &*place.listener;
+    for socket in place.sockets.drain(..) {
+        tracing::info!(listener = %address, %mode, "listening");
+        let (closer, close) = mpsc::channel(1);
+        place.closers.push(closer);
+        let accepting =
+            Accepting::new(place.id, Arc::clone(&place.listener), socket, Arc::clone(shared), stopped.clone(), close);
+        loops.spawn(accepting.run());
+    }
+}
+
+fn places_for_connections(config: &Config) -> usize {
+    config.limits.connections.clamp(1, Semaphore::MAX_PERMITS)
+}
+
+/// Follows a change of `limits.connections`. Fewer: places are taken away as connections end, ahead of clients that wait.
+fn change_places(connections: &Arc<Semaphore>, before: usize, after: usize) {
+    connections.add_permits(after.saturating_sub(before));
+    if let Ok(fewer) = u32::try_from(before.saturating_sub(after))
+        && fewer > 0
+    {
+        let taken = Arc::clone(connections).acquire_many_owned(fewer);
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            if let Ok(taken) = taken.await {
+                taken.forget();
             }
-            std::process::exit(EXIT_INTERRUPTED);
         });
-    })
-}
-
-/// The exit code after a second stop signal: 128 and SIGINT, as shells have it.
-const EXIT_INTERRUPTED: i32 = 130;
-
-async fn accept_loop(listener: Arc<Listener>, socket: Listening, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
-    let is_stopping = |stop: &watch::Receiver<bool>| *stop.borrow();
-    let mut waiting = None;
-    while !is_stopping(&stop) {
-        tokio::select! {
-            biased;
-            changed = stop.changed() => {
-                if changed.is_err() {
-                    break;
-                }
-            }
-            Some(ended) = tasks.join_next() => note_end(ended, &listener),
-            // Only who has a client takes one of the places, which all sockets share: an idle socket must not hold one back.
-            free = Arc::clone(&shared.connections).acquire_owned(), if waiting.is_some() => {
-                if let (Ok(permit), Some(stream)) = (free, waiting.take()) {
-                    start(stream, permit, &listener, &shared, &stop, &mut tasks);
-                }
-            }
-            // One client beyond the limit waits here, the others stay in the socket's queue, where they cost us nothing.
-            accepted = socket.accept(), if waiting.is_none() => match accepted {
-                Ok(stream) => waiting = Some(stream),
-                Err(error) => {
-                    tracing::warn!(listener = %listener.socket, "cannot accept a connection: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(waiting);
-    // The socket goes first: from here on clients are refused.
-    drop(socket);
-    while let Some(ended) = tasks.join_next().await {
-        note_end(ended, &listener);
-    }
-}
-
-fn start(
-    stream: Stream,
-    permit: OwnedSemaphorePermit,
-    listener: &Arc<Listener>,
-    shared: &Shared,
-    stop: &watch::Receiver<bool>,
-    tasks: &mut JoinSet<()>,
-) {
-    let setup = shared.setup.load_full();
-    // After a reload this socket may have another mode or trust rule; one that is configured no more keeps its own.
-    let same = |current: &&Listener| current.socket == listener.socket;
-    let is_unchanged = setup.rules.config().listeners.iter().any(|current| *current == **listener);
-    let changed = setup.rules.config().listeners.iter().find(same).filter(|_| !is_unchanged);
-    let listener = changed.map_or_else(|| Arc::clone(listener), |new| Arc::new(new.clone()));
-    let surroundings = shared.surroundings.clone();
-    tasks.spawn(Connection::new(stream, setup, listener, surroundings, stop.clone(), Some(permit)).serve());
-}
-
-fn note_end(ended: Result<(), JoinError>, listener: &Listener) {
-    if let Err(error) = ended {
-        // What could answer the MTA has done so already; this is the last wall. The panic hook has logged the place.
-        tracing::error!(listener = %listener.socket, "a connection ended in a fault: {error}");
     }
 }
 

@@ -15,7 +15,7 @@ use engine::dns::{Resolver, Zone};
 use engine::keys::Keys;
 use engine::logging::{LogThread, Priority, Sink};
 use engine::message::Rules;
-use engine::server::{Handle, LocalAddress, Server, Setup};
+use engine::server::{Handle, InstallError, LocalAddress, Server, Setup};
 use engine::socket_address::SocketAddress;
 use milter_proto::{
     Decision, FrameDecoder, Heard, Modification, MtaOptions, MtaSession, Peer, Sent, UsageError, Violation,
@@ -109,6 +109,11 @@ impl Daemon {
             log,
             thread: Mutex::new(Some(thread)),
         }
+    }
+
+    /// Gives later connections another setup.
+    pub(crate) fn install(&self, setup: Setup) -> Result<(), InstallError> {
+        self.runtime.as_ref().unwrap().block_on(self.handle.install(setup))
     }
 
     /// A connection from an MTA.

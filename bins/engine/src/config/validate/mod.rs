@@ -133,7 +133,12 @@ fn listeners(list: Vec<Sourced<ListenDraft>>, mode: Mode, trust: &Arc<Trust>, ch
                 draft.socket_group.as_ref().map(|v| &v.at),
             ];
             for at in [mode_at, owner_at, group_at].into_iter().flatten() {
-                check.at(at, CONFIG_UNUSED, "no effect on a TCP socket", "remove it, or listen on `unix:/path`");
+                let (cause, fix) = if socket.is_passed() {
+                    ("no effect on a socket that the service manager opens", "remove it, and say so in the socket unit")
+                } else {
+                    ("no effect on a TCP socket", "remove it, or listen on `unix:/path`")
+                };
+                check.at(at, CONFIG_UNUSED, cause, fix);
             }
         }
         let own_trust = draft.trust.map(|draft| Arc::new(trust::trust(draft, check)));
