@@ -102,7 +102,7 @@ fn wsp_length(text: &[u8]) -> usize {
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         let wsp = zero_octets(word ^ splat(b' ')) | zero_octets(word ^ splat(b'\t'));
-        let other = !wsp & splat(0x80);
+        let other = wsp ^ splat(0x80);
         if other != 0 {
             let length = usize::try_from(other.trailing_zeros() / 8).unwrap_or(0);
             return text.len().saturating_sub(rest.len()).saturating_add(length);
@@ -129,14 +129,14 @@ fn word_reducible(word: &[u8; 9]) -> u64 {
     let spaces = zero_octets(octets ^ splat(b' '));
     // The lower seven bits plus 0x5f reach bit 7 from 0x21 on, and never carry into the next octet.
     let above = (successors & splat(0x7f)).wrapping_add(splat(0x5f)) | successors;
-    (tabs | (spaces & !above)) & splat(0x80)
+    tabs | (spaces & !above)
 }
 
-/// Bit 7 of each octet that is zero; other bits are noise.
+/// Bit 7 of each octet that is zero, and no other bit.
 #[inline]
-const fn zero_octets(word: u64) -> u64 {
+pub(super) const fn zero_octets(word: u64) -> u64 {
     // The lower seven bits plus 0x7f reach bit 7 unless they are all zero, and never carry into the next octet.
-    !((word & splat(0x7f)).wrapping_add(splat(0x7f)) | word)
+    !((word & splat(0x7f)).wrapping_add(splat(0x7f)) | word) & splat(0x80)
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@
 
 use thiserror::Error;
 
+/// Room that a block has from the start: most messages need no more, and a larger one grows by doubling.
+const USUAL_FIELDS: usize = 32;
+const USUAL_BYTES: usize = 4096;
+
 /// How large a header section may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -143,23 +147,24 @@ impl HeaderBlock {
         if !section.is_empty() && !section.ends_with(b"\r\n") {
             text.extend_from_slice(b"\r\n");
         }
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
         let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let mut first_line = None;
+        for end in crlf_ends(&text) {
+            let first_line_end = *first_line.get_or_insert(end);
+            if text.get(end).copied().is_some_and(is_wsp) {
+                continue;
+            }
             if fields.len() >= limits.max_fields {
                 return Err(HeaderError::TooManyFields { limit: limits.max_fields });
             }
-            let length = field_length(rest);
-            let field = rest.get(..length).unwrap_or_default();
-            let colon = field.iter().position(|&byte| byte == b':').ok_or(HeaderError::NoColon { at })?;
             // A colon behind the first line break belongs to a continuation line; the field itself has none.
-            let first_line = find_crlf(field).unwrap_or(field.len());
-            if colon >= first_line {
-                return Err(HeaderError::NoColon { at });
-            }
-            check_name(field.get(..colon).unwrap_or_default(), at)?;
-            fields.push(Span::new(at, colon, length).ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })?);
-            at = at.saturating_add(length);
+            let line = text.get(at..first_line_end).unwrap_or_default();
+            let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
+            check_name(line.get(..colon).unwrap_or_default(), at)?;
+            let span = Span::new(at, colon, end.saturating_sub(at));
+            fields.push(span.ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })?);
+            (at, first_line) = (end, None);
         }
         Ok((Self { text, fields }, body))
     }
@@ -262,6 +267,10 @@ impl HeaderBlockBuilder {
             return Err(HeaderError::TooManyBytes { limit });
         }
         let span = Span::new(start, name.len(), length).ok_or(HeaderError::TooManyBytes { limit })?;
+        if self.block.fields.capacity() == 0 {
+            self.block.fields.reserve(USUAL_FIELDS);
+            self.block.text.reserve(length.max(USUAL_BYTES));
+        }
         self.block.text.reserve(length);
         for part in [name, b":", value, b"\r\n"] {
             self.block.text.extend_from_slice(part);
@@ -329,20 +338,10 @@ fn section_end(message: &[u8], limits: &HeaderLimits) -> Result<(usize, usize), 
     }
 }
 
-/// The length of the field at the start of `text`: up to and with the first CRLF that no white space follows.
-fn field_length(text: &[u8]) -> usize {
-    let mut from = 0;
-    while let Some(line_end) = text.get(from..).and_then(find_crlf) {
-        from = from.saturating_add(line_end).saturating_add(2);
-        if !text.get(from).copied().is_some_and(is_wsp) {
-            return from;
-        }
-    }
-    text.len()
-}
-
-fn find_crlf(text: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, b"\r\n")
+/// The places behind each CRLF.
+fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
+    let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
+    memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
 /// §3.6.8: "ftext = %d33-57 / %d59-126". Bytes above 126 are let through: such a field matches no name, and the message still gets a verdict.
@@ -358,12 +357,10 @@ fn check_name(name: &[u8], base: usize) -> Result<(), HeaderError> {
 }
 
 fn check_folds(value: &[u8]) -> Result<(), HeaderError> {
-    for at in memchr::memmem::find_iter(value, b"\r\n") {
-        if !value.get(at.saturating_add(2)).copied().is_some_and(is_wsp) {
-            return Err(HeaderError::BadFold { at });
-        }
+    match crlf_ends(value).find(|end| !value.get(*end).copied().is_some_and(is_wsp)) {
+        Some(end) => Err(HeaderError::BadFold { at: end.saturating_sub(2) }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn trim_name(name: &[u8]) -> &[u8] {

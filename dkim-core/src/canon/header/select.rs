@@ -2,49 +2,54 @@
 //!
 //! §5.4.2: "The Signer MUST include the header field name in the "h=" tag once for each instance […] in the order of the physically last instance
 //! of the header field in the header block, then the penultimate, and so on". Names and fields are chosen by whoever wrote the message, so looking
-//! for each name anew would cost their product; here the fields are chained by name once, and each name of a list takes one step along its chain.
+//! for each name anew would cost their product. The header of nearly every message has few fields ([`FEW`]): there the product is a constant, and one
+//! octet a field tells most names apart without looking at them, eight fields at a time, in no memory but the index itself. In a larger one the fields
+//! are chained by name once, and each name of a list takes one step along its chain.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
+use super::super::white_space::zero_octets;
 use crate::header::{Field, HeaderBlock};
+
+/// Fields of a header that are not worth a table: as many as a register has bits.
+const FEW: usize = 64;
+
+/// Fields whose marks fit a word.
+const MARKS: usize = 8;
 
 /// The fields of a header block by their names, built in one walk and good for every signature of the message.
 ///
-/// Names are compared in any case (ASCII), white space at their end does not count. The table is keyed by a random hash, so a message cannot be made
-/// slow by its choice of names.
+/// Names are compared in any case (ASCII), white space at their end does not count. The table of a large header is keyed by a random hash, so a
+/// message cannot be made slow by its choice of names.
 #[derive(Debug)]
 pub struct FieldIndex<'h> {
     headers: &'h HeaderBlock,
-    /// The number of each name, in order of first appearance.
-    names: HashMap<Name<'h>, usize>,
-    /// For each name its lowest field.
-    lowest: Vec<usize>,
-    /// For each field the next one above it of the same name.
-    above: Vec<Option<usize>>,
+    names: Names<'h>,
+}
+
+#[derive(Debug)]
+enum Names<'h> {
+    Few(Marks),
+    Many(Table<'h>),
+}
+
+/// What tells few names apart.
+#[derive(Debug)]
+struct Marks {
+    /// For each field the mark of its name, the first field in the lowest octet of the first word.
+    words: [u64; FEW / MARKS],
+    /// Random, so that a message cannot choose names that have the same mark.
+    key: u64,
 }
 
 impl<'h> FieldIndex<'h> {
     /// Walks the block once.
     #[must_use]
     pub fn new(headers: &'h HeaderBlock) -> Self {
-        let mut index = Self {
-            headers,
-            names: HashMap::with_capacity(headers.len()),
-            lowest: Vec::with_capacity(headers.len()),
-            above: Vec::with_capacity(headers.len()),
-        };
-        for (at, field) in headers.iter().enumerate() {
-            let number = *index.names.entry(Name(field.trimmed_name())).or_insert(index.lowest.len());
-            match index.lowest.get_mut(number) {
-                Some(lowest) => index.above.push(Some(std::mem::replace(lowest, at))),
-                None => {
-                    index.lowest.push(at);
-                    index.above.push(None);
-                }
-            }
-        }
-        index
+        let names =
+            if headers.len() > FEW { Names::Many(Table::new(headers)) } else { Names::Few(Marks::new(headers)) };
+        Self { headers, names }
     }
 
     /// The block it was made of.
@@ -55,23 +60,26 @@ impl<'h> FieldIndex<'h> {
 
     /// All fields of this name with their places counted from the top, the lowest field first.
     pub fn named<'i>(&'i self, name: &[u8]) -> impl Iterator<Item = (usize, Field<'h>)> + use<'i, 'h> {
-        let lowest = self.number(name).and_then(|number| self.lowest.get(number)).copied();
-        std::iter::successors(lowest, |at| self.above_of(*at)).filter_map(|at| Some((at, self.headers.get(at)?)))
+        let lowest = match &self.names {
+            Names::Few(marks) => marks.find(self.headers, trim_name(name), FEW, 0),
+            Names::Many(table) => table.number(name).and_then(|number| table.lowest.get(number)).copied(),
+        };
+        std::iter::successors(lowest, |at| self.above(*at)).filter_map(|at| Some((at, self.headers.get(at)?)))
     }
 
-    fn number(&self, name: &[u8]) -> Option<usize> {
-        // Only the lifetime differs: the map is asked with a name that lives as long as this call.
-        self.names.get(&Name(trim_name(name))).copied()
-    }
-
-    fn above_of(&self, at: usize) -> Option<usize> {
-        self.above.get(at).copied().flatten()
+    /// The next field above this one with the same name.
+    fn above(&self, at: usize) -> Option<usize> {
+        match &self.names {
+            Names::Few(marks) => marks.find(self.headers, self.headers.get(at)?.trimmed_name(), at, 0),
+            Names::Many(table) => table.above_of(at),
+        }
     }
 }
 
 /// Takes fields for the names of one `h=` list, bottom-up, each at most once.
 ///
-/// Making one costs a copy of one number for each distinct name of the message, each [`select`](Self::select) the length of the name.
+/// Making one costs a copy of one number for each distinct name of a message with many fields and nothing for another, each
+/// [`select`](Self::select) the length of the name.
 ///
 /// ```
 /// use dkim_core::canon::header::{FieldIndex, FieldSelector};
@@ -88,8 +96,11 @@ impl<'h> FieldIndex<'h> {
 #[derive(Clone, Debug)]
 pub struct FieldSelector<'i, 'h> {
     index: &'i FieldIndex<'h>,
-    /// For each name the field to take next.
+    /// Of few fields: a bit for each that was taken or is passed over, the first field in the lowest.
+    taken: u64,
+    /// Of many fields: for each name the field to take next.
     next: Vec<Option<usize>>,
+    /// Of many fields: the one that is passed over.
     excluded: Option<usize>,
 }
 
@@ -97,7 +108,9 @@ impl<'i, 'h> FieldSelector<'i, 'h> {
     /// A selector that has taken nothing yet.
     #[must_use]
     pub fn new(index: &'i FieldIndex<'h>) -> Self {
-        Self { index, next: index.lowest.iter().copied().map(Some).collect(), excluded: None }
+        let mut selector = Self { index, taken: 0, next: Vec::new(), excluded: None };
+        selector.restart(None);
+        selector
     }
 
     /// A selector that passes over one field, counted from the top: the signature that is being verified.
@@ -105,26 +118,149 @@ impl<'i, 'h> FieldSelector<'i, 'h> {
     /// §3.5 on `h=`: "The field MUST NOT include the DKIM-Signature header field that is being created or verified but may include others."
     #[must_use]
     pub fn excluding(index: &'i FieldIndex<'h>, field: usize) -> Self {
-        Self { excluded: Some(field), ..Self::new(index) }
+        let mut selector = Self::new(index);
+        selector.restart(Some(field));
+        selector
     }
 
     /// Begins anew for another list, in the memory of the former one.
     pub fn restart(&mut self, excluded: Option<usize>) {
-        self.next.clear();
-        self.next.extend(self.index.lowest.iter().copied().map(Some));
+        self.taken = excluded.map_or(0, bit);
         self.excluded = excluded;
+        self.next.clear();
+        if let Names::Many(table) = &self.index.names {
+            self.next.extend(table.lowest.iter().copied().map(Some));
+        }
     }
 
     /// The lowest field of this name that was not taken yet; `None`, which stands for the null string, when there is none left.
     pub fn select(&mut self, name: &[u8]) -> Option<Field<'h>> {
-        let next = self.next.get_mut(self.index.number(name)?)?;
+        match &self.index.names {
+            Names::Few(marks) => self.select_of_few(marks, trim_name(name)),
+            Names::Many(table) => self.select_of_many(table, name),
+        }
+    }
+
+    fn select_of_few(&mut self, marks: &Marks, name: &[u8]) -> Option<Field<'h>> {
+        let headers = self.index.headers;
+        let at = marks.find(headers, name, FEW, self.taken)?;
+        self.taken |= bit(at);
+        headers.get(at)
+    }
+
+    fn select_of_many(&mut self, table: &Table<'h>, name: &[u8]) -> Option<Field<'h>> {
+        let next = self.next.get_mut(table.number(name)?)?;
         let mut at = (*next)?;
         if self.excluded == Some(at) {
-            *next = self.index.above_of(at);
+            *next = table.above_of(at);
             at = (*next)?;
         }
-        *next = self.index.above_of(at);
+        *next = table.above_of(at);
         self.index.headers.get(at)
+    }
+}
+
+/// The bit of one of few fields; none for a place beyond them.
+fn bit(at: usize) -> u64 {
+    u32::try_from(at).ok().and_then(|at| 1_u64.checked_shl(at)).unwrap_or(0)
+}
+
+impl Marks {
+    /// The marks of at most [`FEW`] fields.
+    fn new(headers: &HeaderBlock) -> Self {
+        let key = RandomState::new().build_hasher().finish();
+        let mut marks = Self { words: [0; FEW / MARKS], key };
+        let mut fields = headers.iter();
+        for word in &mut marks.words {
+            let mut octets = [0; MARKS];
+            for (mark, field) in octets.iter_mut().zip(&mut fields) {
+                *mark = mark_of(field.trimmed_name(), key);
+            }
+            *word = u64::from_le_bytes(octets);
+        }
+        marks
+    }
+
+    /// The lowest field with this name that stands above the field at `below` and has no bit in `passed`.
+    fn find(&self, headers: &HeaderBlock, name: &[u8], below: usize, passed: u64) -> Option<usize> {
+        let mark = u64::from_le_bytes([mark_of(name, self.key); MARKS]);
+        let end = below.min(headers.len());
+        for (number, word) in self.words.get(..end.div_ceil(MARKS))?.iter().enumerate().rev() {
+            let first = number.saturating_mul(MARKS);
+            let mut hits = zero_octets(word ^ mark);
+            // From the last field of the word to its first.
+            while let Some(octet) = hits.checked_ilog2().and_then(|bit| usize::try_from(bit / 8).ok()) {
+                let at = first.saturating_add(octet);
+                let is_named = |field: Field<'_>| field.trimmed_name().eq_ignore_ascii_case(name);
+                if at < end && passed & bit(at) == 0 && headers.get(at).is_some_and(is_named) {
+                    return Some(at);
+                }
+                hits &= !(0x80 << octet.saturating_mul(8));
+            }
+        }
+        None
+    }
+}
+
+/// One octet that is the same for the same name in any case, and differs for most others. Which names share one depends on the key.
+fn mark_of(name: &[u8], key: u64) -> u8 {
+    let mix = |sum: u64, octets: [u8; 8]| {
+        let product = (sum ^ (u64::from_le_bytes(octets) | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ (product >> 32)
+    };
+    let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
+    let mut sum = key.wrapping_add(length);
+    let mut rest = name;
+    while let Some((octets, after)) = rest.split_first_chunk::<8>() {
+        sum = mix(sum, *octets);
+        rest = after;
+    }
+    let mut octets = [0; 8];
+    for (to, from) in octets.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let [.., high] = mix(sum, octets).to_le_bytes();
+    high
+}
+
+/// Chains of fields by their names.
+#[derive(Debug)]
+struct Table<'h> {
+    /// The number of each name, in order of first appearance.
+    names: HashMap<Name<'h>, usize>,
+    /// For each name its lowest field.
+    lowest: Vec<usize>,
+    /// For each field the next one above it of the same name.
+    above: Vec<Option<usize>>,
+}
+
+impl<'h> Table<'h> {
+    fn new(headers: &'h HeaderBlock) -> Self {
+        let mut table = Self {
+            names: HashMap::with_capacity(headers.len()),
+            lowest: Vec::with_capacity(headers.len()),
+            above: Vec::with_capacity(headers.len()),
+        };
+        for (at, field) in headers.iter().enumerate() {
+            let number = *table.names.entry(Name(field.trimmed_name())).or_insert(table.lowest.len());
+            match table.lowest.get_mut(number) {
+                Some(lowest) => table.above.push(Some(std::mem::replace(lowest, at))),
+                None => {
+                    table.lowest.push(at);
+                    table.above.push(None);
+                }
+            }
+        }
+        table
+    }
+
+    fn number(&self, name: &[u8]) -> Option<usize> {
+        // Only the lifetime differs: the map is asked with a name that lives as long as this call.
+        self.names.get(&Name(trim_name(name))).copied()
+    }
+
+    fn above_of(&self, at: usize) -> Option<usize> {
+        self.above.get(at).copied().flatten()
     }
 }
 
@@ -157,4 +293,50 @@ impl Hash for Name<'_> {
 /// The name without white space at its end, as [`Field::trimmed_name`].
 fn trim_name(name: &[u8]) -> &[u8] {
     Field::new(name, b"").trimmed_name()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::header::HeaderLimits;
+
+    /// What the few and the many do must be the same, so the same header is also looked at with more fields than a register has bits above it.
+    fn select_all(prefix: usize, names: &[String], wanted: &[String], excluded: Option<usize>) -> Vec<Option<String>> {
+        let mut builder = HeaderBlock::builder(HeaderLimits::default());
+        for number in 0..prefix {
+            builder.push(format!("Y-{number}").as_bytes(), b"").unwrap();
+        }
+        for (at, name) in names.iter().enumerate() {
+            builder.push(name.as_bytes(), at.to_string().as_bytes()).unwrap();
+        }
+        let headers = builder.finish();
+        let index = FieldIndex::new(&headers);
+        let mut selector = match excluded {
+            None => FieldSelector::new(&index),
+            Some(at) => FieldSelector::excluding(&index, prefix + at),
+        };
+        let value = |field: Field<'_>| String::from_utf8(field.value.to_vec()).unwrap();
+        let selected = wanted.iter().map(|name| selector.select(name.as_bytes()).map(value)).collect();
+        for name in wanted {
+            let all: Vec<usize> = index.named(name.as_bytes()).map(|(at, _)| at).collect();
+            let same = |field: &(usize, Field<'_>)| field.1.is_named(name);
+            let expected: Vec<usize> = headers.iter().enumerate().filter(same).map(|(at, _)| at).collect();
+            assert!(all.iter().rev().eq(&expected), "{name}: {all:?}");
+        }
+        selected
+    }
+
+    proptest! {
+        #[test]
+        fn s5_4_2_a_small_header_and_a_large_one_select_the_same(
+            names in proptest::collection::vec("[abAB]{1,2} ?|From|X-Mailer", 0..64),
+            wanted in proptest::collection::vec("[abAB]{1,2}|from|X-MAILER|none", 0..40),
+            excluded in proptest::option::of(0..64_usize),
+        ) {
+            let few = select_all(0, &names, &wanted, excluded);
+            prop_assert_eq!(few, select_all(FEW, &names, &wanted, excluded));
+        }
+    }
 }
