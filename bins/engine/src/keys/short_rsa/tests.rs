@@ -39,7 +39,7 @@ impl TryRng for Source {
     }
 
     fn try_fill_bytes(&mut self, room: &mut [u8]) -> Result<(), NoRandomNumbers> {
-        self.taken += room.len();
+        self.taken = self.taken.saturating_add(room.len());
         if self.is_empty { Err(NoRandomNumbers) } else { Blinding(SystemRandom::new()).try_fill_bytes(room) }
     }
 }

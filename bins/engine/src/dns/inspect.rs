@@ -1,0 +1,178 @@
+//! What the DNS says about the TXT records of a name, in detail: for operators, not for mail.
+//!
+//! [`TxtAnswer`](dkim_core::dns::TxtAnswer) has the four words that a verifier needs. Whoever mends a record needs to see more: the aliases on the
+//! way, each character-string apart (RFC 1035 §3.3), and why there was no answer. Nothing here is kept: a record that was mended a moment
+//! ago is to be seen.
+
+use dkim_core::dns::TxtAnswer;
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::answer::MAX_ALIASES;
+use super::exchange::{Failure, Servers};
+use super::{MAX_TXT, Resolver, Zone, canonical};
+
+/// What was found under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// The names that the name stands for by CNAME, in their order; the last one is where the answer is about.
+    pub aliases: Vec<String>,
+    /// What is there.
+    pub answer: Detail,
+}
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Detail {
+    /// TXT records, each with its character-strings.
+    Records(#[serde(skip)] Vec<Vec<Vec<u8>>>),
+    /// The name exists and has no TXT record.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// Nobody can tell now.
+    Failed(Trouble),
+}
+
+/// Why nobody can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The server could not find out: servers of the zone do not answer, or its signatures (DNSSEC) are wrong.
+    #[error("the name server answers SERVFAIL")]
+    ServFail,
+    /// The server does not want to answer us.
+    #[error("the name server answers REFUSED")]
+    Refused,
+    /// Another code for failure.
+    #[error("the name server answers {0}")]
+    Code(String),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// There is no way to the server.
+    #[error("the name server cannot be reached: {0}")]
+    Unreachable(String),
+    /// What came is no answer: damaged, without end of aliases, or more than is read.
+    #[error("the answer cannot be used: {0}")]
+    Unusable(&'static str),
+}
+
+impl Inspection {
+    /// An answer without aliases.
+    #[must_use]
+    pub fn of(answer: Detail) -> Self {
+        Self { aliases: Vec::new(), answer }
+    }
+}
+
+impl Resolver {
+    /// What is under `name`, asked for now: from the zone where it has the name, else from the network, and never from the cache.
+    ///
+    /// *Inputs*: a full name in A-labels, with or without final dot. *Limits*: takes no longer than `dns.timeout`; as many aliases and octets
+    /// as for a verifier.
+    pub async fn inspect(&self, name: &str) -> Inspection {
+        let name = canonical(name);
+        if let Some(zone) = self.0.zone.as_ref().filter(|zone| self.0.network.is_none() || zone.has(&name)) {
+            return in_zone(zone, name);
+        }
+        let Some(network) = &self.0.network else { return Inspection::of(Detail::NxDomain) };
+        let Ok(name) = Name::from_ascii(format!("{name}.")) else {
+            // No record can have a name that is not one.
+            return Inspection::of(Detail::NxDomain);
+        };
+        let asked = timeout(self.0.timeout, on_network(network, name)).await;
+        asked.unwrap_or_else(|_elapsed| Inspection::of(Detail::Failed(Trouble::Timeout)))
+    }
+}
+
+fn in_zone(zone: &Zone, mut name: String) -> Inspection {
+    let answer = match zone.txt(&name) {
+        // A zone file has its strings joined.
+        TxtAnswer::Records(texts) => Detail::Records(texts.into_iter().map(|text| vec![text]).collect()),
+        TxtAnswer::NoData => Detail::NoData,
+        TxtAnswer::NxDomain => Detail::NxDomain,
+        TxtAnswer::Failed => Detail::Failed(Trouble::ServFail),
+    };
+    let mut aliases = Vec::new();
+    while let Some(target) = zone.alias(&name).filter(|_| aliases.len() < MAX_ALIASES) {
+        name = target.to_owned();
+        aliases.push(name.clone());
+    }
+    Inspection { aliases, answer }
+}
+
+async fn on_network(network: &Servers, mut name: Name) -> Inspection {
+    let mut aliases = Vec::new();
+    loop {
+        let answer = match network.ask(&name, RecordType::TXT).await {
+            Ok(message) => read(&mut name, &message, &mut aliases),
+            Err(failure) => Some(Detail::Failed(failure.into())),
+        };
+        if let Some(answer) = answer {
+            return Inspection { aliases, answer };
+        }
+    }
+}
+
+/// Reads a message, and follows the aliases in it; `None` when the one that `name` is then is to be asked for.
+fn read(name: &mut Name, message: &Message, aliases: &mut Vec<String>) -> Option<Detail> {
+    let of = |owner: &Name| -> Vec<&Record> {
+        let wanted = |record: &&Record| record.dns_class == DNSClass::IN && record.name == *owner;
+        message.answers.iter().filter(wanted).collect()
+    };
+    let mut has_followed = false;
+    loop {
+        let records = of(name);
+        let texts: Vec<Vec<Vec<u8>>> = records.iter().filter_map(|record| strings(record)).collect();
+        if !texts.is_empty() {
+            let octets = texts.iter().flatten().map(Vec::len).fold(0, usize::saturating_add);
+            let fits = octets <= MAX_TXT;
+            return Some(if fits {
+                Detail::Records(texts)
+            } else {
+                Detail::Failed(Trouble::Unusable("more than 64 KiB"))
+            });
+        }
+        let target = records.iter().find_map(|record| match &record.data {
+            RData::CNAME(target) => Some(&target.0),
+            _ => None,
+        });
+        let Some(target) = target else { break };
+        if aliases.len() >= MAX_ALIASES {
+            return Some(Detail::Failed(Trouble::Unusable("aliases without end")));
+        }
+        *name = target.clone();
+        aliases.push(canonical(&target.to_ascii()));
+        has_followed = true;
+    }
+    let has_soa = message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
+    match message.metadata.response_code {
+        ResponseCode::NXDomain => Some(Detail::NxDomain),
+        // A server that does not know the zone of the target leaves off at the alias (RFC 1034 §5.2.2).
+        ResponseCode::NoError if has_followed && !has_soa => None,
+        ResponseCode::NoError => Some(Detail::NoData),
+        code => Some(Detail::Failed(Failure::Code(code).into())),
+    }
+}
+
+fn strings(record: &Record) -> Option<Vec<Vec<u8>>> {
+    let RData::TXT(text) = &record.data else { return None };
+    Some(text.txt_data.iter().map(|string| string.to_vec()).collect())
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Code(ResponseCode::ServFail) => Self::ServFail,
+            Failure::Code(ResponseCode::Refused) => Self::Refused,
+            Failure::Code(code) => Self::Code(code.to_string()),
+            Failure::Malformed => Self::Unusable("it is malformed"),
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+}
