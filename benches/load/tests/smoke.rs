@@ -1,0 +1,140 @@
+//! The load tool against the real daemon in this process: few messages, every kind of work, pattern and socket.
+
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use engine::logging::Logger;
+use engine::server::{LocalAddress, Server};
+use milter_load::check::Checker;
+use milter_load::client::{Client, Pattern, default_client};
+use milter_load::mail::{Signer, messages};
+use milter_load::run::{Plan, run};
+use milter_load::target::{Socket, Target};
+use milter_load::{LoadError, Work, idle, report};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A daemon with one RSA key for example.com.
+struct Daemon {
+    _runtime: Runtime,
+    folder: TempDir,
+    sockets: Vec<Socket>,
+}
+
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bins/engine/tests/keys");
+
+impl Daemon {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["rsa.pem", "zone.txt"] {
+            let to = folder.path().join(name);
+            std::fs::write(&to, std::fs::read(Path::new(KEYS).join(name)).unwrap()).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let text = format!(
+            "listen = [\"unix:{}/socket\", \"inet:127.0.0.1:0\"]\n[dns]\nzone_file = \"zone.txt\"\n\
+             [[domain]]\nname = \"example.com\"\nkeys = [{{ selector = \"rsa\", file = \"rsa.pem\" }}]\n",
+            folder.path().display()
+        );
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let server = runtime
+            .block_on(async {
+                let prepared = engine::start::prepare(engine::start::Source::File(file), None).unwrap();
+                Server::bind(prepared.setup, Logger::disabled()).await
+            })
+            .unwrap();
+        let sockets = server.addresses().into_iter().map(|address| match address {
+            LocalAddress::Unix(path) => Socket::Unix(path),
+            LocalAddress::Tcp(address) => Socket::Tcp(address),
+        });
+        let sockets = sockets.collect();
+        runtime.spawn(server.run(std::future::pending()));
+        Self { _runtime: runtime, folder, sockets }
+    }
+
+    fn signer(&self, selector: &str) -> Signer {
+        let key = std::fs::read(self.folder.path().join("rsa.pem")).unwrap();
+        Signer::new("example.com", selector, &key, "relaxed/simple").unwrap()
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        self.sockets.iter().map(|socket| Target::new(socket.kind(), socket.clone(), Some(std::process::id()))).collect()
+    }
+}
+
+fn plan(work: Work, pattern: Pattern) -> Plan {
+    let mut plan = Plan::new(work);
+    (plan.pattern, plan.connections, plan.messages, plan.warm_up, plan.rounds) = (pattern, 3, 12, 2, 2);
+    plan.per_connection = 3;
+    plan
+}
+
+#[test]
+fn all_work_is_done_over_both_sockets_under_both_patterns() {
+    let daemon = Daemon::start();
+    let signer = daemon.signer("rsa");
+    for work in [Work::Sign, Work::Verify] {
+        let mut mails = messages(work, 3000, &signer).unwrap();
+        mails.extend(messages(work, 200_000, &signer).unwrap());
+        let checker = Checker::new(work, &signer);
+        for pattern in [Pattern::Postfix, Pattern::Sendmail] {
+            let reports = run(&plan(work, pattern), &daemon.targets(), &mails, &checker).unwrap();
+            assert_eq!(reports.len(), 2);
+            for report in &reports {
+                assert_eq!(report.messages, 24, "two rounds, warm-up not counted");
+                assert_eq!((report.cpu_seconds_per_1000.len(), report.messages_per_second.len()), (2, 2));
+                assert!(report.latency_ms.p50 > 0.0 && report.latency_ms.max >= report.latency_ms.p99);
+                assert!(report.memory_after.is_some_and(|memory| memory.rss > 0));
+            }
+            assert!(report::mail_table(&reports).contains(&format!("{}, unix, {}", work.name(), pattern.name())));
+        }
+    }
+}
+
+#[test]
+fn idle_connections_are_opened_used_and_closed() {
+    let daemon = Daemon::start();
+    let signer = daemon.signer("rsa");
+    let mails = messages(Work::Sign, 1000, &signer).unwrap();
+    for target in daemon.targets() {
+        let report =
+            idle::idle(&plan(Work::Sign, Pattern::Postfix), &target, &mails, &Checker::new(Work::Sign, &signer))
+                .unwrap();
+        assert_eq!(report.connections, 3);
+        assert!(report::idle_table(&[report]).contains("3 connections"));
+    }
+}
+
+#[test]
+fn a_wrong_answer_fails_the_run() {
+    let daemon = Daemon::start();
+    let target = daemon.targets().remove(0);
+    let wrong = |work, selector: &str, client: &str| {
+        let signer = daemon.signer(selector);
+        let mails = messages(work, 1000, &signer).unwrap();
+        let mut plan = plan(work, Pattern::Postfix);
+        plan.client = client.to_owned();
+        run(&plan, std::slice::from_ref(&target), &mails, &Checker::new(work, &signer)).unwrap_err()
+    };
+    // A key that is not in the zone, mail that is not the daemon's own, and a signature by another key than expected.
+    for (work, selector, client, expected) in [
+        (Work::Verify, "nobody", default_client(Work::Verify), "no pass"),
+        (Work::Sign, "rsa", default_client(Work::Verify), "new header fields instead of one signature"),
+        (Work::Sign, "other", default_client(Work::Sign), "the signature is"),
+    ] {
+        let (name, error) = wrong(work, selector, client);
+        assert_eq!(name, "unix");
+        assert!(matches!(&error, LoadError::Wrong(text) if text.contains(expected)), "{error}");
+    }
+}
+
+#[test]
+fn a_socket_without_a_daemon_is_an_error() {
+    let nobody = Socket::Tcp(SocketAddr::from(([127, 0, 0, 1], 1)));
+    assert!(matches!(Client::open(&nobody, Pattern::Postfix, "127.0.0.1"), Err(LoadError::Io(_))));
+}
