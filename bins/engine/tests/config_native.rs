@@ -9,7 +9,7 @@ use dkim_core::verify::BodyLengthPolicy;
 use engine::config::diagnostics::{Code, Severity};
 use engine::config::{
     self, BodyLength, Config, Diagnostic, Diagnostics, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure,
-    OnKeyError,
+    OnKeyError, OnKeyMismatch,
 };
 
 const FILE: &str = "/etc/postseal/postseal.toml";
@@ -72,6 +72,7 @@ sign_headers = ["From", "Subject"]
 oversign_headers = ["From"]
 expiry = "14d"
 on_key_error = "tempfail"
+on_key_mismatch = "skip"
 
 [[domain]]
 name = "Example.COM"
@@ -82,6 +83,7 @@ allow_ed25519_only = true
 keys = [{ selector = "s1", file = "keys/s1.pem" }, { selector = "s2", file = "/abs/s2.pem" }]
 expiry = "0"
 on_key_error = "unsigned"
+on_key_mismatch = "warn"
 
 [[domain]]
 name = "*.example.org"
@@ -94,6 +96,9 @@ daemon_names = ["ORIGINATING", "MSA"]
 daemon_ports = [465, 587]
 networks = ["127.0.0.0/8", "::1", "192.0.2.0/24"]
 upstream = ["127.0.0.2"]
+
+[keys]
+check_interval = "6h"
 
 [dns]
 nameservers = ["127.0.0.1:5353", "[::1]:53", "192.0.2.53"]
@@ -160,11 +165,15 @@ name = "seal"
     assert_eq!(first.options.body_canon.as_str(), "simple");
     assert_eq!(first.keys[0].file, Path::new("/etc/postseal/keys/s1.pem"));
     assert_eq!(first.keys[1].file, Path::new("/abs/s2.pem"));
-    assert_eq!(first.defined_at, format!("{FILE}:19"));
+    assert_eq!(first.defined_at, format!("{FILE}:20"));
     assert_eq!(second.signing_domain.as_str(), "example.org");
     assert_eq!(second.options.header_canon.as_str(), "simple");
     assert_eq!(second.options.expiry, Some(Duration::from_secs(14 * 86_400)));
     assert_eq!(second.options.on_key_error, OnKeyError::Tempfail);
+    assert_eq!(first.options.on_key_mismatch, OnKeyMismatch::Warn);
+    assert_eq!(second.options.on_key_mismatch, OnKeyMismatch::Skip);
+    assert_eq!(config.keys.interval, Some(Duration::from_secs(6 * 3600)));
+    assert_eq!(accepted("[keys]\ncheck_interval = \"0\"\n").keys.interval, None);
 
     let servers: Vec<String> = config.dns.nameservers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["127.0.0.1:5353", "[::1]:53", "192.0.2.53:53"]);
@@ -253,6 +262,7 @@ fn a_wrong_value_names_the_setting_and_what_to_write() {
             "expected a time, like `\"5s\"`, found a whole number",
         ),
         ("[dns]\ntimeout = \"5\"", "E-CONFIG-VALUE", 2, "dns.timeout", "`5` has no unit"),
+        ("[keys]\ncheck_interval = \"1s\"", "E-CONFIG-RANGE", 2, "keys.check_interval", "1s is outside the limits"),
         ("[dns]\ntimeout = \"10min\"", "E-CONFIG-RANGE", 2, "dns.timeout", "10min is outside the limits"),
         (
             "[dns]\nnameservers = [\"ns.example\"]",
@@ -482,6 +492,7 @@ fn the_documentation_lists_every_key() {
         ("[[domain]]\nname = \"a.example\"\nkeys = [{ selector = \"s\", file = \"k\" }]\n?", "## `[[domain]]`"),
         ("[signing]\n?", "## `[signing]`"),
         ("[trust]\n?", "## `[trust]`"),
+        ("[keys]\n?", "## `[keys]`"),
         ("[dns]\n?", "## `[dns]`"),
         ("[limits]\n?", "## `[limits]`"),
         ("[policy]\n?", "## `[policy]`"),

@@ -20,7 +20,7 @@ use dkim_core::domain::{DomainError, DomainName, Selector};
 use dkim_core::sign::SignatureSpec;
 use dkim_core::signature::Identity;
 
-use super::words::OnKeyError;
+use super::words::{OnKeyError, OnKeyMismatch};
 
 /// The authors a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,6 +102,8 @@ pub struct SigningOptions {
     pub identity: Option<Identity>,
     /// What happens to a message when a key cannot be used.
     pub on_key_error: OnKeyError,
+    /// What becomes of a key whose record in the DNS is not the one it should have.
+    pub on_key_mismatch: OnKeyMismatch,
 }
 
 impl Default for SigningOptions {
@@ -114,6 +116,7 @@ impl Default for SigningOptions {
             expiry: None,
             identity: None,
             on_key_error: OnKeyError::Unsigned,
+            on_key_mismatch: OnKeyMismatch::Warn,
         }
     }
 }

@@ -15,7 +15,7 @@ use dkim_core::signature::Identity;
 use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
-use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError};
+use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
 use crate::socket_address::SocketAddress;
 
 /// A value and where it stands.
@@ -49,6 +49,8 @@ pub struct Draft {
     pub signing: SigningDraft,
     /// `[[domain]]`.
     pub domains: Vec<Sourced<DomainDraft>>,
+    /// `[keys]`.
+    pub keys: KeyChecksDraft,
     /// `[trust]`: of listeners that do not say.
     pub trust: TrustDraft,
     /// `[dns]`.
@@ -93,6 +95,8 @@ pub struct SigningDraft {
     pub expiry: Maybe<Duration>,
     /// `on_key_error`.
     pub on_key_error: Maybe<OnKeyError>,
+    /// `on_key_mismatch`.
+    pub on_key_mismatch: Maybe<OnKeyMismatch>,
 }
 
 /// One `[[domain]]`.
@@ -121,6 +125,13 @@ pub struct KeyDraft {
     pub selector: Maybe<Selector>,
     /// `file`; absent when it was reported.
     pub file: Maybe<PathBuf>,
+}
+
+/// `[keys]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyChecksDraft {
+    /// `check_interval`; zero: never.
+    pub check_interval: Maybe<Duration>,
 }
 
 /// `[trust]`.

@@ -30,12 +30,12 @@ mod words;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
-    DnsDraft, DomainDraft, Draft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced,
-    TrustDraft, VerifyDraft,
+    DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
+    SigningDraft, Sourced, TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
-pub use settings::{Dns, Limits, Listener, Log, Policy, Trust, Verify};
-pub use words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError};
+pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
+pub use words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
 
 use diagnostics::{CONFIG_READ, Location};
 
@@ -55,6 +55,8 @@ pub struct Config {
     pub remove_authserv_ids: Vec<String>,
     /// Whose mail is signed, and how.
     pub domains: SigningDomains,
+    /// How our own keys are compared with the DNS.
+    pub keys: KeyChecks,
     /// How keys are looked up.
     pub dns: Dns,
     /// What one connection or message may cost.
@@ -75,6 +77,7 @@ impl Default for Config {
             authserv_id: None,
             remove_authserv_ids: Vec::new(),
             domains: SigningDomains::default(),
+            keys: KeyChecks::default(),
             dns: Dns::default(),
             limits: Limits::default(),
             policy: Policy::default(),

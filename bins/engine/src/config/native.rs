@@ -9,8 +9,8 @@ use toml::de::DeTable;
 
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
-    DnsDraft, DomainDraft, Draft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced,
-    TrustDraft, VerifyDraft,
+    DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
+    SigningDraft, Sourced, TrustDraft, VerifyDraft,
 };
 use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, Size};
@@ -45,6 +45,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         remove_authserv_ids: all(section.list("remove_authserv_ids"), |id: AuthservId| id.0),
         signing: section.section("signing", signing).unwrap_or_default(),
         domains: section.sections("domain", domain).unwrap_or_default(),
+        keys: section.section("keys", key_checks).unwrap_or_default(),
         trust: section.section("trust", trust).unwrap_or_default(),
         dns: section.section("dns", dns).unwrap_or_default(),
         limits: section.section("limits", limits).unwrap_or_default(),
@@ -89,6 +90,7 @@ fn signing(section: &mut Section<'_, '_>) -> SigningDraft {
         oversign_headers: all(section.list("oversign_headers"), |name: HeaderName| name.0),
         expiry: section.get("expiry"),
         on_key_error: section.get("on_key_error"),
+        on_key_mismatch: section.get("on_key_mismatch"),
     }
 }
 
@@ -111,6 +113,10 @@ fn key(section: &mut Section<'_, '_>) -> KeyDraft {
             .require("file", "add `file = \"…\"`, the file with the private key")
             .map(|file| resolve(section, file)),
     }
+}
+
+fn key_checks(section: &mut Section<'_, '_>) -> KeyChecksDraft {
+    KeyChecksDraft { check_interval: section.get("check_interval") }
 }
 
 fn dns(section: &mut Section<'_, '_>) -> DnsDraft {

@@ -82,6 +82,19 @@ impl Default for Trust {
     }
 }
 
+/// How our own keys are compared with the DNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyChecks {
+    /// Time from one comparison to the next, the first of which is at the start; `None`: never. Default an hour.
+    pub interval: Option<Duration>,
+}
+
+impl Default for KeyChecks {
+    fn default() -> Self {
+        Self { interval: Some(Duration::from_secs(3600)) }
+    }
+}
+
 /// How keys are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {

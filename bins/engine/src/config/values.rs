@@ -14,7 +14,7 @@ use super::networks::Cidr;
 use super::section::{Misfit, Setting, shorten};
 use super::suggest::did_you_mean;
 use super::units::{parse_duration, parse_size};
-use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError};
+use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
 use crate::socket_address::SocketAddress;
 
 /// A number of octets: a text with a unit, or a bare whole number.
@@ -216,4 +216,4 @@ macro_rules! word {
     )+};
 }
 
-word!(Mode, OnFailure, OnKeyError, BodyLength, LogFormat, LogLevel, LogSink, Facility);
+word!(Mode, OnFailure, OnKeyError, OnKeyMismatch, BodyLength, LogFormat, LogLevel, LogSink, Facility);

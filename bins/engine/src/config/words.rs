@@ -88,6 +88,16 @@ words! {
 }
 
 words! {
+    /// What becomes of a key whose record in the DNS is not the one it should have (M44).
+    OnKeyMismatch {
+        /// It signs, and the log says so.
+        Warn = "warn",
+        /// It does not sign until the DNS has its record.
+        Skip = "skip",
+    }
+}
+
+words! {
     /// What a signature with `l=` is worth, which covers only the first octets of the body.
     BodyLength {
         /// It passes when its count covers the whole body, and is reported as `policy` when octets stand behind it.

@@ -184,5 +184,6 @@ fn options(draft: SigningDraft, base: &SigningOptions, check: &mut Check) -> Sig
         expiry,
         identity: None,
         on_key_error: draft.on_key_error.map_or(base.on_key_error, |v| v.value),
+        on_key_mismatch: draft.on_key_mismatch.map_or(base.on_key_mismatch, |v| v.value),
     }
 }

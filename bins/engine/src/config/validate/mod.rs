@@ -12,8 +12,10 @@ use super::diagnostics::{
     CONFIG_CONFLICT, CONFIG_DUPLICATE, CONFIG_MISSING, CONFIG_RANGE, CONFIG_UNUSED, Code, Diagnostic, Diagnostics,
     Location,
 };
-use super::draft::{DnsDraft, Draft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, Sourced, VerifyDraft};
-use super::settings::{Dns, Limits, Listener, Log, Policy, Trust, Verify};
+use super::draft::{
+    DnsDraft, Draft, KeyChecksDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, Sourced, VerifyDraft,
+};
+use super::settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
 use super::units::{format_duration, format_size};
 use super::words::{LogSink, Mode};
 
@@ -49,6 +51,7 @@ impl Draft {
             authserv_id: self.authserv_id.map(|id| id.value),
             remove_authserv_ids: self.remove_authserv_ids.map(values).unwrap_or_default(),
             domains,
+            keys: key_checks(self.keys, &mut check),
             dns: dns(self.dns, &mut check),
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
@@ -153,6 +156,19 @@ fn listeners(list: Vec<Sourced<ListenDraft>>, mode: Mode, trust: &Arc<Trust>, ch
     }
     listeners
 }
+
+fn key_checks(draft: KeyChecksDraft, check: &mut Check) -> KeyChecks {
+    let default = KeyChecks::default();
+    let interval = match draft.check_interval {
+        None => default.interval,
+        Some(never) if never.value.is_zero() => None,
+        // Every minute is often enough to see a change, and a day is the longest that resolvers keep what was there before.
+        Some(written) => Some(check.time(Some(written), CHECK_INTERVAL.1, CHECK_INTERVAL.0..=CHECK_INTERVAL.1)),
+    };
+    KeyChecks { interval }
+}
+
+const CHECK_INTERVAL: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 
 fn dns(draft: DnsDraft, check: &mut Check) -> Dns {
     let default = Dns::default();
