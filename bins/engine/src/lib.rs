@@ -14,28 +14,36 @@
 //! | [`config`] | the configuration: TOML to typed values, with findings that name file, line, cause and mend |
 //! | `connection` | one task a connection: the only place that waits |
 //! | [`crypto_pool`] | threads for RSA signatures |
+//! | [`daemon`] | the life of the daemon, from what it was started with to its end |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
+//! | [`instance`] | the name of one of several daemons on a host |
 //! | [`keys`] | loading, making and publishing signing keys |
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
-//! | [`server`] | sockets, accept, bound, stop |
+//! | [`reload`] | everything read anew, and put in force as a whole or not at all |
+//! | [`server`] | sockets, accept, bound, install, stop |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
-//! | [`start`] | from arguments to a daemon that can serve |
+//! | [`start`] | from arguments to what connections work with |
+//! | [`state_lock`] | one daemon a state folder |
 
 #![forbid(unsafe_code)]
 
 pub mod config;
 mod connection;
 pub mod crypto_pool;
+pub mod daemon;
 pub mod dns;
+pub mod instance;
 pub mod keys;
 pub mod logging;
 pub mod message;
 pub mod quickstart;
+pub mod reload;
 pub mod server;
 pub mod socket_address;
 pub mod start;
+pub mod state_lock;
 
 /// The cryptographic backend of the programs. Named, not left to the default: another crate in the same build may enable the other one.
 pub const BACKEND: dkim_core::crypto::Backend = dkim_core::crypto::Backend::AwsLc;

@@ -3,7 +3,7 @@
 //! Everything that can be wrong is found before a socket is opened. Findings about single keys put those keys out of use; findings
 //! about the configuration or the zone file keep the daemon from starting.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
@@ -11,6 +11,7 @@ use dkim_core::domain::DomainName;
 use crate::config::{self, Config, Diagnostics, Listener, LogFormat};
 use crate::connection::Setup;
 use crate::dns::Resolver;
+use crate::instance::Instance;
 use crate::keys::Keys;
 use crate::message::Rules;
 use crate::quickstart;
@@ -18,13 +19,12 @@ use crate::socket_address::SocketAddress;
 
 /// Exit code for wrong arguments (sysexits.h has them all).
 pub const USAGE: u8 = 64;
-/// Exit code for a socket that cannot be listened on, or another part of the system that is missing.
+/// Exit code for a socket that cannot be listened on, a state folder that another daemon has, or a part of the system that is missing.
 pub const UNAVAILABLE: u8 = 69;
 /// Exit code for a configuration that cannot be used.
 pub const CONFIG: u8 = 78;
 /// The exit codes of the daemon for its `--help`.
-pub const EXIT_CODES: &str =
-    "Exit codes: 0 stopped by a signal, 64 wrong arguments, 69 cannot listen, 78 wrong configuration";
+pub const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 64 wrong arguments, 69 cannot listen or the state folder is in use, 78 wrong configuration";
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,17 @@ pub enum Source {
     },
 }
 
+/// What a daemon is started with; a reload goes by the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// Which of several daemons on this host this is.
+    pub instance: Option<Instance>,
+    /// In place of the configured one.
+    pub log_format: Option<LogFormat>,
+}
+
 /// A daemon that is ready to open its sockets.
 #[derive(Debug)]
 pub struct Prepared {
@@ -54,31 +65,54 @@ pub struct Prepared {
     pub instructions: Option<String>,
 }
 
+impl Request {
+    /// A request for a daemon that is the only one.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        Self { source, instance: None, log_format: None }
+    }
+
+    /// `folder`, or what this instance has below it.
+    #[must_use]
+    pub fn state_dir(&self, folder: &Path) -> PathBuf {
+        match &self.instance {
+            Some(instance) => folder.join(instance.as_str()),
+            None => folder.to_path_buf(),
+        }
+    }
+}
+
 /// Reads everything. Call it inside a tokio runtime.
 ///
 /// # Errors
 ///
 /// All findings, of the configuration, the zone file, the system's resolver configuration or the state folder.
-pub fn prepare(source: Source, log_format: Option<LogFormat>) -> Result<Prepared, Diagnostics> {
+pub fn prepare(request: &Request) -> Result<Prepared, Diagnostics> {
     let backend = crate::BACKEND;
-    let (mut config, mut findings, instructions) = match source {
+    let (mut config, mut findings, instructions) = match &request.source {
         Source::File(file) => {
-            let (config, warnings) = config::load(&file)?;
-            (config, warnings, None)
+            let (config, warnings) = config::load(file)?;
+            let state_dir = request.state_dir(&config.state_dir);
+            (Config { state_dir, ..config }, warnings, None)
         }
         Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {
-            let config = Config { state_dir, listeners: vec![Listener::at(socket)], ..Config::default() };
+            let state_dir = request.state_dir(state_dir);
+            let config = Config { state_dir, listeners: vec![Listener::at(socket.clone())], ..Config::default() };
             (config, Diagnostics::default(), None)
         }
         Source::Quickstart { domains, state_dir, socket } => {
-            let made = quickstart::prepare(&state_dir, &domains, jiff::Timestamp::now(), backend)?;
-            let instructions = made.instructions(&socket);
-            let config = Config { listeners: vec![Listener::at(socket)], ..made.config };
+            let state_dir = request.state_dir(state_dir);
+            let made = quickstart::prepare(&state_dir, domains, jiff::Timestamp::now(), backend)?;
+            let instructions = made.instructions(socket);
+            let config = Config { listeners: vec![Listener::at(socket.clone())], ..made.config };
             (config, made.warnings, Some(instructions))
         }
     };
-    if let Some(format) = log_format {
+    if let Some(format) = request.log_format {
         config.log.format = format;
+    }
+    if let (Some(instance), None) = (&request.instance, &config.log.name) {
+        config.log.name = Some(format!("{}-{instance}", config.log.program()));
     }
     let (keys, found) = Keys::load(&config.domains, backend);
     if instructions.is_none() {

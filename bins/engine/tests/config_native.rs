@@ -209,7 +209,7 @@ name = "seal"
         (log.format, log.level, log.sink, log.facility),
         (LogFormat::Json, LogLevel::Debug, LogSink::Syslog, Facility::Local3)
     );
-    assert_eq!(log.name, "seal");
+    assert_eq!(log.program(), "seal");
 }
 
 #[test]

@@ -5,14 +5,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
+use engine::DomainName;
 use engine::config::LogFormat;
-use engine::server::{Server, stop_signal};
+use engine::daemon::{self, Daemon};
+use engine::instance::Instance;
 use engine::socket_address::SocketAddress;
-use engine::start::{self, CONFIG, Prepared, Source, UNAVAILABLE, USAGE};
-use engine::{DomainName, logging};
+use engine::start::{self, CONFIG, Request, Source, USAGE};
 
 /// Signs and verifies DKIM for Postfix and Sendmail.
 #[derive(Parser)]
@@ -25,9 +25,12 @@ struct Arguments {
     #[arg(long, value_name = "DOMAIN", value_parser = |text: &str| DomainName::parse(text))]
     domain: Vec<DomainName>,
     /// State folder, where keys are made
-    #[arg(long, value_name = "DIR", default_value = "./postseal-data")]
+    #[arg(long, value_name = "DIR", default_value = "postseal-data")]
     state: PathBuf,
-    /// Socket to listen on, as Postfix or Sendmail spell it
+    /// Name of this daemon where several run on a host: state is kept in a folder of that name below the state folder
+    #[arg(long, value_name = "NAME")]
+    instance: Option<Instance>,
+    /// Socket to listen on, as Postfix or Sendmail spell it, or systemd:NAME
     #[arg(long, value_name = "SOCKET", default_value = "inet:127.0.0.1:8891")]
     socket: SocketAddress,
     /// Read everything, print all findings, and stop
@@ -47,30 +50,28 @@ async fn main() -> ExitCode {
             return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    let Arguments { config, domain: domains, state: state_dir, socket, check_config, log_format } = arguments;
+    let Arguments { config, domain: domains, state: state_dir, instance, socket, check_config, log_format } = arguments;
     let source = config.map_or(Source::Quickstart { domains, state_dir, socket }, Source::File);
-    let Prepared { setup, findings, instructions } = match start::prepare(source, log_format) {
-        Ok(prepared) => prepared,
-        Err(error) => return fail(&error.to_string(), CONFIG),
-    };
-    let _ = write!(std::io::stderr(), "{findings}");
+    let request = Request { source, instance, log_format };
     if check_config {
-        return if findings.has_errors() { CONFIG.into() } else { ExitCode::SUCCESS };
+        return match daemon::check(&request) {
+            Ok(findings) => say(&findings.to_string(), ExitCode::SUCCESS),
+            Err(findings) => say(&findings.to_string(), CONFIG.into()),
+        };
     }
-    let _ = write!(std::io::stdout(), "{}", instructions.unwrap_or_default());
-    let (log, stop) = match (logging::install(&setup.rules.config().log), stop_signal()) {
-        (Ok(log), Ok(stop)) => (log, stop),
-        (Err(error), _) | (_, Err(error)) => return fail(&error.to_string(), UNAVAILABLE),
+    let daemon = match Daemon::prepare(request) {
+        Ok(daemon) => daemon,
+        Err(failure) => return say(&format!("postseal-milter: {}\n", failure.text.trim_end()), failure.code.into()),
     };
-    match Server::bind(setup, log.logger()).await {
-        Ok(server) => server.run(stop).await,
-        Err(error) => return fail(&error.to_string(), UNAVAILABLE),
+    let _ = say(&daemon.findings().to_string(), ExitCode::SUCCESS);
+    let _ = write!(std::io::stdout(), "{}", daemon.instructions());
+    match daemon.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => say(&format!("postseal-milter: {failure}\n"), failure.code.into()),
     }
-    log.finish(Duration::from_secs(1));
-    ExitCode::SUCCESS
 }
 
-fn fail(error: &str, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "postseal-milter: {}", error.trim_end());
-    code.into()
+fn say(text: &str, code: ExitCode) -> ExitCode {
+    let _ = write!(std::io::stderr(), "{text}");
+    code
 }

@@ -237,8 +237,8 @@ pub struct Log {
     pub sink: LogSink,
     /// For syslog; default mail.
     pub facility: Facility,
-    /// The name of the program in syslog and journal; default `postseal`.
-    pub name: String,
+    /// The name of the program in syslog and journal; default `postseal`, with the name of the instance if it has one.
+    pub name: Option<String>,
 }
 
 impl Default for Log {
@@ -248,7 +248,15 @@ impl Default for Log {
             level: LogLevel::Info,
             sink: LogSink::Stdout,
             facility: Facility::Mail,
-            name: "postseal".to_owned(),
+            name: None,
         }
+    }
+}
+
+impl Log {
+    /// The name of the program in syslog and journal.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.name.as_deref().unwrap_or("postseal")
     }
 }

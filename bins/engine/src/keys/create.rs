@@ -153,7 +153,7 @@ pub fn find(folder: &Path) -> Result<Vec<(Selector, PathBuf)>, CreateError> {
 }
 
 /// Makes `folder` and returns the owner that keys in it should have, when that is not the user of this process.
-fn make_folder(folder: &Path) -> Result<Option<(u32, u32)>, CreateError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<Option<(u32, u32)>, CreateError> {
     let failed = |path: &Path, error: &io::Error| CreateError::Io { path: path.to_path_buf(), kind: error.kind() };
     // The nearest folder that exists decides whose the new ones are.
     let nearest = folder.ancestors().find(|path| path.is_dir()).unwrap_or_else(|| Path::new("."));

@@ -19,6 +19,7 @@ pub mod publish;
 mod short_rsa;
 
 pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
+pub(crate) use create::make_folder;
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
     MAX_KEY_FILE, load, rsa_bits,

@@ -54,9 +54,9 @@ pub fn install(log: &Log) -> std::io::Result<LogThread> {
 fn sink(log: &Log) -> Sink {
     match log.sink {
         LogSink::Stdout => Sink::Stdout,
-        LogSink::Journald => Sink::Journal { path: DEFAULT_JOURNAL_SOCKET.into(), name: log.name.clone() },
+        LogSink::Journald => Sink::Journal { path: DEFAULT_JOURNAL_SOCKET.into(), name: log.program().to_owned() },
         LogSink::Syslog => {
-            Sink::Syslog { path: DEFAULT_SYSLOG_SOCKET.into(), facility: log.facility, name: log.name.clone() }
+            Sink::Syslog { path: DEFAULT_SYSLOG_SOCKET.into(), facility: log.facility, name: log.program().to_owned() }
         }
     }
 }

@@ -142,7 +142,7 @@ impl Server {
         for place in &mut self.places {
             serve(place, &self.shared, &stopped, &mut loops);
         }
-        let domains = self.handle.current.borrow().setup.rules.config().domains.rules().len();
+        let domains = self.handle.setup().rules.config().domains.rules().len();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), domains, "started");
         let mut stop = pin!(stop);
         loop {
@@ -169,7 +169,7 @@ impl Server {
                 Some(_) = loops.join_next() => {}
             }
         }
-        let patience = self.handle.current.borrow().setup.rules.config().limits.stop;
+        let patience = self.handle.setup().rules.config().limits.stop;
         tracing::info!("stopping");
         self.requests.close();
         let _ = stopping.send(true);
@@ -204,7 +204,7 @@ impl Server {
                 place.closers = std::mem::take(&mut old.closers);
             }
         }
-        let before = places_for_connections(self.handle.current.borrow().setup.rules.config());
+        let before = places_for_connections(self.handle.setup().rules.config());
         change_places(&self.shared.connections, before, places_for_connections(setup.rules.config()));
         self.shared.current.send_replace(Current::new(setup, &places));
         for place in &mut places {
@@ -229,6 +229,12 @@ impl Handle {
             Ok(installed) => Ok(installed?),
             Err(_gone) => Err(InstallError::Stopping),
         }
+    }
+
+    /// The setup that is in force.
+    #[must_use]
+    pub fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.current.borrow().setup)
     }
 
     /// What is installed now and at every reload from now on: the one place to hook in whatever depends on the configuration and is no

@@ -253,7 +253,7 @@ fn log(draft: LogDraft, check: &mut Check) -> Log {
         level: draft.level.map_or(default.level, |v| v.value),
         sink,
         facility: draft.facility.map_or(default.facility, |v| v.value),
-        name: draft.name.map_or(default.name, |v| v.value),
+        name: draft.name.map(|v| v.value),
     }
 }
 

@@ -1,0 +1,126 @@
+//! The life of the daemon, from what it was started with to its end: read, lock, log, listen, serve, reload, stop.
+//!
+//! A state folder that nobody named and that cannot be made (a read-only file system, a working folder that belongs to somebody else) is
+//! done without, with a warning: nothing but keys is kept there, and whoever wants keys made gets an error. A folder that was named, in the
+//! configuration or on the command line, has to be there. That another daemon has it is an error in any case.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, Diagnostics};
+use crate::logging;
+use crate::reload::Reloader;
+use crate::server::notify::{State, notify};
+use crate::server::{ReloadSignal, Server, stop_signal};
+use crate::start::{CONFIG, Prepared, Request, Source, UNAVAILABLE, prepare};
+use crate::state_lock::{StateLock, StateLockError};
+
+/// How long the end waits for log lines to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A daemon that has read everything and opened nothing.
+#[derive(Debug)]
+pub struct Daemon {
+    request: Request,
+    prepared: Prepared,
+    /// The lock on the state folder, or why there is none.
+    state: Result<StateLock, StateLockError>,
+}
+
+/// Why a daemon does not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// For people.
+    pub text: String,
+    /// The exit code of the process.
+    pub code: u8,
+}
+
+/// Reads everything, opens and locks nothing: the findings, when it could be used.
+///
+/// # Errors
+///
+/// The findings, when it could not.
+pub fn check(request: &Request) -> Result<Diagnostics, Diagnostics> {
+    let Prepared { findings, .. } = prepare(request)?;
+    if findings.has_errors() { Err(findings) } else { Ok(findings) }
+}
+
+impl Daemon {
+    /// Reads everything and takes the state folder. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]: a configuration that cannot be used, or a state folder that is another daemon's.
+    pub fn prepare(request: Request) -> Result<Self, Failure> {
+        // A quick start writes into the folder, so it takes it first.
+        let early = match &request.source {
+            Source::Quickstart { state_dir, .. } => Some(StateLock::take(&request.state_dir(state_dir))),
+            Source::File(_) => None,
+        };
+        if let Some(Err(error @ StateLockError::InUse { .. })) = early {
+            return Err(unavailable(&error));
+        }
+        let prepared = prepare(&request).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
+        let folder = &prepared.setup.rules.config().state_dir;
+        let state = early.unwrap_or_else(|| StateLock::take(folder));
+        match &state {
+            Err(error) if matches!(error, StateLockError::InUse { .. }) || is_named(&request, folder) => {
+                Err(unavailable(error))
+            }
+            _ => Ok(Self { request, prepared, state }),
+        }
+    }
+
+    /// Warnings, and errors of single keys.
+    #[must_use]
+    pub fn findings(&self) -> &Diagnostics {
+        &self.prepared.findings
+    }
+
+    /// After a quick start: what to publish and what to write into Postfix's configuration.
+    #[must_use]
+    pub fn instructions(&self) -> &str {
+        self.prepared.instructions.as_deref().unwrap_or_default()
+    }
+
+    /// Serves mail until a signal ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]: a socket that cannot be listened on, or a part of the system that is missing.
+    pub async fn run(self) -> Result<(), Failure> {
+        let Self { request, prepared: Prepared { setup, .. }, state } = self;
+        let log = logging::install(&setup.rules.config().log).map_err(|error| unavailable(&error))?;
+        // Before anything is open: from here on a signal to reload does not end the process.
+        let reload = ReloadSignal::new().map_err(|error| unavailable(&error))?;
+        let stop = stop_signal().map_err(|error| unavailable(&error))?;
+        if let Err(error) = &state {
+            tracing::warn!("working without a state folder: {error}");
+        }
+        let server = Server::bind(setup, log.logger()).await.map_err(|error| unavailable(&error))?;
+        notify(&State::Ready("serving"));
+        let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
+        server
+            .run(async {
+                stop.await;
+                notify(&State::Stopping);
+            })
+            .await;
+        reloading.abort();
+        log.finish(LOG_PATIENCE);
+        // Not before the last message is done.
+        drop(state);
+        Ok(())
+    }
+}
+
+/// Whether somebody chose this folder.
+fn is_named(request: &Request, folder: &Path) -> bool {
+    folder != request.state_dir(&Config::default().state_dir)
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> Failure {
+    Failure { text: error.to_string(), code: UNAVAILABLE }
+}
