@@ -17,7 +17,7 @@ use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::header::{HeaderBlock, HeaderLimits};
 use dkim_core::key_record::KeyRecord;
-use dkim_core::sign::{SignatureSpec, Signing};
+use dkim_core::sign::{PreparedSpec, SignatureSpec, Signing};
 use dkim_core::verify::{KeyAnswer, Verification, VerifyPolicy};
 
 use crate::{Shape, body, header_text};
@@ -98,14 +98,14 @@ pub fn message(signatures: &[String], body: &[u8]) -> Vec<u8> {
 
 /// What to sign with, and how; made once for many messages.
 #[must_use]
-pub fn specs(keys: &[Key], canon: Canon) -> Vec<(SignatureSpec, Arc<dyn SigningKey>)> {
+pub fn specs(keys: &[Key], canon: Canon) -> Vec<(PreparedSpec, Arc<dyn SigningKey>)> {
     let spec = |(at, key): (usize, &Key)| {
         let domain = DomainName::parse("example.com").expect("a domain");
         let selector = Selector::parse(&format!("s{at}")).expect("a selector");
         let mut spec = SignatureSpec::new(domain, selector);
         spec.header_canon = canon;
         spec.body_canon = canon;
-        (spec, Arc::clone(&key.signing))
+        (spec.into(), Arc::clone(&key.signing))
     };
     keys.iter().enumerate().map(spec).collect()
 }
@@ -115,12 +115,11 @@ pub fn specs(keys: &[Key], canon: Canon) -> Vec<(SignatureSpec, Arc<dyn SigningK
 /// # Panics
 /// If the message cannot be signed.
 #[must_use]
-pub fn sign(backend: Backend, specs: &[(SignatureSpec, Arc<dyn SigningKey>)], message: &[u8]) -> Vec<String> {
+pub fn sign(backend: Backend, specs: &[(PreparedSpec, Arc<dyn SigningKey>)], message: &[u8]) -> Vec<String> {
     let (headers, body) = HeaderBlock::parse(message, HeaderLimits::default()).expect("a header within the limits");
-    let headers = Arc::new(headers);
     let mut plan = BodyHashPlan::new(backend);
-    let start = |(spec, key): &(SignatureSpec, Arc<dyn SigningKey>)| {
-        Signing::start(Arc::clone(&headers), spec.clone(), Arc::clone(key), NOW, &mut plan).expect("a message to sign")
+    let start = |(spec, key): &(PreparedSpec, Arc<dyn SigningKey>)| {
+        Signing::start(&headers, spec.clone(), Arc::clone(key), NOW, &mut plan).expect("a message to sign")
     };
     let machines: Vec<Signing> = specs.iter().map(start).collect();
     let bodies = hash(plan, message.get(body..).unwrap_or_default());

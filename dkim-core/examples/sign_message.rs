@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dkim_core::UnixTime;
@@ -41,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (headers, body) = HeaderBlock::parse(MESSAGE, HeaderLimits::default())?;
     let now = UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
     let mut plan = BodyHashPlan::new(backend);
-    let signing = Signing::start(Arc::new(headers), spec, key, now, &mut plan)?;
+    let signing = Signing::start(&headers, spec, key, now, &mut plan)?;
 
     let mut hasher = plan.start();
     for chunk in MESSAGE.get(body..).unwrap_or_default().chunks(16) {

@@ -37,7 +37,7 @@
 //! let spec = SignatureSpec::new(DomainName::parse("example.com")?, Selector::parse("sel")?);
 //! let (headers, body) = HeaderBlock::parse(message, HeaderLimits::default())?;
 //! let mut plan = BodyHashPlan::new(backend);
-//! let signing = Signing::start(Arc::new(headers), spec, key, now, &mut plan)?;
+//! let signing = Signing::start(&headers, spec, key, now, &mut plan)?;
 //! let mut hasher = plan.start();
 //! hasher.update(&message[body..]);
 //! let field = signing.finish(&hasher.finish())?;

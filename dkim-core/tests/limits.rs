@@ -139,9 +139,8 @@ fn names_of_a_new_signature() {
     let seed = PrivateKey::from_text(b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
     let key = Backend::default().signing_key(&seed).unwrap();
     let headers = block(&format!("From: a@example.com\r\n{}\r\n", "To: b@example.org\r\n".repeat(300)));
-    let start = |limit| {
-        Signing::start(headers.clone(), spec(limit), key.clone(), NOW, &mut BodyHashPlan::new(Backend::default()))
-    };
+    let start =
+        |limit| Signing::start(&headers, spec(limit), key.clone(), NOW, &mut BodyHashPlan::new(Backend::default()));
     assert_eq!(start(256).unwrap_err(), SignError::TooManyFields { limit: 256 });
     assert!(start(301).is_ok());
 }

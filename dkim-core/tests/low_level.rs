@@ -93,7 +93,7 @@ fn sign_by_machine(message: &[u8], (header_canon, body_canon): (Canon, Canon), k
     spec.header_canon = header_canon;
     spec.body_canon = body_canon;
     let mut plan = BodyHashPlan::new(Backend::default());
-    let signing = Signing::start(Arc::new(headers), spec, key, NOW, &mut plan).unwrap();
+    let signing = Signing::start(&headers, spec, key, NOW, &mut plan).unwrap();
     let mut hasher = plan.start();
     hasher.update(&message[body..]);
     signing.finish(&hasher.finish()).unwrap().value

@@ -32,7 +32,7 @@ use support::{MESSAGE, NOW, Zone, key, reports, sign, spec};
 fn start(message: &[u8], spec: SignatureSpec) -> Result<(Signing, BodyHashPlan), SignError> {
     let (headers, _) = HeaderBlock::parse(message, HeaderLimits::default()).unwrap();
     let mut plan = BodyHashPlan::new(Backend::default());
-    let signing = Signing::start(Arc::new(headers), spec, key(), UnixTime::from_secs(NOW), &mut plan)?;
+    let signing = Signing::start(&headers, spec, key(), UnixTime::from_secs(NOW), &mut plan)?;
     Ok((signing, plan))
 }
 
@@ -237,8 +237,8 @@ fn d5_two_signatures_share_one_body_pass_and_both_verify() {
     rsa_spec.selector = Selector::parse("rsa").unwrap();
     let now = UnixTime::from_secs(NOW);
     let signings = [
-        Signing::start(Arc::clone(&headers), spec(), key(), now, &mut plan).unwrap(),
-        Signing::start(headers, rsa_spec, Arc::clone(&rsa), now, &mut plan).unwrap(),
+        Signing::start(&headers, spec(), key(), now, &mut plan).unwrap(),
+        Signing::start(&headers, rsa_spec, Arc::clone(&rsa), now, &mut plan).unwrap(),
     ];
     assert_eq!(plan.len(), 1);
     assert_eq!(signings.each_ref().map(Signing::may_block), [false, true]);
@@ -276,7 +276,7 @@ fn a_key_that_does_not_sign_is_an_error() {
     let (headers, _) = HeaderBlock::parse(MESSAGE, HeaderLimits::default()).unwrap();
     let mut plan = BodyHashPlan::new(Backend::default());
     let now = UnixTime::from_secs(NOW);
-    let signing = Signing::start(Arc::new(headers), spec(), Arc::new(BrokenKey), now, &mut plan).unwrap();
+    let signing = Signing::start(&headers, spec(), Arc::new(BrokenKey), now, &mut plan).unwrap();
     let error = signing.clone().finish(&plan.start().finish()).unwrap_err();
     assert_eq!(error.to_string(), "signing failed: the agent went away");
     let other = BodyHashPlan::new(Backend::default()).start().finish();

@@ -207,7 +207,7 @@ fn sign(raw: &[u8], signer: &str, key: &Path) -> Vec<u8> {
     let spec = SignatureSpec::new(DomainName::parse(domain).unwrap(), Selector::parse(selector).unwrap());
     let (headers, body) = HeaderBlock::parse(raw, HeaderLimits::default()).unwrap();
     let mut plan = BodyHashPlan::new(backend);
-    let signing = Signing::start(Arc::new(headers), spec, key, now(), &mut plan).unwrap();
+    let signing = Signing::start(&headers, spec, key, now(), &mut plan).unwrap();
     let mut hasher = plan.start();
     hasher.update(&raw[body..]);
     let field = signing.finish(&hasher.finish()).unwrap();

@@ -6,8 +6,6 @@
 //! of one message (RSA and Ed25519, or two domains) are several machines on one [`BodyHashPlan`], so the body is hashed once.
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use dkim_core::UnixTime;
 //! use dkim_core::body_hash::BodyHashPlan;
 //! use dkim_core::crypto::{Backend, PrivateKey};
@@ -23,7 +21,7 @@
 //! let spec = SignatureSpec::new(DomainName::parse("example.com")?, Selector::parse("brisbane")?);
 //!
 //! let mut plan = BodyHashPlan::new(backend);
-//! let signing = Signing::start(Arc::new(headers), spec, key, UnixTime::from_secs(1_700_000_000), &mut plan)?;
+//! let signing = Signing::start(&headers, spec, key, UnixTime::from_secs(1_700_000_000), &mut plan)?;
 //! let mut hasher = plan.start();
 //! hasher.update(&message[body..]);
 //! let field = signing.finish(&hasher.finish())?;
@@ -47,13 +45,14 @@ use thiserror::Error;
 
 use crate::UnixTime;
 use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
-use crate::canon::header::{FieldIndex, FieldSelector};
+use crate::canon::Canon;
+use crate::canon::header::{FieldIndex, write_signature_field};
 use crate::crypto::{HashValue, KeyError, SigningKey};
 use crate::header::HeaderBlock;
 use crate::signature::format::TagListWriter;
-use crate::signature::{FIELD_NAME, HeaderNames, write_signed_data};
+use crate::signature::{FIELD_NAME, HeaderNames};
 
-pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, SignatureSpec};
+pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, SignatureSpec};
 
 /// A field to be added at the top of the header.
 #[non_exhaustive]
@@ -72,10 +71,11 @@ pub struct NewField {
 /// [`SignatureSpec::max_header_names`]. *Results*: one [`NewField`].
 #[derive(Clone, Debug)]
 pub struct Signing {
-    headers: Arc<HeaderBlock>,
-    spec: SignatureSpec,
+    spec: PreparedSpec,
     key: Arc<dyn SigningKey>,
     names: HeaderNames,
+    /// The canonical text of the fields that are signed.
+    text: Vec<u8>,
     timestamp: Option<u64>,
     expiration: Option<u64>,
     body: BodyHashId,
@@ -136,20 +136,25 @@ pub enum SignError {
 }
 
 impl Signing {
-    /// Checks that the message can be signed as `spec` says, and asks `plan` for the body hash.
+    /// Checks that the message can be signed as `spec` says, takes the fields to sign, and asks `plan` for the body hash.
+    ///
+    /// `spec` is a [`SignatureSpec`], or the [`PreparedSpec`] of one that is used again and again.
     ///
     /// # Errors
     /// [`SignError`]: what is wrong with the message or with `spec`.
     pub fn start(
-        headers: Arc<HeaderBlock>,
-        spec: SignatureSpec,
+        headers: &HeaderBlock,
+        spec: impl Into<PreparedSpec>,
         key: Arc<dyn SigningKey>,
         now: UnixTime,
         plan: &mut BodyHashPlan,
     ) -> Result<Self, SignError> {
-        spec.check()?;
-        headers::check(&headers, &spec)?;
-        let names = headers::names(&headers, &spec)?;
+        let prepared = spec.into();
+        prepared.0.checked.clone()?;
+        let spec = prepared.spec();
+        let index = FieldIndex::new(headers);
+        headers::check(&index, spec.bare_line_ends)?;
+        let (names, text) = headers::select(&index, &prepared.0)?;
         let expiration = match spec.lifetime {
             None => None,
             // §3.5 on x=: "The value of the "x=" tag MUST be greater than the value of the "t=" tag if both are present."
@@ -158,7 +163,7 @@ impl Signing {
         };
         let body = plan.request(spec.body_canon, key.algorithm().hash(), None);
         let timestamp = spec.timestamp.then(|| now.as_secs());
-        Ok(Self { headers, spec, key, names, timestamp, expiration, body })
+        Ok(Self { spec: prepared, key, names, text, timestamp, expiration, body })
     }
 
     /// Whether [`finish`](Self::finish) may take long enough to be moved off an asynchronous thread ([`SigningKey::may_block`]).
@@ -169,53 +174,54 @@ impl Signing {
 
     /// What was asked for.
     #[must_use]
-    pub const fn spec(&self) -> &SignatureSpec {
-        &self.spec
+    pub fn spec(&self) -> &SignatureSpec {
+        self.spec.spec()
     }
 
     /// Signs. `bodies` are the answers of the plan that [`start`](Self::start) was given.
     ///
     /// # Errors
     /// [`SignError::Key`] if the key does not sign, [`SignError::BodyMissing`] for the answers of another plan.
-    pub fn finish(self, bodies: &BodyHashes) -> Result<NewField, SignError> {
+    pub fn finish(mut self, bodies: &BodyHashes) -> Result<NewField, SignError> {
         let body = bodies.get(self.body).ok_or(SignError::BodyMissing)?;
         let value = self.unsigned_value(body.digest());
-        let index = FieldIndex::new(&self.headers);
-        let mut text = Vec::new();
-        write_signed_data(
-            self.spec.header_canon,
-            &self.names,
-            &mut FieldSelector::new(&index),
-            FIELD_NAME.as_bytes(),
-            [value.as_str().as_bytes(), b""],
-            &mut text,
-        );
-        let signature = self.key.sign(&text)?;
+        let parts = [value.as_str().as_bytes(), b""];
+        write_signature_field(self.spec().header_canon, FIELD_NAME.as_bytes(), parts, &mut self.text);
+        let signature = self.key.sign(&self.text)?;
         Ok(NewField { name: FIELD_NAME, value: value.finish_with(&signature) })
     }
 
     /// The value up to the `b=` whose value is missing.
     fn unsigned_value(&self, body_hash: &HashValue) -> TagListWriter {
-        let spec = &self.spec;
+        let spec = self.spec();
         let mut value = TagListWriter::new(FIELD_NAME);
         value.tag("v", "1");
         value.tag("a", self.key.algorithm().as_str());
-        value.tag("c", &format!("{}/{}", spec.header_canon, spec.body_canon));
+        value.tag("c", canonicalizations(spec.header_canon, spec.body_canon));
         value.tag("d", spec.domain.as_str());
         value.tag("s", spec.selector.as_str());
         if let Some(identity) = &spec.identity {
             value.tag("i", &identity.to_tag_value());
         }
         if let Some(timestamp) = self.timestamp {
-            value.tag("t", &timestamp.to_string());
+            value.number("t", timestamp);
         }
         if let Some(expiration) = self.expiration {
-            value.tag("x", &expiration.to_string());
+            value.number("x", expiration);
         }
-        // Names of fields are ASCII: `HeaderNames` holds nothing else.
-        value.list("h", self.names.iter().filter_map(|name| std::str::from_utf8(name).ok()));
+        value.list("h", self.names.as_strs());
         value.base64("bh", body_hash);
         value.open_base64("b");
         value
+    }
+}
+
+/// The value of `c=`.
+const fn canonicalizations(header: Canon, body: Canon) -> &'static str {
+    match (header, body) {
+        (Canon::Simple, Canon::Simple) => "simple/simple",
+        (Canon::Simple, Canon::Relaxed) => "simple/relaxed",
+        (Canon::Relaxed, Canon::Simple) => "relaxed/simple",
+        (Canon::Relaxed, Canon::Relaxed) => "relaxed/relaxed",
     }
 }

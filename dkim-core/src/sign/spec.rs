@@ -1,5 +1,6 @@
 //! What a signature is to look like.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::SignError;
@@ -95,6 +96,59 @@ pub struct SignatureSpec {
     pub max_header_names: usize,
 }
 
+/// A [`SignatureSpec`] for many messages: checked once, and its lists of names made into one. A clone shares it.
+///
+/// ```
+/// use dkim_core::domain::{DomainName, Selector};
+/// use dkim_core::sign::{PreparedSpec, SignatureSpec};
+///
+/// let spec = SignatureSpec::new(DomainName::parse("example.com")?, Selector::parse("2026a")?);
+/// let prepared = PreparedSpec::from(spec);
+/// assert_eq!(prepared.spec().domain.as_str(), "example.com");
+/// # Ok::<(), dkim_core::domain::DomainError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PreparedSpec(pub(super) Arc<Prepared>);
+
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) spec: SignatureSpec,
+    /// Whether a verifier would accept the syntax of what the spec asks for.
+    pub(super) checked: Result<(), SignError>,
+    /// The names to sign, each once, in the order of `h=`.
+    pub(super) names: Vec<WantedName>,
+}
+
+#[derive(Debug)]
+pub(super) struct WantedName {
+    pub(super) name: Box<str>,
+    /// Whether it is listed once more than the message has it.
+    pub(super) is_oversigned: bool,
+}
+
+impl PreparedSpec {
+    /// What it was made of.
+    #[must_use]
+    pub fn spec(&self) -> &SignatureSpec {
+        &self.0.spec
+    }
+}
+
+/// A spec that asks for what cannot be signed is refused by [`Signing::start`](super::Signing::start).
+impl From<SignatureSpec> for PreparedSpec {
+    fn from(spec: SignatureSpec) -> Self {
+        let is_oversigned = |name: &str| spec.oversigned.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let mut names: Vec<WantedName> = Vec::new();
+        let configured = spec.signed.iter().chain(&spec.oversigned).map(String::as_str);
+        for name in configured.chain(ALWAYS_SIGNED.iter().copied()) {
+            if !names.iter().any(|known| known.name.eq_ignore_ascii_case(name)) {
+                names.push(WantedName { name: name.into(), is_oversigned: is_oversigned(name) });
+            }
+        }
+        Self(Arc::new(Prepared { checked: spec.check(), names, spec }))
+    }
+}
+
 /// What to do about a CR or LF in a header field that is not part of a CRLF.
 ///
 /// Such a message is read in different ways on its way; signing it vouches for all of them (SMTP smuggling).
@@ -129,7 +183,7 @@ impl SignatureSpec {
     }
 
     /// Whether a verifier would accept the syntax of what this asks for.
-    pub(super) fn check(&self) -> Result<(), SignError> {
+    fn check(&self) -> Result<(), SignError> {
         if self.domain.label_count() < 2 {
             return Err(SignError::SingleLabel);
         }

@@ -18,6 +18,12 @@ const MAX_COLUMNS: usize = 76;
 /// Fewest columns of base64 that are worth beginning on a started line.
 const MIN_BASE64: usize = 16;
 
+/// Room for the value of a usual DKIM-Signature field, so that most are written without moving them.
+const USUAL_LENGTH: usize = 1024;
+
+/// Octets that are encoded at once: whole groups of three.
+const ENCODED_AT_ONCE: usize = 48;
+
 /// Writes a tag list as the value of a field.
 ///
 /// ```
@@ -41,7 +47,7 @@ impl TagListWriter {
     #[must_use]
     pub fn new(name: &str) -> Self {
         // The name and its colon stand on the first line.
-        Self { text: String::with_capacity(512), column: name.len().saturating_add(1), is_empty: true }
+        Self { text: String::with_capacity(USUAL_LENGTH), column: name.len().saturating_add(1), is_empty: true }
     }
 
     /// Appends a tag that must not be broken.
@@ -50,6 +56,19 @@ impl TagListWriter {
         self.push(name);
         self.push("=");
         self.push(value);
+    }
+
+    /// Appends a tag whose value is a number.
+    pub fn number(&mut self, name: &str, value: u64) {
+        use std::fmt::Write as _;
+        let digits = value.checked_ilog10().unwrap_or(0).saturating_add(1);
+        let digits = usize::try_from(digits).unwrap_or(usize::MAX);
+        self.separate(name.len().saturating_add(digits).saturating_add(1));
+        self.push(name);
+        self.push("=");
+        // Writing to a String cannot fail.
+        let _: std::fmt::Result = write!(self.text, "{value}");
+        self.column = self.column.saturating_add(digits);
     }
 
     /// Appends a tag whose value is a list with colons; folds may stand behind them.
@@ -72,9 +91,9 @@ impl TagListWriter {
 
     /// Appends a tag of octets in base64; folds may stand anywhere in it.
     pub fn base64(&mut self, name: &str, octets: impl AsRef<[u8]>) {
-        let text = STANDARD.encode(octets);
-        self.open(name, text.len());
-        self.push_base64(&text);
+        let octets = octets.as_ref();
+        self.open(name, octets.len().div_ceil(3).saturating_mul(4));
+        self.push_base64(octets);
     }
 
     /// Appends a tag whose value comes later, with [`finish_with`](Self::finish_with).
@@ -99,7 +118,7 @@ impl TagListWriter {
     /// The finished value, with `octets` in base64 as the value of the last tag.
     #[must_use]
     pub fn finish_with(mut self, octets: &[u8]) -> String {
-        self.push_base64(&STANDARD.encode(octets));
+        self.push_base64(octets);
         self.text
     }
 
@@ -112,19 +131,21 @@ impl TagListWriter {
     }
 
     /// Writes base64 line by line; one column is left free for the semicolon that may follow.
-    fn push_base64(&mut self, text: &str) {
-        let mut rest = text;
-        while !rest.is_empty() {
-            let room = MAX_COLUMNS.saturating_sub(self.column).saturating_sub(1);
-            match rest.split_at_checked(room.min(rest.len())) {
-                Some((line, after)) if !line.is_empty() => {
-                    self.push(line);
-                    rest = after;
-                    if !rest.is_empty() {
-                        self.fold();
+    fn push_base64(&mut self, octets: &[u8]) {
+        let mut buffer = [0; ENCODED_AT_ONCE / 3 * 4];
+        for part in octets.chunks(ENCODED_AT_ONCE) {
+            let length = STANDARD.encode_slice(part, &mut buffer).unwrap_or_default();
+            // The alphabet is ASCII.
+            let mut rest = buffer.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+            while !rest.is_empty() {
+                let room = MAX_COLUMNS.saturating_sub(self.column).saturating_sub(1);
+                match rest.split_at_checked(room.min(rest.len())) {
+                    Some((line, after)) if !line.is_empty() => {
+                        self.push(line);
+                        rest = after;
                     }
+                    _ => self.fold(),
                 }
-                _ => self.fold(),
             }
         }
     }

@@ -72,8 +72,8 @@ pub struct Signature {
 /// The names of `h=`, in order and as often as they stand there. Holds one octet string, whatever their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
-    /// Without white space, colons between the names.
-    text: Vec<u8>,
+    /// Without white space, colons between the names; names are ASCII.
+    text: String,
 }
 
 impl HeaderNames {
@@ -89,23 +89,33 @@ impl HeaderNames {
     /// ```
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let mut text = Vec::with_capacity(value.len());
+        let mut text = String::with_capacity(value.len());
         for name in value.split(|byte| *byte == b':') {
             let name = tag_list::trim_fws(name);
             if !is_header_name(name) {
                 return None;
             }
             if !text.is_empty() {
-                text.push(b':');
+                text.push(':');
             }
-            text.extend_from_slice(name);
+            text.push_str(std::str::from_utf8(name).ok()?);
         }
         Some(Self { text })
     }
 
+    /// Names that were checked, with colons between them.
+    pub(crate) const fn of_checked(text: String) -> Self {
+        Self { text }
+    }
+
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.text.split(|byte| *byte == b':')
+        self.as_strs().map(str::as_bytes)
+    }
+
+    /// The names in order, as the ASCII text that they are.
+    pub fn as_strs(&self) -> impl Iterator<Item = &str> + Clone {
+        self.text.split(':')
     }
 
     /// How often `name` stands in the list, in any case.

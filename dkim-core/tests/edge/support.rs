@@ -109,7 +109,7 @@ pub(crate) fn spec() -> SignatureSpec {
 pub(crate) fn sign(spec: SignatureSpec, message: &[u8]) -> Vec<u8> {
     let (headers, body) = HeaderBlock::parse(message, HeaderLimits::default()).unwrap();
     let mut plan = BodyHashPlan::new(Backend::default());
-    let signing = Signing::start(Arc::new(headers), spec, key(), UnixTime::from_secs(NOW), &mut plan).unwrap();
+    let signing = Signing::start(&headers, spec, key(), UnixTime::from_secs(NOW), &mut plan).unwrap();
     let mut hasher = plan.start();
     hasher.update(&message[body..]);
     let field = signing.finish(&hasher.finish()).unwrap();

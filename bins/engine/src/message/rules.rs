@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dkim_core::crypto::SigningKey;
 use dkim_core::domain::Selector;
-use dkim_core::sign::SignatureSpec;
+use dkim_core::sign::PreparedSpec;
 use dkim_core::verify::VerifyPolicy;
 
 use crate::config::{Config, SigningDomain};
@@ -31,7 +31,7 @@ pub struct DomainSigners {
 #[derive(Clone, Debug)]
 pub struct Signer {
     /// What a signature looks like.
-    pub spec: SignatureSpec,
+    pub spec: PreparedSpec,
     /// The key.
     pub key: Arc<dyn SigningKey>,
 }
@@ -46,7 +46,7 @@ impl Rules {
             let signers = keys
                 .usable
                 .iter()
-                .map(|key| Signer { spec: rule.signature_spec(&key.selector), key: Arc::clone(&key.key) });
+                .map(|key| Signer { spec: rule.signature_spec(&key.selector).into(), key: Arc::clone(&key.key) });
             DomainSigners { signers: signers.collect(), failed: keys.failed.clone() }
         });
         Self { signers: signers.collect(), verify: config.verify.policy(&config.limits), config }
@@ -69,7 +69,7 @@ impl Rules {
         let Some((rule, domain)) = self.config.domains.rules().get(rule).zip(self.signers.get_mut(rule)) else {
             return false;
         };
-        domain.signers.push(Signer { spec: rule.signature_spec(selector), key });
+        domain.signers.push(Signer { spec: rule.signature_spec(selector).into(), key });
         true
     }
 

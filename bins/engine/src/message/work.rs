@@ -257,11 +257,11 @@ impl SignJob {
 
 fn start_signing(signer: &Signer, headers: &Arc<HeaderBlock>, now: UnixTime, plan: &mut BodyHashPlan) -> Started {
     let algorithm = signer.key.algorithm();
-    match Signing::start(Arc::clone(headers), signer.spec.clone(), Arc::clone(&signer.key), now, plan) {
+    match Signing::start(headers, signer.spec.clone(), Arc::clone(&signer.key), now, plan) {
         Ok(signing) => Started::Signing(Box::new(signing), algorithm),
         Err(error) => Started::Settled(Attempt {
-            domain: signer.spec.domain.clone(),
-            selector: signer.spec.selector.clone(),
+            domain: signer.spec.spec().domain.clone(),
+            selector: signer.spec.spec().selector.clone(),
             algorithm: Some(algorithm),
             outcome: refused(&error),
         }),
@@ -285,7 +285,10 @@ fn recognize(
     plan: &mut BodyHashPlan,
 ) -> Option<Verification> {
     let ours = |selector: &Selector, domain: &DomainName| {
-        signers.iter().find(|signer| signer.spec.selector == *selector && signer.spec.domain == *domain)
+        signers.iter().find(|signer| {
+            let spec = signer.spec.spec();
+            spec.selector == *selector && spec.domain == *domain
+        })
     };
     let candidates =
         headers.iter().filter(|field| field.is_named(DKIM_SIGNATURE)).take(rules.verify_policy().max_signatures);

@@ -67,7 +67,7 @@ pub(crate) fn sign(mail: &Mail, ring: &Keyring, author: &DomainName) -> Result<V
     let (mut plan, mut machines, now) = (BodyHashPlan::new(engine::BACKEND), Vec::new(), now());
     for key in &keys.usable {
         let spec = rule.signature_spec(&key.selector);
-        let machine = Signing::start(Arc::clone(&mail.headers), spec, Arc::clone(&key.key), now, &mut plan);
+        let machine = Signing::start(&mail.headers, spec, Arc::clone(&key.key), now, &mut plan);
         machines.push(machine.map_err(|error| failed(&error))?);
     }
     let mut hasher = plan.start();
