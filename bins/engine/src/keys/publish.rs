@@ -35,7 +35,7 @@ pub enum Form {
 }
 
 /// A TXT record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct DnsRecord {
     /// The name without final dot.
     pub name: String,
@@ -68,6 +68,12 @@ impl DnsRecord {
     fn quoted(&self, between: &str) -> String {
         let escape = |piece: &&str| format!("\"{}\"", piece.replace('\\', r"\\").replace('"', "\\\""));
         self.strings().iter().map(escape).collect::<Vec<_>>().join(between)
+    }
+
+    /// The record on one line of a zone file.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        format!("{}. {TTL} IN TXT {}", self.name, self.quoted(" "))
     }
 
     fn to_json(&self) -> Value {

@@ -17,9 +17,11 @@ use serde::Serialize;
 use super::publish::{DnsRecord, Form, write};
 use crate::dns::{Detail, Inspection};
 
+mod ask;
 mod examine;
 mod problem;
 
+pub use self::ask::check;
 pub use self::problem::{Problem, Severity};
 
 /// Zones above a domain in which a panel may have put a name that was already full.
