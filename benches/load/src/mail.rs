@@ -114,7 +114,11 @@ impl Signer {
 /// [`LoadError::Setup`] when one cannot be signed.
 pub fn messages(work: Work, size: usize, signer: &Signer) -> Result<Vec<Mail>, LoadError> {
     let (shape, count) = if size > LARGE { (Shape::Base64, 1) } else { (Shape::Html, VARIANTS) };
-    let body = benches::body(shape, size);
+    let mut body = benches::body(shape, size);
+    // Cut to size anywhere; an MTA ends every line.
+    if let Some([before, cr, lf]) = body.last_chunk_mut() {
+        (*before, *cr, *lf) = (b'.', b'\r', b'\n');
+    }
     let author = format!("sender@{}", signer.domain);
     (0..count)
         .map(|number| {
