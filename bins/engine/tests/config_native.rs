@@ -8,7 +8,7 @@ use std::time::Duration;
 use dkim_core::verify::BodyLengthPolicy;
 use engine::config::diagnostics::{Code, Severity};
 use engine::config::{
-    self, BodyLength, Config, Diagnostic, Diagnostics, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure,
+    self, BodyLength, Config, Diagnostic, Diagnostics, Facility, IpSet, LogFormat, LogLevel, LogSink, Mode, OnFailure,
     OnKeyError, OnKeyMismatch,
 };
 
@@ -59,7 +59,7 @@ fn every_key_is_read() {
 listen = [
     "inet:8891@127.0.0.1",
     { socket = "local:/run/postseal.sock", socket_mode = "0660", socket_owner = "postseal", socket_group = "postfix", mode = "sign",
-      trust = { authenticated = false, daemon_names = ["MSA"], daemon_ports = [587], networks = [], upstream = [] } },
+      trust = { authenticated = false, daemon_names = ["MSA"], daemon_ports = [587], networks = [], upstream = [], keep_results_from = ["127.0.0.1"] } },
 ]
 mode = "verify"
 state_dir = "/var/lib/postseal"
@@ -150,6 +150,8 @@ name = "seal"
     assert_eq!(unix.socket_mode, Some(0o660));
     assert_eq!((unix.socket_owner.as_deref(), unix.socket_group.as_deref()), (Some("postseal"), Some("postfix")));
     assert!(!unix.trust.authenticated && unix.trust.networks.is_empty());
+    assert!(unix.trust.keep_results_from.contains("127.0.0.1".parse::<IpAddr>().unwrap()));
+    assert_eq!(tcp.trust.keep_results_from, IpSet::default(), "nobody, unless it is written");
 
     assert_eq!(config.state_dir, Path::new("/var/lib/postseal"));
     assert_eq!(config.authserv_id.as_deref(), Some("mx.example.com"));
@@ -242,7 +244,7 @@ fn a_wrong_value_names_the_setting_and_what_to_write() {
             "E-CONFIG-VALUE",
             1,
             "listen[0]",
-            "`tcp:1`: it begins with none of `inet:`, `inet6:`, `unix:`, `local:` and `/`",
+            "`tcp:1`: it begins with none of `inet:`, `inet6:`, `unix:`, `local:`, `systemd:` and `/`",
         ),
         ("listen = [3]", "E-CONFIG-TYPE", 1, "listen[0]", "expected a socket, found a whole number"),
         ("listen = []", "E-CONFIG-VALUE", 1, "listen", "the list is empty"),
@@ -361,6 +363,9 @@ fn m08_trust_in_everyone_is_refused_unless_acknowledged() {
         let config = accepted(&format!("[trust]\nnetworks = {networks}\nallow_any_network = true\n"));
         assert!(config.listeners[0].trust.networks.covers_a_whole_family());
     }
+    // Nothing lets everyone speak in our name.
+    let finding = refused("[trust]\nkeep_results_from = [\"0.0.0.0/0\"]\n");
+    assert_eq!(finding.code.as_str(), "E-TRUST-EVERYONE");
     let finding = refused("[[listen]]\nsocket = \"/s\"\ntrust = { networks = [\"0.0.0.0/0\"] }\n");
     assert_eq!(finding.key.as_deref(), Some("listen[0].trust.networks[0]"));
     assert_eq!(warned("[trust]\nnetworks = [\"64.0.0.0/2\"]\n").code.as_str(), "W-TRUST-WIDE");

@@ -147,6 +147,8 @@ pub struct TrustDraft {
     pub networks: MaybeList<Cidr>,
     /// `upstream`.
     pub upstream: MaybeList<Cidr>,
+    /// `keep_results_from`.
+    pub keep_results_from: MaybeList<Cidr>,
     /// `allow_any_network`.
     pub allow_any_network: Maybe<bool>,
 }

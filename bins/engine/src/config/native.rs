@@ -78,6 +78,7 @@ fn trust(section: &mut Section<'_, '_>) -> TrustDraft {
         daemon_ports: section.list("daemon_ports"),
         networks: section.list("networks"),
         upstream: section.list("upstream"),
+        keep_results_from: section.list("keep_results_from"),
         allow_any_network: section.get("allow_any_network"),
     }
 }

@@ -67,6 +67,8 @@ pub struct Trust {
     pub networks: IpSet,
     /// Clients inside `networks` that pass on mail from outside (gateways, content filters); default none.
     pub upstream: IpSet,
+    /// Clients that pass on mail which we have judged already, at another socket; default none. They are upstream as well.
+    pub keep_results_from: IpSet,
 }
 
 impl Default for Trust {
@@ -78,6 +80,7 @@ impl Default for Trust {
             daemon_ports: Vec::new(),
             networks: IpSet::loopback(),
             upstream: IpSet::default(),
+            keep_results_from: IpSet::default(),
         }
     }
 }

@@ -128,8 +128,8 @@ impl Message {
             rules,
             mode,
             ids,
+            own: OwnFields::new(facts.rule.keeps_results()),
             facts,
-            own: OwnFields::default(),
             stage: Stage::Headers(headers),
             header: HeaderSummary::default(),
             headers: None,
@@ -156,7 +156,7 @@ impl Message {
         let field = Field::new(name, value);
         // First and outside of all that could fail: this count must be right.
         self.own.field(field, &self.ids.all);
-        let judged = self.mode.verifies() && !self.facts.origin.is_ours();
+        let judged = self.mode.verifies() && self.facts.is_to_be_judged();
         let Stage::Headers(headers) = &mut self.stage else { return };
         let pushed = guard(|| headers.push(field));
         // Keys of the signatures that will be looked at are asked for while the rest of the message is on its way.
@@ -342,6 +342,7 @@ impl Closing {
             header_has_bare_cr: self.header.has_bare_cr,
             body: &self.body,
             removed: self.own.doomed().len(),
+            kept: self.own.kept(),
             action,
             took,
             waited,

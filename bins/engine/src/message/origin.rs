@@ -6,7 +6,7 @@
 //!    nothing: submission;
 //! 2. `{daemon_name}` or `{daemon_port}` is one of the configured submission services: submission;
 //! 3. a loopback client with port 0, which is how Postfix presents its pickup service: local;
-//! 4. a client in the upstream networks, which pass on mail from outside: inbound;
+//! 4. a client that passes on mail which we have judged already, or one in the upstream networks, which pass on mail from outside: inbound;
 //! 5. a Unix socket peer, or a loopback client in the trusted networks: local (a program or a content filter on this host);
 //! 6. a client in the trusted networks: relay;
 //! 7. everything else, a client whose address is not known included: inbound.
@@ -97,7 +97,9 @@ pub enum OriginRule {
     DaemonPort,
     /// Rule 3.
     Pickup,
-    /// Rule 4.
+    /// Rule 4, mail with results of ours.
+    JudgedBefore,
+    /// Rule 4, other mail.
     Upstream,
     /// Rule 5, a Unix socket.
     UnixClient,
@@ -118,12 +120,22 @@ impl OriginRule {
             Self::DaemonName => "daemon-name",
             Self::DaemonPort => "daemon-port",
             Self::Pickup => "pickup",
+            Self::JudgedBefore => "judged-before",
             Self::Upstream => "upstream",
             Self::UnixClient => "unix-client",
             Self::Loopback => "loopback",
             Self::TrustedNetwork => "trusted-network",
             Self::NotTrusted => "client-not-trusted",
         }
+    }
+
+    /// Whether results under our name that stand in the message are ours, and say what there is to say about it.
+    ///
+    /// RFC 8601 §5 has fields with our name deleted that "did not come directly from another trusted MTA": this is the one exception, and
+    /// only configured clients come under it. Mail of our own never does: nobody has judged it.
+    #[must_use]
+    pub fn keeps_results(self) -> bool {
+        self == Self::JudgedBefore
     }
 }
 
@@ -147,6 +159,9 @@ pub fn decide(facts: &OriginFacts<'_>, trust: &Trust) -> (Origin, OriginRule) {
     match facts.client {
         Client::Unix => (Origin::Local, OriginRule::UnixClient),
         Client::Ip(address, 0) if address.to_canonical().is_loopback() => (Origin::Local, OriginRule::Pickup),
+        Client::Ip(address, _) if trust.keep_results_from.contains(address) => {
+            (Origin::Inbound, OriginRule::JudgedBefore)
+        }
         Client::Ip(address, _) if trust.upstream.contains(address) => (Origin::Inbound, OriginRule::Upstream),
         Client::Ip(address, _) if trust.networks.contains(address) => {
             if address.to_canonical().is_loopback() {
@@ -233,6 +248,32 @@ mod tests {
         assert_eq!(decide(&from("127.0.0.1", 0), &rules), (Origin::Local, OriginRule::Pickup));
         let rules = Trust { networks: IpSet::default(), ..rules };
         assert_eq!(decide(&from("::1", 40000), &rules).0, Origin::Inbound);
+    }
+
+    #[test]
+    fn h2_results_are_kept_from_configured_clients_alone_and_never_in_mail_of_our_own() {
+        let keeping = Trust { keep_results_from: set("127.0.0.1 192.0.2.77"), ..rules() };
+        let filter = from("127.0.0.1", 40000);
+        let named = OriginFacts { daemon_name: Some(b"ORIGINATING"), ..filter };
+        let authenticated = OriginFacts { auth_authen: Some(b"jo"), ..filter };
+        for (facts, keeps) in [
+            (filter, true),
+            (from("::ffff:127.0.0.1", 40000), true),
+            (from("192.0.2.77", 40000), true),
+            (from("127.0.0.2", 40000), false),
+            (from("192.0.2.66", 40000), false),
+            (from("198.51.100.7", 40000), false),
+            (from("127.0.0.1", 0), false),
+            (named, false),
+            (authenticated, false),
+            (OriginFacts { client: Client::Unix, ..NOTHING }, false),
+            (NOTHING, false),
+        ] {
+            let (origin, rule) = decide(&facts, &keeping);
+            assert_eq!(rule.keeps_results(), keeps, "{facts:?}");
+            assert!(!keeps || origin == Origin::Inbound, "{facts:?}");
+            assert!(!decide(&facts, &rules()).1.keeps_results(), "not without configuration: {facts:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! and no early end of the message can make the count wrong: the MTA counts occurrences per name, from 1, over all fields
 //! that it sent.
 //!
-//! Invariant: [`OwnFields::doomed`] lists occurrences of exactly the fields that claim one of the identifiers.
+//! Where the message did come directly from one that is trusted (`trust.keep_results_from`), they are counted and stay.
+//!
+//! Invariant: [`OwnFields::doomed`] lists occurrences of exactly the fields that claim one of the identifiers, or none where they stay.
 
 use dkim_core::auth_results::claims_authserv_id;
 use dkim_core::header::Field;
@@ -21,9 +23,17 @@ pub(super) const AUTHENTICATION_RESULTS: &str = "Authentication-Results";
 pub(super) struct OwnFields {
     seen: u32,
     doomed: Vec<u32>,
+    stay: bool,
+    kept: usize,
 }
 
 impl OwnFields {
+    /// For a message whose fields under our name go, or `stay`.
+    #[must_use]
+    pub(super) fn new(stay: bool) -> Self {
+        Self { stay, ..Self::default() }
+    }
+
     /// Looks at the next field of the message; `ids` are the authserv-ids that are ours.
     ///
     /// Gives back whether the field claims one of them.
@@ -34,10 +44,18 @@ impl OwnFields {
         self.seen = self.seen.saturating_add(1);
         // Better one foreign field too few than one forged field too many, should looking at it ever fail.
         let claims = guard(|| ids.iter().any(|id| claims_authserv_id(field.value, id))).unwrap_or(true);
-        if claims {
-            self.doomed.push(self.seen);
+        match (claims, self.stay) {
+            (true, false) => self.doomed.push(self.seen),
+            (true, true) => self.kept = self.kept.saturating_add(1),
+            (false, _) => {}
         }
         claims
+    }
+
+    /// How many fields claim one of the identifiers and stay.
+    #[must_use]
+    pub(super) fn kept(&self) -> usize {
+        self.kept
     }
 
     /// The occurrence numbers of the fields to remove, lowest first.
@@ -74,5 +92,14 @@ mod tests {
         ];
         assert_eq!(doomed(&fields, &["mx.example", "second.example"]), [2, 3, 4, 6]);
         assert_eq!(doomed(&fields, &["nobody.example"]), [0_u32; 0]);
+    }
+
+    #[test]
+    fn h2_where_fields_stay_they_are_counted_and_none_is_doomed() {
+        let mut own = OwnFields::new(true);
+        for value in [" mx.example; spf=pass", " other.example; none", " MX.example; dkim=pass"] {
+            own.field(Field::new(b"Authentication-Results", value.as_bytes()), &["mx.example".to_owned()]);
+        }
+        assert_eq!((own.doomed(), own.kept()), (&[][..], 2));
     }
 }

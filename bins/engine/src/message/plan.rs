@@ -121,7 +121,9 @@ pub fn plan(
             SignPlan::Rule,
         ),
     };
-    Plan { sign, verify: mode.verifies() && !origin.is_ours(), author }
+    // What was judged before is not judged again: a filter may have changed it since, and a second field under our name would contradict
+    // the first.
+    Plan { sign, verify: mode.verifies() && !origin.is_ours() && !rule.keeps_results(), author }
 }
 
 /// The author domain of a header section: of its one From field.

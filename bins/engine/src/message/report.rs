@@ -34,6 +34,14 @@ pub struct Facts {
     pub envelope: Envelope,
 }
 
+impl Facts {
+    /// Whether the message is somebody else's, and nobody has judged it for us.
+    #[must_use]
+    pub(super) fn is_to_be_judged(&self) -> bool {
+        !self.origin.is_ours() && !self.rule.keeps_results()
+    }
+}
+
 /// Everything that goes into the record.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -47,6 +55,7 @@ pub(super) struct Report<'a> {
     pub(super) header_has_bare_cr: bool,
     pub(super) body: &'a BodyFacts,
     pub(super) removed: usize,
+    pub(super) kept: usize,
     pub(super) action: Action,
     pub(super) took: Duration,
     pub(super) waited: Duration,
@@ -84,6 +93,9 @@ impl Report<'_> {
             record.push("marks", marks.join(","));
         }
         record.push("removed", self.removed);
+        if facts.rule.keeps_results() {
+            record.push("kept", self.kept);
+        }
         record.push("action", self.action.as_str());
         if self.is_fault {
             record.push("fault", "internal-error");

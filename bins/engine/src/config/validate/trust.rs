@@ -29,13 +29,32 @@ pub(super) fn trust(draft: TrustDraft, check: &mut Check) -> Trust {
         check.at(at, CONFIG_UNUSED, "no network here covers every address", "remove it");
     }
     let upstream: IpSet = draft.upstream.map(values).unwrap_or_default().into_iter().collect();
+    let keep_results_from = keep_results_from(draft.keep_results_from.unwrap_or_default(), check);
     Trust {
         authenticated: draft.authenticated.map_or(default.authenticated, |v| v.value),
         daemon_names: draft.daemon_names.map_or(default.daemon_names, values),
         daemon_ports: draft.daemon_ports.map_or(default.daemon_ports, values),
         networks,
         upstream,
+        keep_results_from,
     }
+}
+
+/// What comes from these clients speaks in our name, so nothing lets everyone in.
+fn keep_results_from(list: Vec<Sourced<Cidr>>, check: &mut Check) -> IpSet {
+    let clients: IpSet = list.iter().map(|network| network.value).collect();
+    let widest = list.iter().min_by_key(|network| network.value.prefix());
+    if let Some(widest) = widest.filter(|_| clients.covers_a_whole_family()) {
+        let cause = "every client could put results of its own under our name";
+        let fix = "list the addresses of your own content filter, like `127.0.0.1`";
+        check.at(&widest.at, TRUST_EVERYONE, cause, fix);
+        return clients;
+    }
+    for network in list.iter().filter(|network| is_wide(network.value)) {
+        let cause = format!("{} holds a large part of the Internet", network.value);
+        check.at(&network.at, TRUST_WIDE, cause, "list single addresses: each of them may speak in our name");
+    }
+    clients
 }
 
 fn check_width(list: &[Sourced<Cidr>], networks: &IpSet, check: &mut Check) {
