@@ -13,8 +13,10 @@
 //!
 //! What it does not do: tell whether a domain exists, or which part of it is the organizational domain.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
@@ -81,9 +83,9 @@ pub enum DomainError {
     NotIdn,
 }
 
-/// A domain name as A-labels in lower case, without a final dot. See the [module page](self).
+/// A domain name as A-labels in lower case, without a final dot. See the [module page](self). A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DomainName(Box<str>);
+pub struct DomainName(Arc<str>);
 
 impl DomainName {
     /// Checks a name and brings it into its one spelling.
@@ -141,9 +143,9 @@ impl DomainName {
     }
 }
 
-/// A DKIM selector (RFC 6376 §3.1): one or more labels below `_domainkey`, under the rules of [`DomainName`].
+/// A DKIM selector (RFC 6376 §3.1): one or more labels below `_domainkey`, under the rules of [`DomainName`]. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Selector(Box<str>);
+pub struct Selector(Arc<str>);
 
 impl Selector {
     /// Checks a selector and brings it into its one spelling.
@@ -199,7 +201,7 @@ text_traits!(DomainName);
 text_traits!(Selector);
 
 /// The one spelling of a name: checked, A-labels, lower case.
-fn a_label_form(text: &[u8]) -> Result<Box<str>, DomainError> {
+fn a_label_form(text: &[u8]) -> Result<Arc<str>, DomainError> {
     // ASCII first, also in names with U-labels: IDNA maps some characters to ASCII, and the place of a bad byte is known only here.
     let bad = text.iter().enumerate().find(|(_, byte)| byte.is_ascii() && !is_name_byte(**byte));
     if let Some((at, &byte)) = bad {
@@ -207,7 +209,7 @@ fn a_label_form(text: &[u8]) -> Result<Box<str>, DomainError> {
     }
     let text = std::str::from_utf8(text).map_err(|error| DomainError::NotUtf8 { at: error.valid_up_to() })?;
     let name = if text.is_ascii() {
-        text.to_ascii_lowercase()
+        Cow::Borrowed(text)
     } else if text.len() > MAX_UNICODE {
         return Err(DomainError::TooLong);
     } else {
@@ -215,10 +217,14 @@ fn a_label_form(text: &[u8]) -> Result<Box<str>, DomainError> {
         Uts46::new()
             .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
             .map_err(|_| DomainError::NotIdn)?
-            .into_owned()
     };
     check_labels(&name)?;
-    Ok(name.into())
+    let mut name: Arc<str> = Arc::from(&*name);
+    // Nobody else has it yet.
+    if let Some(name) = Arc::get_mut(&mut name) {
+        name.make_ascii_lowercase();
+    }
+    Ok(name)
 }
 
 fn check_labels(name: &str) -> Result<(), DomainError> {

@@ -160,8 +160,7 @@ impl HeaderBlock {
             }
             // A colon behind the first line break belongs to a continuation line; the field itself has none.
             let line = text.get(at..first_line_end).unwrap_or_default();
-            let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
-            check_name(line.get(..colon).unwrap_or_default(), at)?;
+            let colon = name_length(line, at)?;
             let span = Span::new(at, colon, end.saturating_sub(at));
             fields.push(span.ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })?);
             (at, first_line) = (end, None);
@@ -344,13 +343,29 @@ fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
+/// The length of the name with which a line begins: the place of its colon.
+fn name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
+    // Nearly every name ends with the first octet that cannot stand in one; what is left for a closer look ends with white space, or is no name.
+    let plain = line.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(line.len());
+    if plain > 0 && line.get(plain) == Some(&b':') {
+        return Ok(plain);
+    }
+    let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
+    check_name(line.get(..colon).unwrap_or_default(), at)?;
+    Ok(colon)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    !byte.is_ascii_control() && !matches!(byte, b' ' | b':')
+}
+
 /// §3.6.8: "ftext = %d33-57 / %d59-126". Bytes above 126 are let through: such a field matches no name, and the message still gets a verdict.
 fn check_name(name: &[u8], base: usize) -> Result<(), HeaderError> {
     let trimmed = trim_name(name);
     if trimmed.is_empty() {
         return Err(HeaderError::EmptyName { at: base });
     }
-    match trimmed.iter().enumerate().find(|(_, byte)| byte.is_ascii_control() || matches!(byte, b' ' | b':')) {
+    match trimmed.iter().enumerate().find(|(_, byte)| !is_name_byte(**byte)) {
         Some((index, &byte)) => Err(HeaderError::BadNameByte { at: base.saturating_add(index), byte }),
         None => Ok(()),
     }

@@ -2,6 +2,7 @@
 //!
 //! RFC 6376 §3.5 (`i=`), §2.11 (`dkim-quoted-printable`), RFC 8616 §5 (UTF-8 in it).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::domain::DomainName;
@@ -23,11 +24,20 @@ impl Identity {
     /// Reads the value of `i=`, folding white space removed: `dkim-quoted-printable` text that decodes to an optional local part, "@" and a domain.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
+        Self::parse_beside(value, None)
+    }
+
+    /// As [`parse`](Self::parse); shares the text of `signing`, the domain that it most often names.
+    pub(super) fn parse_beside(value: &[u8], signing: Option<&DomainName>) -> Option<Self> {
         let text = decode(value)?;
         // A quoted local part may hold an "@"; a domain may not.
         let at = text.iter().rposition(|byte| *byte == b'@')?;
         let (local_part, domain) = text.split_at_checked(at)?;
-        let domain = DomainName::parse_bytes(domain.get(1..)?).ok()?;
+        let domain = domain.get(1..)?;
+        let domain = match signing.filter(|signing| signing.as_str().as_bytes().eq_ignore_ascii_case(domain)) {
+            Some(signing) => signing.clone(),
+            None => DomainName::parse_bytes(domain).ok()?,
+        };
         Some(Self { local_part: local_part.to_vec(), domain })
     }
 
@@ -62,7 +72,10 @@ impl fmt::Display for Identity {
 }
 
 /// Decodes `dkim-quoted-printable` without folding white space: `=XX` is an octet, everything else stands for itself.
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
+fn decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if text.iter().all(|byte| is_safe(*byte)) {
+        return Some(Cow::Borrowed(text));
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
@@ -73,12 +86,16 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
                 out.push((hex(high)? << 4) | hex(low)?);
                 rest = after;
             }
-            // §2.11: dkim-safe-char is %x21-3A, %x3C, %x3E-7E; RFC 8616 §5 adds the octets of UTF-8.
-            0x21..=0x3a | 0x3c | 0x3e..=0x7e | 0x80.. => out.push(*byte),
+            byte if is_safe(*byte) => out.push(*byte),
             _ => return None,
         }
     }
-    Some(out)
+    Some(Cow::Owned(out))
+}
+
+/// §2.11: dkim-safe-char is %x21-3A, %x3C, %x3E-7E; RFC 8616 §5 adds the octets of UTF-8.
+const fn is_safe(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x3a | 0x3c | 0x3e..=0x7e | 0x80..)
 }
 
 /// Encodes as `dkim-quoted-printable`, in ASCII.

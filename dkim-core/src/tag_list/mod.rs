@@ -18,14 +18,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while1};
-use nom::character::complete::{one_of, satisfy};
-use nom::combinator::recognize;
-use nom::multi::many0_count;
-use nom::sequence::{pair, terminated};
-use nom::{IResult, Parser};
 use thiserror::Error;
+
+/// Room for the tags of a usual list.
+const USUAL_TAGS: usize = 16;
+
+/// Tags among which a name is looked for one by one; in a longer list, in a table.
+const FEW_TAGS: usize = 32;
 
 /// How much tag list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +141,7 @@ impl<'a> TagList<'a> {
             return Err(TagListError { at: limits.max_bytes, kind: TagListErrorKind::TooLong });
         }
         let mut reader = Reader { text, rest: text };
-        let mut tags = Vec::new();
+        let mut tags: Vec<Tag<'_>> = Vec::with_capacity(USUAL_TAGS);
         let mut names = HashSet::new();
         loop {
             reader.skip_fws();
@@ -156,7 +155,15 @@ impl<'a> TagList<'a> {
             let tag = reader.tag_spec()?;
             // §3.2: "Tags with duplicate names MUST NOT occur within a single tag-list; if a tag name does occur more than once, the entire
             // tag-list is invalid."
-            if !names.insert(tag.name) {
+            let is_new = if tags.len() < FEW_TAGS {
+                tags.iter().all(|known| known.name != tag.name)
+            } else {
+                if names.is_empty() {
+                    names.extend(tags.iter().map(|known| known.name));
+                }
+                names.insert(tag.name)
+            };
+            if !is_new {
                 return Err(TagListError { at: name_at, kind: TagListErrorKind::Duplicate });
             }
             tags.push(tag);
@@ -230,15 +237,18 @@ impl<'a> Reader<'a> {
         TagListError { at: self.at(), kind }
     }
 
-    /// Advances over what `grammar` accepts; `None` leaves the reader where it was.
-    fn take(&mut self, mut grammar: impl FnMut(&'a [u8]) -> IResult<&'a [u8], &'a [u8]>) -> Option<&'a [u8]> {
-        let (rest, taken) = grammar(self.rest).ok()?;
+    /// Advances over the next octets, as many as there are, and returns them.
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
         self.rest = rest;
-        Some(taken)
+        taken
     }
 
+    /// `[FWS]`: white space, and line breaks before white space.
     fn skip_fws(&mut self) {
-        let _: Option<&[u8]> = self.take(fws);
+        while let [b' ' | b'\t', rest @ ..] | [b'\r', b'\n', b' ' | b'\t', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -256,14 +266,16 @@ impl<'a> Reader<'a> {
         if self.rest.first() == Some(&b';') {
             return Err(self.error(TagListErrorKind::EmptyTag));
         }
-        let name = self.take(tag_name).and_then(|name| std::str::from_utf8(name).ok());
+        let name = self.take(name_length(self.rest));
+        // A name is ASCII.
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| self.error(TagListErrorKind::BadName))?;
         self.skip_fws();
         if !self.eat(b'=') {
             return Err(self.error(TagListErrorKind::MissingEquals));
         }
         let start = self.at();
-        let raw = self.take(tag_value).unwrap_or_default();
+        let raw = self.take(value_length(self.rest));
         if !matches!(self.rest.first(), None | Some(b';')) {
             return Err(self.error(TagListErrorKind::BadValueByte));
         }
@@ -271,37 +283,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `tag-name = ALPHA *ALNUMPUNC`.
-fn tag_name(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    recognize(pair(
-        satisfy(|c| c.is_ascii_alphabetic()),
-        take_while(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_'),
-    ))
-    .parse(input)
+/// `tag-name = ALPHA *ALNUMPUNC`: its length; 0 if there is none.
+fn name_length(text: &[u8]) -> usize {
+    match text.first() {
+        Some(first) if first.is_ascii_alphabetic() => {
+            text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_')).unwrap_or(text.len())
+        }
+        _ => 0,
+    }
 }
 
 /// `[FWS] tag-value [FWS]`: VALCHAR, white space and folds in any order, up to the first byte that is none of them.
-fn tag_value(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    recognize(many0_count(alt((take_while1(|byte| is_valchar(byte) || is_wsp(byte)), fold)))).parse(input)
-}
-
-/// `[FWS]`.
-fn fws(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    recognize(many0_count(alt((take_while1(is_wsp), fold)))).parse(input)
-}
-
-/// A line break that belongs to folding white space: `CRLF WSP`.
-fn fold(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    recognize(terminated(tag(&b"\r\n"[..]), one_of(" \t"))).parse(input)
+fn value_length(text: &[u8]) -> usize {
+    let mut length: usize = 0;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        let run = rest.get(..memchr::memchr2(b';', b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
+        // All bytes are looked at without a branch, which becomes vector code.
+        if run.iter().fold(false, |any, byte| any | !is_value_byte(*byte)) {
+            let first = run.iter().position(|byte| !is_value_byte(*byte)).unwrap_or(0);
+            return length.saturating_add(first);
+        }
+        length = length.saturating_add(run.len());
+        // A line break that belongs to folding white space: `CRLF WSP`.
+        match rest.get(run.len()..) {
+            Some([b'\r', b'\n', b' ' | b'\t', ..]) => length = length.saturating_add(3),
+            _ => return length,
+        }
+    }
 }
 
 /// `VALCHAR = %x21-3A / %x3C-7E`, and the non-ASCII bytes that RFC 8616 §5 adds.
-const fn is_valchar(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x3a | 0x3c..=0x7e | 0x80..)
-}
-
-const fn is_wsp(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+/// And WSP.
+const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x3a | 0x3c..=0x7e | 0x80.. | b'\t')
 }
 
 const fn is_fws(byte: u8) -> bool {

@@ -61,7 +61,7 @@ impl<'h> FieldIndex<'h> {
     /// All fields of this name with their places counted from the top, the lowest field first.
     pub fn named<'i>(&'i self, name: &[u8]) -> impl Iterator<Item = (usize, Field<'h>)> + use<'i, 'h> {
         let lowest = match &self.names {
-            Names::Few(marks) => marks.find(self.headers, trim_name(name), FEW, 0),
+            Names::Few(marks) => marks.find(self.headers, trim_name(name), marks.of(trim_name(name)), FEW, 0),
             Names::Many(table) => table.number(name).and_then(|number| table.lowest.get(number)).copied(),
         };
         std::iter::successors(lowest, |at| self.above(*at)).filter_map(|at| Some((at, self.headers.get(at)?)))
@@ -70,7 +70,7 @@ impl<'h> FieldIndex<'h> {
     /// The next field above this one with the same name.
     fn above(&self, at: usize) -> Option<usize> {
         match &self.names {
-            Names::Few(marks) => marks.find(self.headers, self.headers.get(at)?.trimmed_name(), at, 0),
+            Names::Few(marks) => marks.find(self.headers, self.headers.get(at)?.trimmed_name(), marks.at(at), at, 0),
             Names::Many(table) => table.above_of(at),
         }
     }
@@ -143,7 +143,7 @@ impl<'i, 'h> FieldSelector<'i, 'h> {
 
     fn select_of_few(&mut self, marks: &Marks, name: &[u8]) -> Option<Field<'h>> {
         let headers = self.index.headers;
-        let at = marks.find(headers, name, FEW, self.taken)?;
+        let at = marks.find(headers, name, marks.of(name), FEW, self.taken)?;
         self.taken |= bit(at);
         headers.get(at)
     }
@@ -181,9 +181,20 @@ impl Marks {
         marks
     }
 
-    /// The lowest field with this name that stands above the field at `below` and has no bit in `passed`.
-    fn find(&self, headers: &HeaderBlock, name: &[u8], below: usize, passed: u64) -> Option<usize> {
-        let mark = u64::from_le_bytes([mark_of(name, self.key); MARKS]);
+    /// The mark of a name.
+    fn of(&self, name: &[u8]) -> u8 {
+        mark_of(name, self.key)
+    }
+
+    /// The mark of a field.
+    fn at(&self, at: usize) -> u8 {
+        let word = self.words.get(at / MARKS).map_or([0; MARKS], |word| word.to_le_bytes());
+        word.get(at % MARKS).copied().unwrap_or_default()
+    }
+
+    /// The lowest field with this name, whose mark is `mark`, that stands above the field at `below` and has no bit in `passed`.
+    fn find(&self, headers: &HeaderBlock, name: &[u8], mark: u8, below: usize, passed: u64) -> Option<usize> {
+        let mark = u64::from_le_bytes([mark; MARKS]);
         let end = below.min(headers.len());
         for (number, word) in self.words.get(..end.div_ceil(MARKS))?.iter().enumerate().rev() {
             let first = number.saturating_mul(MARKS);
@@ -215,11 +226,18 @@ fn mark_of(name: &[u8], key: u64) -> u8 {
         sum = mix(sum, *octets);
         rest = after;
     }
-    let mut octets = [0; 8];
-    for (to, from) in octets.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let [.., high] = mix(sum, octets).to_le_bytes();
+    // What is left is read with octets twice, which is quicker than one by one.
+    let last = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(last), _, _) => *last,
+        (None, Some([a, b, c, d]), Some([e, f, g, h])) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        _ => match name {
+            [] => [0; 8],
+            [first, ..] => {
+                [*first, *name.get(name.len() / 2).unwrap_or(first), *name.last().unwrap_or(first), 0, 0, 0, 0, 0]
+            }
+        },
+    };
+    let [.., high] = mix(sum, last).to_le_bytes();
     high
 }
 
