@@ -108,6 +108,8 @@ pub mod canon;
 pub mod crypto;
 pub mod dns;
 pub mod domain;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod few;
 pub mod header;
 pub mod key_record;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]

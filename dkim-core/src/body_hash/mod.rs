@@ -18,6 +18,7 @@
 use crate::canon::Canon;
 use crate::canon::body::BodyCanonicalizer;
 use crate::crypto::{Backend, Digest, HashAlgorithm, HashValue};
+use crate::few::Few;
 
 use self::stage::Stage;
 
@@ -46,7 +47,7 @@ mod stage;
 #[derive(Clone, Debug)]
 pub struct BodyHashPlan {
     backend: Backend,
-    requests: Vec<Request>,
+    requests: Few<Request>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl BodyHashPlan {
     /// A plan without requests, whose digests `backend` will compute.
     #[must_use]
     pub const fn new(backend: Backend) -> Self {
-        Self { backend, requests: Vec::new() }
+        Self { backend, requests: Few::new() }
     }
 
     /// Asks for the hash of the body in the form `canon`, or of its first `limit` canonical octets (the `l=` tag, §3.5).
@@ -96,12 +97,8 @@ impl BodyHashPlan {
     pub fn start(self) -> BodyHasher {
         let lane = |canon| self.requests.iter().any(|request| request.canon == canon).then(|| Lane::new(canon));
         let lanes = [lane(Canon::Simple), lane(Canon::Relaxed)];
-        let slots = self
-            .requests
-            .into_iter()
-            .map(|request| Slot { request, digest: Digest::new(self.backend, request.hash), hashed: 0 })
-            .collect();
-        BodyHasher { lanes, slots }
+        let backend = self.backend;
+        BodyHasher { lanes, slots: self.requests.map(|request| Slot { request, backend, digest: None, hashed: 0 }) }
     }
 }
 
@@ -112,7 +109,7 @@ impl BodyHashPlan {
 #[derive(Debug)]
 pub struct BodyHasher {
     lanes: [Option<Lane>; 2],
-    slots: Vec<Slot>,
+    slots: Few<Slot>,
 }
 
 /// One canonicalization and what its digests have in common.
@@ -128,7 +125,9 @@ struct Lane {
 #[derive(Debug)]
 struct Slot {
     request: Request,
-    digest: Digest,
+    backend: Backend,
+    /// Begun when the stage is full for the first time: a body that fits it is hashed at once.
+    digest: Option<Digest>,
     hashed: u64,
 }
 
@@ -154,20 +153,21 @@ impl BodyHasher {
 
     /// Ends the body.
     #[must_use]
-    pub fn finish(mut self) -> BodyHashes {
-        let mut totals = [0; 2];
-        for (lane, total) in self.lanes.into_iter().zip(&mut totals) {
-            *total = lane.map_or(0, |lane| lane.finish(&mut self.slots));
+    pub fn finish(self) -> BodyHashes {
+        let Self { mut lanes, mut slots } = self;
+        for lane in lanes.iter_mut().flatten() {
+            lane.finish(&mut slots);
         }
-        let [simple, relaxed] = totals;
-        let hashes = self.slots.into_iter().map(|slot| {
-            let total = match slot.request.canon {
+        let [simple, relaxed] = &lanes;
+        let hashes = slots.map(|slot| {
+            let lane = match slot.request.canon {
                 Canon::Simple => simple,
                 Canon::Relaxed => relaxed,
             };
-            slot.finish(total)
+            let (total, rest) = lane.as_ref().map_or((0, &[][..]), |lane| (lane.total, lane.stage.gathered()));
+            slot.finish(total, rest)
         });
-        BodyHashes { hashes: hashes.collect() }
+        BodyHashes { hashes }
     }
 }
 
@@ -176,7 +176,7 @@ impl Lane {
         Self { machine: BodyCanonicalizer::new(canon), stage: Stage::new(), total: 0 }
     }
 
-    fn wants_more(&self, slots: &[Slot]) -> bool {
+    fn wants_more(&self, slots: &Few<Slot>) -> bool {
         // At the limit itself more is wanted: one octet behind it tells that the body is not covered.
         let canon = self.machine.canon();
         slots
@@ -184,7 +184,7 @@ impl Lane {
             .any(|slot| slot.request.canon == canon && slot.request.limit.is_none_or(|limit| self.total <= limit))
     }
 
-    fn update(&mut self, chunk: &[u8], slots: &mut [Slot]) {
+    fn update(&mut self, chunk: &[u8], slots: &mut Few<Slot>) {
         let Self { machine, stage, total } = self;
         let canon = machine.canon();
         machine.update(chunk, |octets| {
@@ -193,21 +193,19 @@ impl Lane {
         });
     }
 
-    /// Writes what was held back, and returns the length of the canonical body.
-    fn finish(self, slots: &mut [Slot]) -> u64 {
-        let Self { machine, mut stage, mut total } = self;
+    /// Writes what was held back. The last octets of the body stay on the stage.
+    fn finish(&mut self, slots: &mut Few<Slot>) {
+        let Self { machine, stage, total } = self;
         let canon = machine.canon();
-        machine.finish(|octets| {
-            total = total.saturating_add(octets.len() as u64);
+        machine.clone().finish(|octets| {
+            *total = total.saturating_add(octets.len() as u64);
             stage.push(octets, &mut |staged| hash(canon, staged, slots));
         });
-        stage.flush(&mut |staged| hash(canon, staged, slots));
-        total
     }
 }
 
 /// Gives canonical octets to every digest over that canonicalization.
-fn hash(canon: Canon, octets: &[u8], slots: &mut [Slot]) {
+fn hash(canon: Canon, octets: &[u8], slots: &mut Few<Slot>) {
     for slot in slots.iter_mut().filter(|slot| slot.request.canon == canon) {
         slot.update(octets);
     }
@@ -215,35 +213,50 @@ fn hash(canon: Canon, octets: &[u8], slots: &mut [Slot]) {
 
 impl Slot {
     fn update(&mut self, octets: &[u8]) {
+        let octets = self.cut(octets);
+        if !octets.is_empty() {
+            self.hashed = self.hashed.saturating_add(octets.len() as u64);
+            self.digest.get_or_insert_with(|| Digest::new(self.backend, self.request.hash)).update(octets);
+        }
+    }
+
+    /// What of the next octets is within the limit.
+    fn cut<'o>(&self, octets: &'o [u8]) -> &'o [u8] {
         // §3.7: "Canonicalize the message body, and truncate it to the length specified in the "l=" tag."
-        let octets = match self.request.limit {
+        match self.request.limit {
             None => octets,
             Some(limit) => {
                 let left = limit.saturating_sub(self.hashed);
                 let count = usize::try_from(left).map_or(octets.len(), |left| left.min(octets.len()));
                 octets.get(..count).unwrap_or_default()
             }
-        };
-        if !octets.is_empty() {
-            self.hashed = self.hashed.saturating_add(octets.len() as u64);
-            self.digest.update(octets);
         }
     }
 
-    fn finish(self, total: u64) -> BodyHash {
+    /// The answer for a body of `total` canonical octets, the last of which are `rest`.
+    fn finish(self, total: u64, rest: &[u8]) -> BodyHash {
+        let rest = self.cut(rest);
+        let hashed = self.hashed.saturating_add(rest.len() as u64);
+        let digest = match self.digest {
+            None => self.backend.hash(self.request.hash, rest),
+            Some(mut digest) => {
+                digest.update(rest);
+                digest.finish()
+            }
+        };
         let coverage = match self.request.limit {
             Some(limit) if limit > total => BodyCoverage::BeyondEnd,
             Some(limit) if limit < total => BodyCoverage::Prefix,
             _ => BodyCoverage::Whole,
         };
-        BodyHash { digest: self.digest.finish(), hashed: self.hashed, coverage }
+        BodyHash { digest, hashed, coverage }
     }
 }
 
 /// The answers of one pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyHashes {
-    hashes: Vec<BodyHash>,
+    hashes: Few<BodyHash>,
 }
 
 impl BodyHashes {

@@ -3,11 +3,8 @@
 //! A digest pays for every call, and text with much white space to reduce comes from the canonicalizer in runs of a few dozen octets. Long runs
 //! pass through untouched: copying them would cost more than the call.
 
-/// Octets gathered at most.
+/// Octets gathered at most. Longer runs are not copied.
 const CAPACITY: usize = 4096;
-
-/// Runs from this length on are not copied.
-const DIRECT: usize = 1024;
 
 /// The buffer; allocated at the first short run, [`CAPACITY`] octets long from then on.
 #[derive(Debug)]
@@ -23,7 +20,7 @@ impl Stage {
     /// Takes a run: gathers it or hands it on, in order.
     #[inline]
     pub(super) fn push(&mut self, octets: &[u8], sink: &mut impl FnMut(&[u8])) {
-        if octets.len() >= DIRECT {
+        if octets.len() >= CAPACITY {
             self.flush(sink);
             sink(octets);
             return;
@@ -35,6 +32,11 @@ impl Stage {
             self.gathered.reserve_exact(CAPACITY);
         }
         self.gathered.extend_from_slice(octets);
+    }
+
+    /// What is gathered and was not handed on yet.
+    pub(super) fn gathered(&self) -> &[u8] {
+        &self.gathered
     }
 
     /// Hands on what is gathered.
@@ -55,7 +57,7 @@ mod tests {
     #[test]
     fn short_runs_reach_the_digest_in_few_calls_and_long_ones_are_not_copied() {
         let run = [b'x'; 24];
-        let long = [b'y'; DIRECT];
+        let long = [b'y'; CAPACITY];
         let mut stage = Stage::new();
         let (mut calls, mut octets, mut direct) = (0, 0, false);
         let mut sink = |given: &[u8]| {
