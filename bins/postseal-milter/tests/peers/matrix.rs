@@ -1,0 +1,148 @@
+//! Runs every cell and holds what came of it against the list.
+
+use std::fmt::Write as _;
+use std::thread;
+
+use crate::cells::{Body, CANONS, Cell, Direction, Key, Peer, message};
+use crate::dkimpy::{Dkimpy, sign_as_process, verify_as_process};
+use crate::keys::Keys;
+use crate::listed::LISTED;
+use crate::opendkim::OpenDkim;
+use crate::ours::{Ours, sign_with_library};
+use crate::results::is_signed;
+use crate::site::dns::{Dns, zone_text};
+use crate::site::work;
+
+/// What came of a cell: `Err` has what the party that could not do it says.
+type Outcome = Result<(), String>;
+
+#[test]
+fn peers_verify_what_we_sign_and_we_verify_what_they_sign() {
+    let folder = work::folder();
+    let keys = Keys::copy_to(folder.path());
+    let dns = Dns::start(folder.path(), &zone_text(&keys.zone));
+    let run = |(header, body_canon)| run_canon(folder.path(), &keys, dns.port, header, body_canon);
+    let canons = CANONS.into_iter().flat_map(|header| CANONS.map(|body| (header, body)));
+    let outcomes: Vec<(Cell, Outcome)> = thread::scope(|scope| {
+        let threads: Vec<_> = canons.map(|canon| scope.spawn(move || run(canon))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let report = judge(&outcomes);
+    println!("{}", report.summary);
+    assert!(report.faults.is_empty(), "{}", report.faults);
+}
+
+#[test]
+fn dkimpys_programs_as_processes() {
+    let folder = work::folder();
+    let keys = Keys::copy_to(folder.path());
+    let dns = Dns::start(folder.path(), &zone_text(&keys.zone));
+    let ours = Ours::start(folder.path(), &keys, dns.port, "relaxed/relaxed");
+    for key in [Key::Rsa2048, Key::Ed25519] {
+        let text = message(key, &Body::Plain.octets());
+        let signed = sign_as_process(&keys, key, "relaxed", "relaxed", dns.port, &text);
+        assert!(signed.status.success() && signed.stderr.is_empty(), "{signed:?}");
+        assert_eq!(ours.verify(&signed.stdout), Ok(()), "{key:?}");
+        let signed = ours.sign(&text).unwrap();
+        let verified = verify_as_process(dns.port, &signed);
+        assert_eq!(String::from_utf8_lossy(&verified.stdout), "signature ok\n", "{key:?}: {verified:?}");
+        // It does look at the message.
+        let forged = String::from_utf8(signed).unwrap().replace("hungry", "thirsty");
+        let verified = verify_as_process(dns.port, forged.as_bytes());
+        assert_eq!(verified.status.code(), Some(1), "{key:?}: {verified:?}");
+    }
+}
+
+/// All cells of one canonicalization.
+fn run_canon(
+    work: &std::path::Path,
+    keys: &Keys,
+    nameserver: u16,
+    header: &'static str,
+    body_canon: &'static str,
+) -> Vec<(Cell, Outcome)> {
+    let canon = format!("{header}/{body_canon}");
+    let ours = Ours::start(work, keys, nameserver, &canon);
+    let opendkim = |key: Key| OpenDkim::start(work, keys, nameserver, &canon, key.algorithm());
+    let (opendkim_rsa, opendkim_ed25519) = (opendkim(Key::Rsa2048), opendkim(Key::Ed25519));
+    let mut dkimpy = Dkimpy::start(work, nameserver, &canon.replace('/', "-"));
+    let mut outcomes = Vec::new();
+    for body in Body::ALL {
+        let octets = body.octets();
+        for key in Key::ALL {
+            let text = message(key, &octets);
+            let opendkim = if key == Key::Ed25519 { &opendkim_ed25519 } else { &opendkim_rsa };
+            let cell = |peer, direction| Cell { peer, direction, header, body_canon, key, body };
+
+            let here = cell(Peer::Dkimpy, Direction::PeerVerifies);
+            let signed = if body.has_bare_cr() {
+                assert_eq!(ours.sign(&text).unwrap(), text, "the daemon leaves messages with a bare CR as they are");
+                sign_with_library(keys, key, header, body_canon, &text)
+            } else {
+                ours.sign(&text).unwrap()
+            };
+            // A message that we do not sign is no cell of a peer's.
+            is_signed(&signed, &here).unwrap_or_else(|error| panic!("{here}: {error}"));
+            outcomes.push((here, dkimpy.verify(&signed)));
+            outcomes.push((cell(Peer::OpenDkim, Direction::PeerVerifies), opendkim.verify(&signed)));
+
+            let here = cell(Peer::Dkimpy, Direction::PeerSigns);
+            let signed = dkimpy.sign(keys, key, header, body_canon, &text);
+            outcomes.push((here, peer_signed(&ours, &here, signed)));
+            let here = cell(Peer::OpenDkim, Direction::PeerSigns);
+            outcomes.push((here, peer_signed(&ours, &here, opendkim.sign(&text))));
+        }
+    }
+    outcomes
+}
+
+/// What came of a cell in which the peer signed this, or could not.
+fn peer_signed(ours: &Ours, cell: &Cell, signed: Result<Vec<u8>, String>) -> Outcome {
+    let signed = signed?;
+    is_signed(&signed, cell)?;
+    ours.verify(&signed)
+}
+
+struct Report {
+    summary: String,
+    /// Empty if all is as expected.
+    faults: String,
+}
+
+fn judge(outcomes: &[(Cell, Outcome)]) -> Report {
+    let (mut summary, mut faults) = (String::new(), String::new());
+    let mut used = vec![0_usize; LISTED.len()];
+    for (cell, outcome) in outcomes {
+        let entry = LISTED.iter().position(|entry| entry.means(cell));
+        let fault = match (entry.map(|entry| LISTED[entry].says), outcome) {
+            (None, Ok(())) => None,
+            (None, Err(said)) => Some(format!("fails: {said}")),
+            (Some(listed), Ok(())) => Some(format!("works, and is listed with: {listed}")),
+            (Some(listed), Err(said)) => {
+                (listed != said).then(|| format!("is listed with: {listed}\n  and there is said: {said}"))
+            }
+        };
+        if let Some(fault) = fault {
+            writeln!(faults, "{cell} {fault}").unwrap();
+        }
+        if let Some(entry) = entry {
+            used[entry] += 1;
+        }
+    }
+    for (entry, _) in LISTED.iter().zip(&used).filter(|(_, used)| **used == 0) {
+        writeln!(faults, "an entry is for no cell: {} {}", entry.says, entry.why).unwrap();
+    }
+    for peer in [Peer::Dkimpy, Peer::OpenDkim] {
+        for direction in [Direction::PeerVerifies, Direction::PeerSigns] {
+            let cells = outcomes.iter().filter(|(cell, _)| cell.peer == peer && cell.direction == direction);
+            let (passed, others): (Vec<_>, Vec<_>) = cells.partition(|(_, outcome)| outcome.is_ok());
+            let (passed, others) = (passed.len(), others.len());
+            writeln!(summary, "{peer:?} {direction:?}: {passed} cells pass, {others} are listed").unwrap();
+        }
+    }
+    for (entry, used) in LISTED.iter().zip(used) {
+        let (peer, direction) = (entry.peer, entry.direction);
+        writeln!(summary, "listed: {used:>3} cells {peer:?} {direction:?}: {}\n    {}", entry.says, entry.why).unwrap();
+    }
+    Report { summary, faults }
+}
