@@ -17,6 +17,7 @@
 //! | [`daemon`] | the life of the daemon, from what it was started with to its end |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`instance`] | the name of one of several daemons on a host |
+//! | [`key_watch`] | our keys compared with the DNS, again and again |
 //! | [`keys`] | loading, making and publishing signing keys |
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
@@ -35,6 +36,7 @@ pub mod crypto_pool;
 pub mod daemon;
 pub mod dns;
 pub mod instance;
+pub mod key_watch;
 pub mod keys;
 pub mod logging;
 pub mod message;

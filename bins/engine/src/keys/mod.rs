@@ -3,7 +3,9 @@
 //! [`Keys::load`] reads the keys of every `[[domain]]`. A key that cannot be used is reported and left out; every other domain, and the other keys
 //! of the same one, go on signing (M16). What a message of the affected domain then gets is the domain's `on_key_error`.
 //!
-//! It does not watch files, rotate keys or ask the DNS.
+//! [`published`] compares a key with what the DNS has; [`crate::key_watch`] does so again and again.
+//!
+//! It does not watch files or rotate keys.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +18,12 @@ mod create;
 mod file;
 mod path_walk;
 pub mod publish;
+pub mod published;
 mod short_rsa;
+mod standing;
 
-pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
 pub(crate) use create::make_folder;
+pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
     MAX_KEY_FILE, load, rsa_bits,
@@ -27,6 +31,7 @@ pub use file::{
 pub(crate) use file::{KeyHome, short_key};
 pub use path_walk::{PathWalk, Step, WalkEnd};
 pub use short_rsa::signing_key;
+pub use standing::Standing;
 
 use crate::config::diagnostics::Code;
 use crate::config::{Diagnostic, Diagnostics, KeySource, SigningDomain, SigningDomains};

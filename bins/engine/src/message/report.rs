@@ -145,11 +145,12 @@ fn push_signed(record: &mut Record, signed: &Signed, body: &BodyFacts) {
         },
     );
     let reason = attempts.iter().find_map(|attempt| match &attempt.outcome {
-        AttemptOutcome::KeyFailed(cause) | AttemptOutcome::MessageRefused(cause) => Some(cause),
+        AttemptOutcome::KeyFailed(cause) | AttemptOutcome::MessageRefused(cause) => Some(cause.as_str()),
+        AttemptOutcome::Withheld => Some("the DNS has another record for the key"),
         AttemptOutcome::Made(_) | AttemptOutcome::AlreadyThere => None,
     });
     if let Some(reason) = reason {
-        record.push("sign_reason", reason.as_str());
+        record.push("sign_reason", reason);
     }
     for (name, attempt) in NUMBERED_SIGNED.iter().zip(attempts) {
         record.push(name, attempt.describe());
@@ -172,6 +173,7 @@ impl Attempt {
             AttemptOutcome::Made(_) => "made",
             AttemptOutcome::AlreadyThere => "already-there",
             AttemptOutcome::KeyFailed(_) => "key-failed",
+            AttemptOutcome::Withheld => "withheld",
             AttemptOutcome::MessageRefused(_) => "refused",
         };
         let algorithm = self.algorithm.map_or("-", |algorithm| algorithm.as_str());

@@ -1,5 +1,6 @@
 //! What messages are judged and signed by: the configuration with its keys, made ready once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dkim_core::crypto::SigningKey;
@@ -8,7 +9,7 @@ use dkim_core::sign::PreparedSpec;
 use dkim_core::verify::VerifyPolicy;
 
 use crate::config::{Config, SigningDomain};
-use crate::keys::{DomainKeys, FailedKey, Keys};
+use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
 
 /// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
 #[derive(Debug)]
@@ -34,6 +35,16 @@ pub struct Signer {
     pub spec: PreparedSpec,
     /// The key.
     pub key: Arc<dyn SigningKey>,
+    /// What the DNS says of it.
+    pub standing: Arc<Standing>,
+}
+
+impl Signer {
+    /// The selector (`s=`).
+    #[must_use]
+    pub fn selector(&self) -> &Selector {
+        &self.spec.spec().selector
+    }
 }
 
 impl Rules {
@@ -46,7 +57,7 @@ impl Rules {
             let signers = keys
                 .usable
                 .iter()
-                .map(|key| Signer { spec: rule.signature_spec(&key.selector).into(), key: Arc::clone(&key.key) });
+                .map(|key| Signer { spec: rule.signature_spec(&key.selector).into(), key: Arc::clone(&key.key), standing: Arc::default() });
             DomainSigners { signers: signers.collect(), failed: keys.failed.clone() }
         });
         Self { signers: signers.collect(), verify: config.verify.policy(&config.limits), config }
@@ -69,8 +80,27 @@ impl Rules {
         let Some((rule, domain)) = self.config.domains.rules().get(rule).zip(self.signers.get_mut(rule)) else {
             return false;
         };
-        domain.signers.push(Signer { spec: rule.signature_spec(selector).into(), key });
+        domain.signers.push(Signer { spec: rule.signature_spec(selector).into(), key, standing: Arc::default() });
         true
+    }
+
+    /// Every signer, with its rule.
+    pub fn all_signers(&self) -> impl Iterator<Item = (&SigningDomain, &Signer)> {
+        let domains = self.config.domains.rules().iter().zip(&self.signers);
+        domains.flat_map(|(rule, domain)| domain.signers.iter().map(move |signer| (rule, signer)))
+    }
+
+    /// Takes over what is known of the keys that `before` has as well: a reload is no reason to trust a key again.
+    pub fn take_over_standings(&self, before: &Self) {
+        let name = |(rule, signer): (&SigningDomain, &Signer)| {
+            (rule.signing_domain.clone(), signer.selector().clone(), signer.key.public_key())
+        };
+        let known: HashMap<_, _> = before.all_signers().map(|both| (name(both), &both.1.standing)).collect();
+        for both in self.all_signers() {
+            if let Some(standing) = known.get(&name(both)) {
+                both.1.standing.take_over(standing);
+            }
+        }
     }
 
     /// The rule with this index, with its signers.

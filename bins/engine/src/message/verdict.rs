@@ -123,7 +123,9 @@ fn has_key_failure(signed: &Signed) -> bool {
     match signed {
         Signed::Skipped(skip) => matches!(skip, super::plan::SignSkip::NoUsableKey),
         Signed::Tried(attempts) => {
+            // One key that is held back leaves the others, which were chosen to be enough; with none left no key can be used.
             attempts.iter().any(|attempt| matches!(attempt.outcome, AttemptOutcome::KeyFailed(_)))
+                || attempts.iter().all(|attempt| matches!(attempt.outcome, AttemptOutcome::Withheld))
         }
     }
 }

@@ -25,6 +25,7 @@ use dkim_core::verify::{KeyAnswer, KeyId, SignatureReport, Verification, key_nam
 use super::headers::DKIM_SIGNATURE;
 use super::plan::{Plan, SignPlan, SignSkip};
 use super::rules::{Rules, Signer};
+use crate::config::OnKeyMismatch;
 
 /// What verification came to.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub enum AttemptOutcome {
     AlreadyThere,
     /// The key cannot be used, since the start of the daemon or now.
     KeyFailed(String),
+    /// The DNS has another record for the key, and the domain does not sign with such keys.
+    Withheld,
     /// The message cannot be signed so.
     MessageRefused(String),
 }
@@ -107,8 +110,13 @@ impl Work {
                         Started::Settled(Attempt { domain, selector: key.selector.clone(), algorithm: None, outcome })
                     }));
                     recognition = recognize(&domain.signers, headers, rules, now, &mut hash_plan);
-                    let signers = domain.signers.iter();
-                    attempts.extend(signers.map(|signer| start_signing(signer, headers, now, &mut hash_plan)));
+                    let skips = rule.options.on_key_mismatch == OnKeyMismatch::Skip;
+                    attempts.extend(domain.signers.iter().map(|signer| {
+                        if skips && signer.standing.is_mismatched() {
+                            return settled(signer, AttemptOutcome::Withheld);
+                        }
+                        start_signing(signer, headers, now, &mut hash_plan)
+                    }));
                 }
                 if attempts.is_empty() {
                     skip = Some(SignSkip::NoUsableKey);
@@ -259,13 +267,17 @@ fn start_signing(signer: &Signer, headers: &Arc<HeaderBlock>, now: UnixTime, pla
     let algorithm = signer.key.algorithm();
     match Signing::start(headers, signer.spec.clone(), Arc::clone(&signer.key), now, plan) {
         Ok(signing) => Started::Signing(Box::new(signing), algorithm),
-        Err(error) => Started::Settled(Attempt {
-            domain: signer.spec.spec().domain.clone(),
-            selector: signer.spec.spec().selector.clone(),
-            algorithm: Some(algorithm),
-            outcome: refused(&error),
-        }),
+        Err(error) => settled(signer, refused(&error)),
     }
+}
+
+fn settled(signer: &Signer, outcome: AttemptOutcome) -> Started {
+    Started::Settled(Attempt {
+        domain: signer.spec.spec().domain.clone(),
+        selector: signer.selector().clone(),
+        algorithm: Some(signer.key.algorithm()),
+        outcome,
+    })
 }
 
 fn refused(error: &SignError) -> AttemptOutcome {

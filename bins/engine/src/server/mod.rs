@@ -40,6 +40,7 @@ use crate::config::{Config, Listener};
 pub use crate::connection::Setup;
 use crate::connection::{PROGRESS, Surroundings};
 use crate::crypto_pool::CryptoPool;
+use crate::key_watch::{self, KeyCounters};
 use crate::logging::Logger;
 
 /// The daemon with its sockets open.
@@ -65,6 +66,7 @@ struct Shared {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     current: watch::Receiver<Current>,
+    keys: Arc<KeyCounters>,
 }
 
 /// A setup to install, and where to say what became of it.
@@ -118,7 +120,7 @@ impl Server {
         };
         let current = watch::Sender::new(Current::new(setup, &opened.places));
         let (requests, receiver) = mpsc::channel(1);
-        let handle = Handle { requests, current: current.subscribe() };
+        let handle = Handle { requests, current: current.subscribe(), keys: Arc::default() };
         let shared = Shared { current, surroundings, connections: Arc::new(Semaphore::new(most)) };
         Ok(Self { places: opened.places, passed, shared: Arc::new(shared), handle, requests: receiver })
     }
@@ -144,6 +146,7 @@ impl Server {
         }
         let domains = self.handle.setup().rules.config().domains.rules().len();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), domains, "started");
+        let watching = tokio::spawn(key_watch::run(self.handle.follow(), Arc::clone(&self.handle.keys)));
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
@@ -171,6 +174,7 @@ impl Server {
         }
         let patience = self.handle.setup().rules.config().limits.stop;
         tracing::info!("stopping");
+        watching.abort();
         self.requests.close();
         let _ = stopping.send(true);
         if tokio::time::timeout(patience, async { while loops.join_next().await.is_some() {} }).await.is_err() {
@@ -206,6 +210,7 @@ impl Server {
         }
         let before = places_for_connections(self.handle.setup().rules.config());
         change_places(&self.shared.connections, before, places_for_connections(setup.rules.config()));
+        setup.rules.take_over_standings(&self.handle.current.borrow().setup.rules);
         self.shared.current.send_replace(Current::new(setup, &places));
         for place in &mut places {
             serve(place, &self.shared, stopped, loops);
@@ -235,6 +240,12 @@ impl Handle {
     #[must_use]
     pub fn setup(&self) -> Arc<Setup> {
         Arc::clone(&self.current.borrow().setup)
+    }
+
+    /// What came of comparing our keys with the DNS, in numbers.
+    #[must_use]
+    pub fn key_counters(&self) -> Arc<KeyCounters> {
+        Arc::clone(&self.keys)
     }
 
     /// What is installed now and at every reload from now on: the one place to hook in whatever depends on the configuration and is no

@@ -144,6 +144,14 @@ impl Zone {
         self.nodes.contains_key(&canonical(name))
     }
 
+    /// The name that `name` stands for, if it is a CNAME.
+    pub(super) fn alias(&self, name: &str) -> Option<&str> {
+        match self.nodes.get(&canonical(name)) {
+            Some(Node::Alias(target)) => Some(target),
+            _ => None,
+        }
+    }
+
     /// The answer for `name`; a name that is not in the zone does not exist.
     #[must_use]
     pub fn txt(&self, name: &str) -> TxtAnswer {
