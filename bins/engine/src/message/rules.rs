@@ -54,10 +54,11 @@ impl Rules {
         let none = DomainKeys::default();
         let signers = config.domains.rules().iter().enumerate().map(|(index, rule)| {
             let keys = keys.of_rule(index).unwrap_or(&none);
-            let signers = keys
-                .usable
-                .iter()
-                .map(|key| Signer { spec: rule.signature_spec(&key.selector).into(), key: Arc::clone(&key.key), standing: Arc::default() });
+            let signers = keys.usable.iter().map(|key| Signer {
+                spec: rule.signature_spec(&key.selector).into(),
+                key: Arc::clone(&key.key),
+                standing: Arc::default(),
+            });
             DomainSigners { signers: signers.collect(), failed: keys.failed.clone() }
         });
         Self { signers: signers.collect(), verify: config.verify.policy(&config.limits), config }

@@ -1,9 +1,10 @@
 //! Where the keys of a command come from: the state folder, or a configuration file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dkim_core::domain::DomainName;
-use engine::config::{self, Config, Diagnostics, SigningDomains};
+use engine::config::diagnostics::Severity;
+use engine::config::{self, Config, Diagnostic, Diagnostics, SigningDomains};
 use engine::keys::{CreateError, Keys, open_to_everyone};
 use engine::quickstart;
 
@@ -56,6 +57,15 @@ impl Source {
 }
 
 impl Keyring {
+    /// What there is to say about the key in this file, although it can be used.
+    pub(crate) fn warning(&self, file: &Path) -> Option<String> {
+        let about = |finding: &&Diagnostic| finding.file.as_deref() == Some(file);
+        let warnings = self.findings.iter().filter(|finding| finding.severity == Severity::Warning).filter(about);
+        let lines: Vec<String> =
+            warnings.map(|finding| format!("{} [{}]; {}", finding.cause, finding.code.as_str(), finding.fix)).collect();
+        (!lines.is_empty()).then(|| lines.join("\n  "))
+    }
+
     /// A failure because there is no usable key for `domain`, with the findings about those that are not usable.
     pub(crate) fn no_key(self, domain: &DomainName) -> Failure {
         let fix = format!(

@@ -1,6 +1,13 @@
 //! The real program, called as an operator calls it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests fail by panic"
+)]
 
+mod dns_check;
+mod dns_server;
 mod keys;
 mod messages;
 mod run;

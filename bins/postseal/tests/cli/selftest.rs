@@ -38,7 +38,7 @@ impl Daemon {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
-                let setup = prepare(&Request::new(source)).unwrap().setup;
+                let setup = prepare(&Request::new(source), None).unwrap().setup;
                 let server = Server::bind(setup, Logger::disabled()).await.unwrap();
                 ready.send(()).unwrap();
                 server.run(async { drop(stopped.await) }).await;

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use dkim_core::domain::{DomainName, Selector};
 use engine::keys::publish::{self, DnsRecord, Form};
+use engine::keys::rsa_bits;
 use serde::Serialize;
 
 use super::super::keyring::{Source, parse_domain};
@@ -42,6 +43,7 @@ pub(super) fn run(
             domain: rule.signing_domain.to_string(),
             selector: selector.to_string(),
             kind: None,
+            bits: None,
             file: rule.keys.iter().find(|key| key.selector == *selector).map(|key| key.file.clone()),
             usable: false,
             problem: None,
@@ -49,6 +51,8 @@ pub(super) fn run(
         };
         rows.extend(keys.usable.iter().map(|key| Row {
             kind: Some(key.key.algorithm().key_type().as_str()),
+            bits: rsa_bits(&*key.key),
+            problem: ring.warning(&key.file),
             usable: true,
             record: only.map(|_| DnsRecord::of_key(&key.selector, &rule.signing_domain, &*key.key)),
             ..row(&key.selector)

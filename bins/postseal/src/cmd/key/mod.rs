@@ -33,6 +33,8 @@ struct Row {
     selector: String,
     #[serde(rename = "type")]
     kind: Option<&'static str>,
+    /// Of an RSA key.
+    bits: Option<usize>,
     file: Option<PathBuf>,
     usable: bool,
     problem: Option<String>,
@@ -50,7 +52,11 @@ pub(crate) fn run(command: &Command, json: bool, out: &mut impl Write) -> Result
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        write!(f, "{} {} {} {file}", self.domain, self.selector, self.kind.unwrap_or("unusable"))?;
+        write!(f, "{} {} {}", self.domain, self.selector, self.kind.unwrap_or("unusable"))?;
+        if let Some(bits) = self.bits {
+            write!(f, "-{bits}")?;
+        }
+        write!(f, " {file}")?;
         match &self.problem {
             Some(problem) => writeln!(f, "\n  {problem}"),
             None => writeln!(f),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use dkim_core::domain::{DomainName, Selector};
 use engine::config::Diagnostics;
 use engine::keys::publish::{self, DnsRecord, Form};
-use engine::keys::{CreateError, KeyKind, create, load};
+use engine::keys::{CreateError, KeyKind, create, load, rsa_bits};
 use engine::quickstart::{key_folder, new_selector};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
             domain: args.domain.to_string(),
             selector: selector.to_string(),
             kind: Some(key.algorithm().key_type().as_str()),
+            bits: rsa_bits(&*key),
             file: Some(std::path::absolute(&file).unwrap_or(file)),
             usable: true,
             problem: None,

@@ -6,15 +6,8 @@ use clap::ValueEnum;
 use dkim_core::domain::DomainName;
 use engine::keys::publish::{DnsRecord, Form, write};
 
-use super::keyring::{Source, parse_domain};
-use crate::exit::{EXIT_CODES, Exit, Failure};
-
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Show the records to publish
-    #[command(after_help = EXIT_CODES)]
-    Show(Args),
-}
+use super::super::keyring::{Source, parse_domain};
+use crate::exit::{Exit, Failure};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -57,8 +50,7 @@ impl From<Style> for Form {
     }
 }
 
-pub(crate) fn run(command: &Command, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let Command::Show(args) = command;
+pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let ring = args.source.keyring()?;
     let mut records: Vec<DnsRecord> = Vec::new();
     for (index, rule) in ring.domains.rules().iter().enumerate().filter(|(_, rule)| rule.signing_domain == args.domain)

@@ -1,0 +1,222 @@
+//! `dns check`: every key of a domain beside what the DNS has, with the mend for each difference (M14).
+//!
+//! It asks the DNS as receivers do: a zone file that the configuration names for the daemon is not looked at, only one that `--zone` names.
+
+use std::fmt;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use dkim_core::domain::{DomainName, Selector};
+use engine::config;
+use engine::dns::{Resolver, Zone};
+use engine::keys::published::{self, KeyReport, OwnKey, Severity, State};
+use engine::keys::{FailedKey, LoadedKey, rsa_bits};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::super::keyring::{Keyring, Source, parse_domain};
+use crate::exit::{Exit, Failure, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Domain that signs
+    #[arg(value_parser = parse_domain)]
+    domain: DomainName,
+    /// Check this key only; may be given several times [default: all keys of the domain]
+    #[arg(long, value_parser = |text: &str| Selector::parse(text).map_err(|error| error.to_string()))]
+    selector: Vec<Selector>,
+    /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the configuration, else of the system]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "zone")]
+    nameserver: Vec<SocketAddr>,
+    /// Zone file to look into, in place of the DNS
+    #[arg(long, value_name = "FILE")]
+    zone: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// What was found about a domain; SPF and DMARC have their place beside `keys`.
+#[derive(Debug, Serialize)]
+struct Report {
+    domain: String,
+    state: &'static str,
+    keys: Vec<KeyRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct KeyRow {
+    selector: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: Option<&'static str>,
+    bits: Option<usize>,
+    file: Option<PathBuf>,
+    /// `matches`, `mismatch`, `unknown`; `unusable` for a key that cannot sign.
+    state: &'static str,
+    findings: Vec<FindingRow>,
+    /// The record to publish, for a zone file.
+    record: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingRow {
+    severity: Severity,
+    code: String,
+    what: String,
+    fix: String,
+    /// Whether `record` is to be published.
+    publish: bool,
+}
+
+pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
+    let mut dns = args.source.read_config()?.map_or_else(config::Dns::default, |config| config.dns);
+    dns.zone_file = None;
+    if !args.nameserver.is_empty() {
+        dns.nameservers.clone_from(&args.nameserver);
+    }
+    let ring = args.source.keyring()?;
+    let (loaded, failed) = keys_of(&ring, args);
+    if let Some(missing) = args.selector.iter().find(|selector| {
+        loaded.iter().all(|(own, _)| own.selector != **selector) && failed.iter().all(|key| key.selector != **selector)
+    }) {
+        let cause = format!("there is no key with the selector {missing} for {}", args.domain);
+        return Err(Failure::new(Exit::Fail, cause, "`postseal key list` shows all keys"));
+    }
+    if loaded.is_empty() && failed.is_empty() {
+        return Err(ring.no_key(&args.domain));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reports = runtime.block_on(async {
+        let resolver = match &args.zone {
+            Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
+            None => Resolver::new(&dns, engine::BACKEND).map_err(Failure::config)?,
+        };
+        Ok::<_, Failure>(check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()).collect()).await)
+    })?;
+    let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
+    rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
+    let (exit, state) = verdict(&rows);
+    print(&Report { domain: args.domain.to_string(), state, keys: rows }, json, out)?;
+    Ok(exit)
+}
+
+/// The keys that were asked for, once each: several rules may sign with one.
+fn keys_of<'r>(ring: &'r Keyring, args: &Args) -> (Vec<(OwnKey, &'r LoadedKey)>, Vec<&'r FailedKey>) {
+    let is_wanted = |selector: &Selector| args.selector.is_empty() || args.selector.contains(selector);
+    let (mut loaded, mut failed): (Vec<(OwnKey, &LoadedKey)>, Vec<&FailedKey>) = (Vec::new(), Vec::new());
+    for (index, rule) in ring.domains.rules().iter().enumerate().filter(|(_, rule)| rule.signing_domain == args.domain)
+    {
+        let Some(keys) = ring.keys.of_rule(index) else { continue };
+        for key in keys.usable.iter().filter(|key| is_wanted(&key.selector)) {
+            let own = OwnKey::new(&key.selector, &rule.signing_domain, &*key.key, rule.options.identity.as_ref());
+            match loaded.iter_mut().find(|(known, _)| known.record == own.record) {
+                Some((known, _)) => known.signs_below_domain |= own.signs_below_domain,
+                None => loaded.push((own, key)),
+            }
+        }
+        for key in keys.failed.iter().filter(|key| is_wanted(&key.selector)) {
+            if !failed.contains(&key) {
+                failed.push(key);
+            }
+        }
+    }
+    (loaded, failed)
+}
+
+/// All keys at once, the reports in their order.
+async fn check_all(resolver: &Resolver, keys: Vec<OwnKey>) -> Vec<KeyReport> {
+    let mut running = JoinSet::new();
+    for (index, own) in keys.iter().enumerate() {
+        let (resolver, own, others) = (resolver.clone(), own.clone(), keys.clone());
+        running.spawn(async move { (index, published::check(&resolver, &own, &others).await) });
+    }
+    let mut reports = running.join_all().await;
+    reports.sort_by_key(|(index, _)| *index);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+impl KeyRow {
+    fn of(own: &OwnKey, key: &LoadedKey, report: &KeyReport) -> Self {
+        let finding = |problem: &published::Problem| FindingRow {
+            severity: problem.severity(),
+            code: problem.code().to_owned(),
+            what: problem.what(own),
+            fix: problem.fix(own),
+            publish: problem.needs_record(),
+        };
+        Self {
+            selector: own.selector.to_string(),
+            name: own.record.name.clone(),
+            kind: Some(own.key_type().as_str()),
+            bits: rsa_bits(&*key.key),
+            file: Some(key.file.clone()),
+            state: report.state.as_str(),
+            findings: report.findings.iter().map(finding).collect(),
+            record: Some(own.zone_line()),
+        }
+    }
+
+    /// A key that does not sign: whatever the DNS has for it, it is of no use.
+    fn failed(key: &FailedKey, domain: &DomainName) -> Self {
+        let finding = FindingRow {
+            severity: Severity::Failure,
+            code: key.code.as_str().to_owned(),
+            what: format!("the key cannot be used: {}", key.cause),
+            fix: "`postseal-milter --check-config` says how to mend it".to_owned(),
+            publish: false,
+        };
+        Self {
+            selector: key.selector.to_string(),
+            name: format!("{}._domainkey.{domain}", key.selector),
+            kind: None,
+            bits: None,
+            file: None,
+            state: "unusable",
+            findings: vec![finding],
+            record: None,
+        }
+    }
+}
+
+/// What all keys together come to. What is certainly wrong counts more than what is not known.
+fn verdict(rows: &[KeyRow]) -> (Exit, &'static str) {
+    let has = |severity| rows.iter().flat_map(|row| &row.findings).any(|finding| finding.severity == severity);
+    if has(Severity::Failure) {
+        (Exit::Fail, State::Mismatch.as_str())
+    } else if has(Severity::Unanswered) {
+        (Exit::Temp, State::Unknown.as_str())
+    } else if has(Severity::Warning) {
+        (Exit::Fail, State::Matches.as_str())
+    } else {
+        (Exit::Pass, State::Matches.as_str())
+    }
+}
+
+impl fmt::Display for KeyRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        match (self.kind, self.bits) {
+            (Some(kind), Some(bits)) => write!(f, " ({kind}, {bits} bits)")?,
+            (Some(kind), None) => write!(f, " ({kind})")?,
+            _ => {}
+        }
+        writeln!(f, ": {}", self.state)?;
+        for FindingRow { severity, code, what, fix, .. } in &self.findings {
+            writeln!(f, "  {}[{code}]: {what}", severity.as_str())?;
+            if *severity != Severity::Note {
+                writeln!(f, "    fix: {fix}")?;
+            }
+        }
+        match &self.record {
+            Some(record) if self.findings.iter().any(|finding| finding.publish) => write!(f, "  the record:\n{record}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.keys.iter().try_for_each(|row| write!(f, "{row}"))
+    }
+}
