@@ -43,7 +43,7 @@ pub struct Failure {
 ///
 /// The findings, when it could not.
 pub fn check(request: &Request) -> Result<Diagnostics, Diagnostics> {
-    let Prepared { findings, .. } = prepare(request)?;
+    let Prepared { findings, .. } = prepare(request, None)?;
     if findings.has_errors() { Err(findings) } else { Ok(findings) }
 }
 
@@ -62,7 +62,8 @@ impl Daemon {
         if let Some(Err(error @ StateLockError::InUse { .. })) = early {
             return Err(unavailable(&error));
         }
-        let prepared = prepare(&request).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
+        let prepared =
+            prepare(&request, None).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
         let folder = &prepared.setup.rules.config().state_dir;
         let state = early.unwrap_or_else(|| StateLock::take(folder));
         match &state {

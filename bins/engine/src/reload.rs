@@ -116,7 +116,8 @@ impl Reloader {
     async fn try_reload(&self) -> Result<Diagnostics, ReloadError> {
         let request = self.request.clone();
         // Thousands of keys take their time, which mail must not notice.
-        let read = tokio::task::spawn_blocking(move || prepare(&request)).await;
+        let in_force = self.handle.setup();
+        let read = tokio::task::spawn_blocking(move || prepare(&request, Some(&in_force))).await;
         let prepared = read.map_err(|panic| ReloadError::Fault(panic.to_string()))?;
         let Prepared { setup, findings, .. } = prepared.map_err(ReloadError::Findings)?;
         let in_force = self.handle.setup();
@@ -138,7 +139,9 @@ fn lost_key(old: &Rules, new: &Rules) -> Option<String> {
         |domain: &dyn std::fmt::Display, selector: &dyn std::fmt::Display| format!("{selector}._domainkey.{domain}");
     let signing: HashSet<String> = domains(old)
         .filter_map(|index| old.signers(index))
-        .flat_map(|(rule, keys)| keys.signers.iter().map(move |key| name(&rule.signing_domain, &key.spec.spec().selector)))
+        .flat_map(|(rule, keys)| {
+            keys.signers.iter().map(move |key| name(&rule.signing_domain, &key.spec.spec().selector))
+        })
         .collect();
     domains(new)
         .filter_map(|index| new.signers(index))
@@ -160,7 +163,7 @@ pub fn needs_restart(started: &Config, in_force: &Config, new: &Config) -> Vec<S
         ("log.name", was.name != is.name),
     ];
     let mut changed: Vec<String> =
-        fixed.into_iter().filter_map(|(setting, changed)| changed.then(|| setting.to_owned())).collect();
+        fixed.into_iter().filter(|(_, changed)| *changed).map(|(setting, _)| setting.to_owned()).collect();
     for listener in &new.listeners {
         let Some(old) = in_force.listeners.iter().find(|old| old.socket == listener.socket) else { continue };
         let permissions = [

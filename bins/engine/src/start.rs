@@ -82,12 +82,13 @@ impl Request {
     }
 }
 
-/// Reads everything. Call it inside a tokio runtime.
+/// Reads everything. Call it inside a tokio runtime. With a setup that is in force, answers from the DNS are kept while they hold for the
+/// new one.
 ///
 /// # Errors
 ///
 /// All findings, of the configuration, the zone file, the system's resolver configuration or the state folder.
-pub fn prepare(request: &Request) -> Result<Prepared, Diagnostics> {
+pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, Diagnostics> {
     let backend = crate::BACKEND;
     let (mut config, mut findings, instructions) = match &request.source {
         Source::File(file) => {
@@ -119,7 +120,10 @@ pub fn prepare(request: &Request) -> Result<Prepared, Diagnostics> {
         // A quick start has read the same keys and says the same.
         findings.extend(found);
     }
-    let resolver = Resolver::new(&config.dns, backend)?;
+    let resolver = match in_force {
+        Some(setup) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
+        None => Resolver::new(&config.dns, backend)?,
+    };
     let setup = Setup { rules: Arc::new(Rules::new(config, &keys)), resolver };
     Ok(Prepared { setup, findings, instructions })
 }

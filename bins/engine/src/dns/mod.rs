@@ -74,7 +74,7 @@ struct Inner {
     /// `None`: nothing but the zone.
     network: Option<Servers>,
     timeout: Duration,
-    cache: Cache,
+    cache: Arc<Cache>,
     backend: Backend,
 }
 
@@ -85,28 +85,27 @@ impl Resolver {
     ///
     /// What is wrong with the zone file or with the system's configuration.
     pub fn new(dns: &config::Dns, backend: Backend) -> Result<Self, Diagnostics> {
-        let zone = dns.zone_file.as_deref().map(Zone::load).transpose()?;
-        let servers = if dns.nameservers.is_empty() { system::name_servers() } else { Ok(dns.nameservers.clone()) };
-        let servers = servers.map_err(|error| {
-            let mut found = Diagnostics::default();
-            let fix = "mend /etc/resolv.conf, or give name servers: `[dns]`, `nameservers = [\"127.0.0.1\"]`";
-            found.push(Diagnostic::new(DNS_SYSTEM, format!("/etc/resolv.conf cannot be read: {error}"), fix));
-            found
-        })?;
-        let network = Servers::new(servers, dns.timeout, most_questions());
-        Ok(Self(Arc::new(Inner {
-            zone,
-            network: Some(network),
-            timeout: dns.timeout,
-            cache: Cache::new(dns.cache_size, cache::MAX_OCTETS),
-            backend,
-        })))
+        Ok(Self(Arc::new(Inner::new(dns, backend)?)))
+    }
+
+    /// As [`new`](Self::new), in place of this resolver, which `before` describes: what it keeps is kept when nothing has changed, neither
+    /// the settings nor what is in the zone file. The system's configuration is read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn renewed(&self, before: &config::Dns, dns: &config::Dns) -> Result<Self, Diagnostics> {
+        let mut inner = Inner::new(dns, self.0.backend)?;
+        if before == dns && inner.zone == self.0.zone {
+            inner.cache = Arc::clone(&self.0.cache);
+        }
+        Ok(Self(Arc::new(inner)))
     }
 
     /// A resolver that knows `zone` and nothing else: every other name does not exist.
     #[must_use]
     pub fn offline(zone: Zone, backend: Backend) -> Self {
-        let cache = Cache::new(config::Dns::default().cache_size, cache::MAX_OCTETS);
+        let cache = Arc::new(Cache::new(config::Dns::default().cache_size, cache::MAX_OCTETS));
         Self(Arc::new(Inner { zone: Some(zone), network: None, timeout: Duration::ZERO, cache, backend }))
     }
 
@@ -141,6 +140,25 @@ fn canonical(name: &str) -> String {
 }
 
 impl Inner {
+    fn new(dns: &config::Dns, backend: Backend) -> Result<Self, Diagnostics> {
+        let zone = dns.zone_file.as_deref().map(Zone::load).transpose()?;
+        let servers = if dns.nameservers.is_empty() { system::name_servers() } else { Ok(dns.nameservers.clone()) };
+        let servers = servers.map_err(|error| {
+            let mut found = Diagnostics::default();
+            let fix = "mend /etc/resolv.conf, or give name servers: `[dns]`, `nameservers = [\"127.0.0.1\"]`";
+            found.push(Diagnostic::new(DNS_SYSTEM, format!("/etc/resolv.conf cannot be read: {error}"), fix));
+            found
+        })?;
+        let network = Servers::new(servers, dns.timeout, most_questions());
+        Ok(Self {
+            zone,
+            network: Some(network),
+            timeout: dns.timeout,
+            cache: Arc::new(Cache::new(dns.cache_size, cache::MAX_OCTETS)),
+            backend,
+        })
+    }
+
     async fn ask(&self, name: &str) -> Fresh {
         if let Some(zone) = self.zone.as_ref().filter(|zone| self.network.is_none() || zone.has(name)) {
             return Fresh { answer: zone.txt(name), keep: MAX_KEEP };
