@@ -1,70 +1,21 @@
-//! The program as an operator meets it: exit codes, what it prints, how it stops.
+//! Start and stop: exit codes, what is printed, how it ends.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
-
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postseal-milter"));
-    command.current_dir(folder).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = program(folder, arguments).output().unwrap();
-    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
-}
-
-/// A running daemon; killed when the test is over, whatever became of it.
-struct Running(Child);
-
-impl Running {
-    fn start(folder: &Path, arguments: &[&str]) -> (Self, Vec<String>) {
-        let mut child = program(folder, arguments).spawn().unwrap();
-        let mut lines = Vec::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        while lines.last().is_none_or(|line: &String| !line.contains("listening")) {
-            let mut line = String::new();
-            if stdout.read_line(&mut line).unwrap() == 0 {
-                let mut stderr = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-                panic!("it ended: {lines:?} {stderr}");
-            }
-            lines.push(line);
-        }
-        child.stdout = Some(stdout.into_inner());
-        (Self(child), lines)
-    }
-
-    /// Ends it with a signal; the exit code and the time that took.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, Duration) {
-        let start = Instant::now();
-        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
-        (self.0.wait().unwrap().code(), start.elapsed())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::running::{Running, run};
 
 #[test]
 fn help_names_every_option_and_wrong_arguments_are_64() {
     let folder = tempfile::tempdir().unwrap();
     let (code, text) = run(folder.path(), &["--help"]);
     assert_eq!(code, Some(0));
-    for option in ["--config", "--domain", "--state", "--socket", "--check-config", "--log-format", "Exit codes"] {
+    for option in
+        ["--config", "--domain", "--state", "--instance", "--socket", "--check-config", "--log-format", "Exit codes"]
+    {
         assert!(text.contains(option), "{option} is not in:\n{text}");
     }
     for arguments in [
@@ -72,6 +23,7 @@ fn help_names_every_option_and_wrong_arguments_are_64() {
         &["--domain", "not a domain"],
         &["--socket", "8891"],
         &["--log-format", "xml"],
+        &["--instance", "../other"],
         &["--config", "a.toml", "--domain", "example.com"],
     ] {
         assert_eq!(run(folder.path(), arguments).0, Some(64), "{arguments:?}");
@@ -118,11 +70,12 @@ fn a_quick_start_makes_keys_once_and_prints_what_to_publish() {
     let arguments = ["--domain", "example.com", "--domain", "example.org", "--state", "state", "--socket", &socket];
     let mut records = Vec::new();
     for word in ["new rsa key", "found rsa key"] {
-        let (running, lines) = Running::start(folder.path(), &arguments);
-        let text = lines.concat();
+        let running = Running::start(folder.path(), &arguments);
+        let text = running.log();
         assert!(text.contains(word), "{text}");
         assert!(text.contains(&format!("smtpd_milters = {socket}\n")), "{text}");
-        records.push(lines.into_iter().filter(|line| line.contains("_domainkey")).collect::<Vec<String>>());
+        records
+            .push(text.lines().filter(|line| line.contains("_domainkey")).map(str::to_owned).collect::<Vec<String>>());
         UnixStream::connect(folder.path().join("socket")).unwrap();
         let (code, took) = running.stop(Signal::SIGTERM);
         assert_eq!(code, Some(0));
@@ -136,8 +89,10 @@ fn a_quick_start_makes_keys_once_and_prints_what_to_publish() {
 fn without_arguments_it_verifies_only_and_logs_as_asked() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", folder.path().join("socket").display());
-    let (running, lines) = Running::start(folder.path(), &["--socket", &socket, "--log-format", "json"]);
-    assert!(lines.iter().all(|line| line.starts_with("{\"time\":\"") && line.ends_with("}\n")), "{lines:?}");
-    assert!(!folder.path().join("postseal-data").exists(), "nothing to sign, nothing to keep");
+    let running = Running::start(folder.path(), &["--socket", &socket, "--log-format", "json"]);
+    let log = running.log();
+    assert!(log.lines().all(|line| line.starts_with("{\"time\":\"") && line.ends_with('}')), "{log}");
+    let state: Vec<_> = std::fs::read_dir(folder.path().join("postseal-data")).unwrap().collect();
+    assert_eq!(state.len(), 1, "nothing to sign, nothing to keep but the lock: {state:?}");
     assert_eq!(running.stop(Signal::SIGINT).0, Some(0));
 }

@@ -1,0 +1,16 @@
+//! The program as an operator meets it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests: a broken assumption is to fail the test at its place"
+)]
+
+mod activation;
+mod instances;
+mod reload;
+mod running;
+mod service_manager;
+mod start;
