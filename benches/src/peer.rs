@@ -14,8 +14,8 @@ use dkim_core::crypto::PrivateKey;
 use dkim_core::sign::{DEFAULT_OVERSIGNED, DEFAULT_SIGNED};
 use mail_auth::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::dkim::{Canonicalization, DkimSigner, DomainKey};
-use mail_auth::dns::txt::TxtRecordParser as _;
-use mail_auth::dns::{DnsCache, NoCache, Parameters, ResolverCache, TxtRecord};
+
+use mail_auth::dns::{DnsCache, NoCache, Parameters, ResolverCache, TxtRecord, TxtRecordParser as _};
 use mail_auth::headers::HeaderWriter as _;
 use mail_auth::signer::Ready;
 use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator};

@@ -1,5 +1,6 @@
 //! Verifying one message with a resolver, and what to tell about it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl Signature {
             domain: report.domain.as_ref().map(ToString::to_string),
             selector: report.selector.as_ref().map(ToString::to_string),
             identity: report.identity.as_ref().map(ToString::to_string),
-            algorithm: report.algorithm.clone(),
+            algorithm: report.algorithm.clone().map(Cow::into_owned),
             b: report.b_start.clone(),
             key_bits: report.key_bits,
             body_length: report.body_length,

@@ -89,18 +89,21 @@ impl HeaderNames {
     /// ```
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let mut text = String::with_capacity(value.len());
-        for name in value.split(|byte| *byte == b':') {
-            let name = tag_list::trim_fws(name);
+        let mut text = Vec::with_capacity(value.len());
+        let mut start = 0;
+        for end in memchr::memchr_iter(b':', value).chain([value.len()]) {
+            let name = tag_list::trim_fws(value.get(start..end)?);
             if !is_header_name(name) {
                 return None;
             }
-            if !text.is_empty() {
-                text.push(':');
+            if start > 0 {
+                text.push(b':');
             }
-            text.push_str(std::str::from_utf8(name).ok()?);
+            text.extend_from_slice(name);
+            start = end.saturating_add(1);
         }
-        Some(Self { text })
+        // Names are ASCII.
+        String::from_utf8(text).ok().map(|text| Self { text })
     }
 
     /// Names that were checked, with colons between them.
@@ -115,7 +118,20 @@ impl HeaderNames {
 
     /// The names in order, as the ASCII text that they are.
     pub fn as_strs(&self) -> impl Iterator<Item = &str> + Clone {
-        self.text.split(':')
+        let text = self.text.as_str();
+        let mut start = 0;
+        memchr::memchr_iter(b':', text.as_bytes()).chain([text.len()]).map(move |end| {
+            let name = text.get(start..end).unwrap_or_default();
+            start = end.saturating_add(1);
+            name
+        })
+    }
+
+    /// The number of names, each as often as it stands there; at least 1.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a list of no names is no list")]
+    pub fn len(&self) -> usize {
+        memchr::memchr_iter(b':', self.text.as_bytes()).count().saturating_add(1)
     }
 
     /// How often `name` stands in the list, in any case.
@@ -135,7 +151,9 @@ impl HeaderNames {
 /// cannot be signed.
 #[must_use]
 pub fn is_header_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b';'))
+    // Without a branch, which is quicker for a few octets and becomes vector code for many.
+    let is_good = |byte: &u8| matches!(byte, 0x21..=0x39 | 0x3c..=0x7e);
+    !name.is_empty() && name.iter().fold(true, |all, byte| all & is_good(byte))
 }
 
 /// Whether the name of a key (§3.6.2.1: selector, `_domainkey`, domain) can be asked for in the DNS: it has at most 253 octets.

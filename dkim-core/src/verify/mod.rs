@@ -62,6 +62,7 @@ use std::sync::Arc;
 use crate::UnixTime;
 use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
 use crate::canon::header::{FieldIndex, FieldSelector};
+use crate::few::Few;
 use crate::header::HeaderBlock;
 use crate::signature::{FIELD_NAME, Signature};
 
@@ -78,19 +79,20 @@ pub use self::report::SignatureReport;
 pub struct Verification {
     headers: Arc<HeaderBlock>,
     policy: VerifyPolicy,
-    candidates: Vec<Candidate>,
-    keys: Vec<Option<KeyAnswer>>,
+    /// At most [`VerifyPolicy::max_signatures`].
+    candidates: Few<Candidate>,
+    /// The places of the fields that are too many to be checked.
+    surplus: Vec<usize>,
+    keys: Few<Option<KeyAnswer>>,
 }
 
-/// One DKIM-Signature field.
+/// One DKIM-Signature field that is looked at.
 #[derive(Clone, Debug)]
 enum Candidate {
-    /// One more than are checked: its places.
-    Surplus(usize, usize),
     /// Its outcome is known from the header alone.
-    Settled(Box<SignatureReport>),
+    Settled(SignatureReport),
     /// It waits for the body and its key.
-    Waiting(Box<Waiting>),
+    Waiting(Waiting),
 }
 
 #[derive(Clone, Debug)]
@@ -106,12 +108,21 @@ impl Verification {
     /// Reads the signatures of a message and asks `plan` for the body hashes that they need.
     #[must_use]
     pub fn start(headers: Arc<HeaderBlock>, now: UnixTime, policy: &VerifyPolicy, plan: &mut BodyHashPlan) -> Self {
-        let mut verification = Self { headers, policy: policy.clone(), candidates: Vec::new(), keys: Vec::new() };
-        let headers = Arc::clone(&verification.headers);
+        let mut verification = Self {
+            headers: Arc::clone(&headers),
+            policy: policy.clone(),
+            candidates: Few::new(),
+            surplus: Vec::new(),
+            keys: Few::new(),
+        };
         let fields = headers.iter().enumerate().filter(|(_, field)| field.is_named(FIELD_NAME));
         for (index, (field, content)) in fields.enumerate() {
-            let candidate = verification.candidate(index, field, content.value, now, plan);
-            verification.candidates.push(candidate);
+            if index < policy.max_signatures {
+                let candidate = verification.candidate(index, field, content.value, now, plan);
+                verification.candidates.push(candidate);
+            } else {
+                verification.surplus.push(field);
+            }
         }
         verification
     }
@@ -134,7 +145,7 @@ impl Verification {
 
     /// Takes the answer to a question, in any order; a later answer to the same one replaces it. An id of another verification is passed over.
     pub fn provide_key(&mut self, id: KeyId, answer: KeyAnswer) {
-        if let Some(key) = self.keys.get_mut(id.0) {
+        if let Some(key) = self.keys.iter_mut().nth(id.0) {
             *key = Some(answer);
         }
     }
@@ -142,7 +153,7 @@ impl Verification {
     /// Whether the message has no signature at all: `dkim=none`.
     #[must_use]
     pub const fn is_unsigned(&self) -> bool {
-        self.candidates.is_empty()
+        self.candidates.is_empty() && self.surplus.is_empty()
     }
 
     /// Checks every signature, and reports about all in the order of the message.
@@ -153,14 +164,12 @@ impl Verification {
         let index = FieldIndex::new(&self.headers);
         let mut selector = FieldSelector::new(&index);
         // One buffer for the canonical header text of one signature at a time.
-        let mut text = Vec::new();
-        let mut reports = Vec::with_capacity(self.candidates.len());
+        let mut text = Vec::with_capacity(self.headers.as_bytes().len());
+        let checked = self.candidates.len();
+        let mut reports = Vec::with_capacity(checked.saturating_add(self.surplus.len()));
         for candidate in self.candidates {
             reports.push(match candidate {
-                Candidate::Surplus(index, field) => {
-                    SignatureReport::blank(index, field, Outcome::Policy(PolicyCause::TooManySignatures))
-                }
-                Candidate::Settled(report) => *report,
+                Candidate::Settled(report) => report,
                 Candidate::Waiting(waiting) => {
                     let key = self.keys.get(waiting.key.0).and_then(Option::as_ref);
                     selector.restart(Some(waiting.field));
@@ -176,6 +185,9 @@ impl Verification {
                 }
             });
         }
+        let too_many = Outcome::Policy(PolicyCause::TooManySignatures);
+        let surplus = self.surplus.into_iter().zip(checked..);
+        reports.extend(surplus.map(|(field, index)| SignatureReport::blank(index, field, too_many)));
         report::shorten_b(&mut reports);
         reports
     }
@@ -189,21 +201,19 @@ impl Verification {
         now: UnixTime,
         plan: &mut BodyHashPlan,
     ) -> Candidate {
-        let settled = |report| Candidate::Settled(Box::new(report));
-        if index >= self.policy.max_signatures {
-            return Candidate::Surplus(index, field);
-        }
         let limits = self.policy.signature_limits();
         let signature = match Signature::parse(value, &limits) {
             Ok(signature) => signature,
-            Err(error) => return settled(SignatureReport::unreadable(index, field, value, limits.tags, error)),
+            Err(error) => {
+                return Candidate::Settled(SignatureReport::unreadable(index, field, value, limits.tags, error));
+            }
         };
         if let Some(cause) = check::time(&signature, now, self.policy.clock_skew) {
-            return settled(SignatureReport::of(index, field, signature, Outcome::PermError(cause)));
+            return Candidate::Settled(SignatureReport::of(index, field, signature, Outcome::PermError(cause)));
         }
         let body = plan.request(signature.body_canon, signature.algorithm.hash(), signature.body_length);
         let key = self.key_of(&signature);
-        Candidate::Waiting(Box::new(Waiting { index, field, signature, body, key }))
+        Candidate::Waiting(Waiting { index, field, signature, body, key })
     }
 
     /// The id of the key of a signature: a known one for the same name.
@@ -220,8 +230,8 @@ impl Verification {
 
     fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.candidates.iter().filter_map(|candidate| match candidate {
-            Candidate::Surplus(..) | Candidate::Settled(_) => None,
-            Candidate::Waiting(waiting) => Some(&**waiting),
+            Candidate::Settled(_) => None,
+            Candidate::Waiting(waiting) => Some(waiting),
         })
     }
 }

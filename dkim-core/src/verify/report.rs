@@ -1,5 +1,7 @@
 //! What a verification tells about one signature.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -32,7 +34,7 @@ pub struct SignatureReport {
     /// `i=`; absent, it stands for `@` and the domain.
     pub identity: Option<Identity>,
     /// `a=` in lower case; of a signature with an unknown algorithm only if it is a word of letters, digits and hyphens.
-    pub algorithm: Option<String>,
+    pub algorithm: Option<Cow<'static, str>>,
     /// The first characters of `b=` without white space: at least 8 if there are as many, and so many that different signatures of the message
     /// differ in them (RFC 6008 §4).
     pub b_start: String,
@@ -103,7 +105,7 @@ impl SignatureReport {
             domain: Some(signature.domain),
             selector: Some(signature.selector),
             identity: signature.identity,
-            algorithm: Some(signature.algorithm.as_str().to_owned()),
+            algorithm: Some(Cow::Borrowed(signature.algorithm.as_str())),
             b_start: STANDARD.encode(&signature.signature),
             body_length: signature.body_length,
             timestamp: signature.timestamp,
@@ -120,6 +122,10 @@ impl SignatureReport {
 /// RFC 6008 §4: the value "MUST be at least the first eight characters of the digital signature […] for which a result is being relayed, and MUST be
 /// long enough to be unique among the results being reported."
 pub(super) fn shorten_b(reports: &mut [SignatureReport]) {
+    if let [report] = reports {
+        report.b_start.truncate(MIN_B);
+        return;
+    }
     let mut values: Vec<&str> = reports.iter().map(|report| report.b_start.as_str()).collect();
     values.sort_unstable();
     values.dedup();
@@ -134,9 +140,9 @@ pub(super) fn shorten_b(reports: &mut [SignatureReport]) {
 }
 
 /// An algorithm that is not known here, if it is a word that can be shown.
-fn algorithm_word(value: &[u8]) -> Option<String> {
+fn algorithm_word(value: &[u8]) -> Option<Cow<'static, str>> {
     let is_word = value.len() <= 40 && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-    (is_word && !value.is_empty()).then(|| String::from_utf8_lossy(value).to_ascii_lowercase())
+    (is_word && !value.is_empty()).then(|| String::from_utf8_lossy(value).to_ascii_lowercase().into())
 }
 
 /// The beginning that is base64.

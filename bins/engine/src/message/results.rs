@@ -97,7 +97,7 @@ fn info(report: &SignatureReport) -> ResInfo {
         info = info.with_prop("header", "s", selector.as_str());
     }
     if let Some(algorithm) = &report.algorithm {
-        info = info.with_prop("header", "a", algorithm);
+        info = info.with_prop("header", "a", algorithm.as_ref());
     }
     if !report.b_start.is_empty() {
         info = info.with_prop("header", "b", &report.b_start);

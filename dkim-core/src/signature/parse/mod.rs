@@ -3,6 +3,8 @@
 //! §6.1.1: "Implementers MUST meticulously validate the format and values in the DKIM-Signature header field; any inconsistency or unexpected values
 //! MUST cause the header field to be completely ignored and the Verifier to return PERMFAIL (signature syntax error)."
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -11,9 +13,12 @@ use super::{
 };
 use crate::UnixTime;
 use crate::canon::Canon;
-use crate::crypto::{Algorithm, HashValue};
+use crate::crypto::{Algorithm, HashAlgorithm, HashValue};
 use crate::domain::{DomainName, Selector};
-use crate::tag_list::{Tag, TagList, trim_fws};
+use crate::tag_list::{Tag, TagList, remove_fws, trim_fws};
+
+/// Octets of base64, folds and all, that are put together without memory of their own: the signature of an RSA key of 4096 bits.
+const USUAL_BASE64: usize = 1024;
 
 impl Signature {
     /// Reads the value of a DKIM-Signature field as it stands behind the colon, folds included.
@@ -27,41 +32,39 @@ impl Signature {
             .map_err(|error| SignatureError { at: error.at, kind: Kind::TagList(error.kind) })?;
         // §6.1.1: "If any tag listed as "required" in Section 3.5 is omitted from the DKIM-Signature header field, the Verifier MUST ignore the
         // DKIM-Signature header field and return PERMFAIL (signature missing required tag)."
-        let required = |name| tags.get(name).ok_or(SignatureError { at: 0, kind: Kind::MissingTag(name) });
-        let [v, a, b, bh, d, h, s] = ["v", "a", "b", "bh", "d", "h", "s"].map(required);
+        let known = Known::of(&tags);
+        let required = |tag: Option<_>, name| tag.ok_or(SignatureError { at: 0, kind: Kind::MissingTag(name) });
         // §3.5 on v=: "It MUST have the value "1" for implementations compliant with this version of DKIM." §6.1.1: "Verifiers MUST return PERMFAIL
         // (incompatible version) when presented a DKIM-Signature header field with a "v=" tag that is inconsistent with this specification."
-        let v = v?;
+        let v = required(known.v, "v")?;
         if v.value != b"1" {
             return Err(fault(v, Kind::Version));
         }
-        let algorithm = read(a?, algorithm)?;
-        let b = b?;
+        let algorithm = read(required(known.a, "a")?, algorithm)?;
+        let b = required(known.b, "b")?;
         let signature = read(b, |tag| base64(tag).filter(|octets| !octets.is_empty()).ok_or(Kind::SignatureData))?;
-        let body_hash = read(bh?, |tag| {
-            base64(tag).and_then(|octets| HashValue::from_octets(algorithm.hash(), &octets)).ok_or(Kind::BodyHash)
-        })?;
-        let d = d?;
+        let body_hash = read(required(known.bh, "bh")?, |tag| body_hash(tag, algorithm.hash()))?;
+        let d = required(known.d, "d")?;
         let domain = read(d, domain)?;
-        let header_names = read(h?, |tag| header_names(tag, limits))?;
-        let selector = read(s?, |tag| selector(tag, &domain))?;
-        let identity = tags.get("i").map(|tag| read(tag, |tag| identity(tag, &domain))).transpose()?;
-        let (header_canon, body_canon) = match tags.get("c") {
+        let header_names = read(required(known.h, "h")?, |tag| header_names(tag, limits))?;
+        let selector = read(required(known.s, "s")?, |tag| selector(tag, &domain))?;
+        let identity = known.i.map(|tag| read(tag, |tag| identity(tag, &domain))).transpose()?;
+        let (header_canon, body_canon) = match known.c {
             // §3.5 on c=: "default is "simple/simple"".
             None => (Canon::Simple, Canon::Simple),
             Some(tag) => read(tag, canonicalization)?,
         };
-        if let Some(tag) = tags.get("q") {
+        if let Some(tag) = known.q {
             read(tag, query_method)?;
         }
-        let number = |name, kind: Kind| match tags.get(name) {
+        let number = |tag: Option<&Tag<'_>>, kind: Kind| match tag {
             None => Ok(None),
             Some(tag) => read(tag, |tag| decimal(tag.value).map(Some).ok_or(kind)),
         };
-        let body_length = number("l", Kind::BodyLength)?;
-        let timestamp = number("t", Kind::Timestamp)?;
-        let expiration = number("x", Kind::Expiration)?;
-        if let (Some(timestamp), Some(expiration), Some(tag)) = (timestamp, expiration, tags.get("x")) {
+        let body_length = number(known.l, Kind::BodyLength)?;
+        let timestamp = number(known.t, Kind::Timestamp)?;
+        let expiration = number(known.x, Kind::Expiration)?;
+        if let (Some(timestamp), Some(expiration), Some(tag)) = (timestamp, expiration, known.x) {
             // §3.5 on x=: "The value of the "x=" tag MUST be greater than the value of the "t=" tag if both are present."
             if expiration <= timestamp {
                 return Err(fault(tag, Kind::ExpirationNotAfterTimestamp));
@@ -82,8 +85,55 @@ impl Signature {
             timestamp: timestamp.map(UnixTime::from_secs),
             expiration: expiration.map(UnixTime::from_secs),
             // RFC 6651 §3.1 knows the value "y" only.
-            wants_reports: tags.get("r").is_some_and(|tag| tag.value.eq_ignore_ascii_case(b"y")),
+            wants_reports: known.r.is_some_and(|tag| tag.value.eq_ignore_ascii_case(b"y")),
         })
+    }
+}
+
+/// The tags of a signature that have a meaning.
+#[derive(Default)]
+struct Known<'l, 'a> {
+    a: Option<&'l Tag<'a>>,
+    b: Option<&'l Tag<'a>>,
+    bh: Option<&'l Tag<'a>>,
+    c: Option<&'l Tag<'a>>,
+    d: Option<&'l Tag<'a>>,
+    h: Option<&'l Tag<'a>>,
+    i: Option<&'l Tag<'a>>,
+    l: Option<&'l Tag<'a>>,
+    q: Option<&'l Tag<'a>>,
+    r: Option<&'l Tag<'a>>,
+    s: Option<&'l Tag<'a>>,
+    t: Option<&'l Tag<'a>>,
+    v: Option<&'l Tag<'a>>,
+    x: Option<&'l Tag<'a>>,
+}
+
+impl<'l, 'a> Known<'l, 'a> {
+    fn of(tags: &'l TagList<'a>) -> Self {
+        let mut known = Self::default();
+        for tag in tags {
+            let place = match tag.name {
+                "a" => &mut known.a,
+                "b" => &mut known.b,
+                "bh" => &mut known.bh,
+                "c" => &mut known.c,
+                "d" => &mut known.d,
+                "h" => &mut known.h,
+                "i" => &mut known.i,
+                "l" => &mut known.l,
+                "q" => &mut known.q,
+                "r" => &mut known.r,
+                "s" => &mut known.s,
+                "t" => &mut known.t,
+                "v" => &mut known.v,
+                "x" => &mut known.x,
+                // §3.2: "Unrecognized tags MUST be ignored."
+                _ => continue,
+            };
+            *place = Some(tag);
+        }
+        known
     }
 }
 
@@ -112,9 +162,36 @@ fn algorithm(tag: &Tag<'_>) -> Result<Algorithm, Kind> {
     }
 }
 
-/// `b=` and `bh=`. §3.5: "Whitespace is ignored in this value and MUST be ignored when reassembling the original signature."
+/// `b=`. §3.5: "Whitespace is ignored in this value and MUST be ignored when reassembling the original signature."
 fn base64(tag: &Tag<'_>) -> Option<Vec<u8>> {
-    STANDARD.decode(tag.without_fws()).ok()
+    STANDARD.decode(&*unfolded(tag, &mut [0; USUAL_BASE64])).ok()
+}
+
+/// `bh=`, with white space as in `b=`.
+fn body_hash(tag: &Tag<'_>, hash: HashAlgorithm) -> Result<HashValue, Kind> {
+    // Room for any hash there is; what needs more is none.
+    let mut octets = [0; 72];
+    let length = STANDARD.decode_slice(&*unfolded(tag, &mut [0; USUAL_BASE64]), &mut octets);
+    let octets = length.ok().and_then(|length| octets.get(..length));
+    octets.and_then(|octets| HashValue::from_octets(hash, octets)).ok_or(Kind::BodyHash)
+}
+
+/// A value without folding white space, in `buffer` if it fits.
+fn unfolded<'b>(tag: &Tag<'b>, buffer: &'b mut [u8; USUAL_BASE64]) -> Cow<'b, [u8]> {
+    let value = tag.value;
+    if value.len() > buffer.len() || memchr::memchr3(b' ', b'\t', b'\r', value).is_none() {
+        return remove_fws(value);
+    }
+    let mut length: usize = 0;
+    // Every LF stands behind a CR.
+    for line in value.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+        let end = length.saturating_add(line.len());
+        if let Some(place) = buffer.get_mut(length..end) {
+            place.copy_from_slice(line);
+        }
+        length = end;
+    }
+    Cow::Borrowed(buffer.get(..length).unwrap_or_default())
 }
 
 /// `d=`. RFC 8616 §5 lets U-labels stand there; they become A-labels.
@@ -133,7 +210,7 @@ fn selector(tag: &Tag<'_>, domain: &DomainName) -> Result<Selector, Kind> {
 /// `h=`
 fn header_names(tag: &Tag<'_>, limits: &SignatureLimits) -> Result<HeaderNames, Kind> {
     let names = HeaderNames::parse(tag.value).ok_or(Kind::HeaderNames)?;
-    if names.iter().take(limits.max_header_names.saturating_add(1)).count() > limits.max_header_names {
+    if names.len() > limits.max_header_names {
         return Err(Kind::TooManyHeaderNames);
     }
     // §6.1.1: "If the "h=" tag does not include the From header field, the Verifier MUST ignore the DKIM-Signature header field and return PERMFAIL
@@ -144,7 +221,7 @@ fn header_names(tag: &Tag<'_>, limits: &SignatureLimits) -> Result<HeaderNames, 
 /// `i=`
 fn identity(tag: &Tag<'_>, domain: &DomainName) -> Result<Identity, Kind> {
     // §2.11: folding white space is removed before "=XX" is decoded.
-    let identity = Identity::parse(&tag.without_fws()).ok_or(Kind::Identity)?;
+    let identity = Identity::parse_beside(&tag.without_fws(), Some(domain)).ok_or(Kind::Identity)?;
     // §6.1.1: "Verifiers MUST confirm that the domain specified in the "d=" tag is the same as or a parent domain of the domain part of the "i="
     // tag. If not, the DKIM-Signature header field MUST be ignored, and the Verifier should return PERMFAIL (domain mismatch)."
     if identity.domain().is_equal_or_subdomain_of(domain) { Ok(identity) } else { Err(Kind::DomainMismatch) }
