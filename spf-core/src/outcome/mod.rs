@@ -1,0 +1,130 @@
+//! What came of a check: result, cause, and everything that was asked on the way.
+//!
+//! RFC 7208 §2.6 (results), §8 (what they mean), RFC 8601 §2.7.2 (their words). Outcomes are values: a bad record, a bad name, a dead DNS are
+//! results like any other. `cause.rs` says why, `log.rs` keeps what was evaluated and asked, `trace.rs` lays that out as the tree that an
+//! operator reads.
+
+mod cause;
+mod log;
+mod trace;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
+pub use self::cause::Cause;
+pub use self::log::{Asked, Check, Entered, Place};
+pub use self::trace::{TermState, TraceLine};
+
+use crate::identity::{Identity, Mailbox, Session};
+use crate::name::Name;
+
+/// The results of RFC 7208 §2.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 7208 §2.6 defines these seven, and callers should handle each")]
+pub enum SpfResult {
+    /// There is no domain to check, or it has no record.
+    None,
+    /// The owner of the domain says nothing about this client. To be treated as [`None`](Self::None) (§8.2).
+    Neutral,
+    /// The client may use the domain.
+    Pass,
+    /// The client may not.
+    Fail,
+    /// The client probably may not.
+    SoftFail,
+    /// Something is wrong that may pass: a DNS server does not answer.
+    TempError,
+    /// Something is wrong that somebody has to mend: the record.
+    PermError,
+}
+
+impl SpfResult {
+    /// The word of RFC 7208 §2.6 and RFC 8601 §2.7.2.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Neutral => "neutral",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+impl fmt::Display for SpfResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The explanation of a `fail`, made from the record's `exp=` (RFC 7208 §6.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The text: one line of printable ASCII, not longer than [`Limits::max_explanation`](crate::limits::Limits::max_explanation). It comes
+    /// from strangers all the same: §6.2 wants it shown as theirs, with [`domain`](Self::domain).
+    pub text: String,
+    /// The domain whose record it comes from.
+    pub domain: Name,
+}
+
+/// What came of a check of one identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome<I: Identity> {
+    /// The result.
+    pub result: SpfResult,
+    /// Why it is that.
+    pub cause: Cause,
+    /// The domain that was checked, in A-labels; `None` when there was none to check.
+    pub domain: Option<Name>,
+    /// The term that decided: the one that matched, or the one that could not be evaluated. `None` when no term did.
+    pub place: Option<Place>,
+    /// What the owner of the domain says about a `fail`.
+    pub explanation: Option<Explanation>,
+    /// Every evaluation of a record, the first one first: the domain itself, then what `include` and `redirect` led to.
+    pub checks: Vec<Check>,
+    /// Every question in the order it was asked, with its answer.
+    pub questions: Vec<Asked>,
+    /// Terms that count against [`Limits::max_lookup_terms`](crate::limits::Limits::max_lookup_terms).
+    pub lookups: u32,
+    /// Lookups that count against [`Limits::max_void_lookups`](crate::limits::Limits::max_void_lookups).
+    pub voids: u32,
+    /// Another local part or sender domain could give another result: a macro used it.
+    pub depends_on_sender: bool,
+    /// Another HELO could give another result: a macro used it.
+    pub depends_on_helo: bool,
+    pub(crate) session: Session,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) identity: PhantomData<I>,
+}
+
+impl<I: Identity> Outcome<I> {
+    /// The text of the term that decided, as it stands in its record.
+    #[must_use]
+    pub fn term(&self) -> Option<&str> {
+        let place = self.place?;
+        let record = self.checks.get(place.check)?.record.as_ref()?;
+        Some(record.term_text(place.term)).filter(|text| !text.is_empty())
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.session.client()
+    }
+
+    /// What was checked, for Authentication-Results: `smtp.mailfrom=` or `smtp.helo=`, ptype, property and value (RFC 8601 §2.7.2).
+    ///
+    /// The value is a domain in A-labels (§2.7.2 lets verifiers leave the local part out, and it is nobody's business). `None` when there was no
+    /// domain: then the result is `none`, and there is nothing to say it about. For a null reverse path it is the domain of HELO, which is
+    /// what RFC 7208 §2.4 makes the MAIL FROM identity then.
+    #[must_use]
+    pub fn property(&self) -> Option<(&'static str, &'static str, &Name)> {
+        self.domain.as_ref().map(|domain| ("smtp", I::NAME, domain))
+    }
+}
