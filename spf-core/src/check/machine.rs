@@ -1,0 +1,505 @@
+//! The evaluation itself: records, terms in their order, limits, and how evaluations end in each other (RFC 7208 §4.3 to §4.7).
+//!
+//! ```text
+//!            ┌──────────── Enter (include, redirect) ────────────┐
+//!            ▼                                                   │
+//!   TXT of the domain ──► term ──► term ──► … ──► end of record ─┤
+//!            │              │ ▲                        │         │
+//!            │          Ask │ │ answer                 │         │
+//!            ▼              ▼ │                        ▼         │
+//!     none, permerror   the caller         a result: of the whole, or of an include
+//! ```
+//!
+//! The stack of §5.2's recursion is `checks`: each holds what led to it, so going back is following [`Entered`]. A step that needs an answer
+//! returns [`Flow::Ask`]; what the answer is for waits in [`Waiting`]. Steps that need several answers (`ptr`, `%{p}`) keep what they know in the
+//! machine and are taken again.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::step_explanation::Explaining;
+use super::step_mx::MxNames;
+use super::step_ptr::Pointers;
+use crate::dns::{Answer, Question, RecordKind};
+use crate::identity::{Identity, Mailbox, Session};
+use crate::limits::{Limit, Limits};
+use crate::macros::{Uses, Values, expand_name};
+use crate::name::{Name, NameError};
+use crate::outcome::{Asked, Cause, Check, Entered, Outcome, Place, SpfResult};
+use crate::record::{Directive, DomainSpec, DualCidr, Mechanism, Record, Selection, Target, TermKind};
+
+/// Everything about one check.
+#[derive(Debug, Clone)]
+pub(super) struct Machine {
+    pub(super) session: Session,
+    pub(super) mailbox: Mailbox,
+    pub(super) limits: Limits,
+    pub(super) checks: Vec<Check>,
+    /// The evaluation that is going on.
+    pub(super) current: usize,
+    pub(super) lookups: u32,
+    voids: u32,
+    /// The current term is in `lookups` already.
+    is_counted: bool,
+    /// The names of the client, once they were asked for.
+    pub(super) pointers: Option<Pointers>,
+    pub(super) uses: Uses,
+    questions: Vec<Asked>,
+    /// The question that is out and not answered.
+    question: Option<Question>,
+    pub(super) waiting: Waiting,
+    pub(super) ended: Option<Ended>,
+    pub(super) explaining: Explaining,
+}
+
+/// What an answer is for.
+#[derive(Debug, Clone)]
+pub(super) enum Waiting {
+    /// The record of the current evaluation.
+    Record,
+    /// `a`: addresses to compare.
+    Addresses(DualCidr),
+    /// `exists`: any address.
+    Existence,
+    /// `mx`: names.
+    Exchanges(DualCidr),
+    /// `mx`: addresses of one name.
+    ExchangeAddresses(MxNames),
+    /// Names of the client; for a `ptr` term a void lookup counts.
+    Pointers { is_term: bool },
+    /// Addresses of the name at this index of [`Machine::pointers`].
+    PointerAddresses(usize),
+    /// The text of an explanation.
+    Explanation,
+}
+
+/// What a step comes to.
+#[derive(Debug)]
+pub(super) enum Flow {
+    /// The term matches.
+    Match,
+    /// It does not.
+    NoMatch,
+    /// A question first.
+    Ask(Question, Waiting),
+    /// Take the same step again; more is known now.
+    Again,
+    /// Evaluate another domain first.
+    Enter(Entered, Name),
+    /// The whole check is over.
+    Abort(Cause),
+}
+
+/// How the whole check ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    result: SpfResult,
+    cause: Cause,
+    place: Option<Place>,
+}
+
+/// Why a term has no name to ask about.
+#[derive(Debug)]
+pub(super) enum NoTarget {
+    /// The name cannot be asked about.
+    NotAName(NameError),
+    /// RFC 8616 §4: a local part beyond ASCII in `%{s}` or `%{l}`.
+    LocalPart,
+    /// An answer first.
+    Flow(Flow),
+}
+
+/// Room for the evaluations and questions of nearly every record.
+const FEW: usize = 6;
+
+impl Machine {
+    /// A check of the domain of a mailbox.
+    pub(super) fn start(session: &Session, mailbox: Mailbox, limits: &Limits) -> Box<Self> {
+        match mailbox.domain.clone() {
+            // §4.3: "If the <domain> is malformed ... or is not a multi-label domain name, check_host() immediately returns the result "none"."
+            Err(error) => Self::ended(session, mailbox, limits, Cause::Domain(error)),
+            Ok(domain) => {
+                let mut machine = Self::new(session, mailbox, limits);
+                machine.checks = Vec::with_capacity(FEW);
+                machine.questions = Vec::with_capacity(FEW);
+                machine.enter(Entered::Start, domain);
+                machine
+            }
+        }
+    }
+
+    /// A check that is over before it begins.
+    pub(super) fn ended(session: &Session, mailbox: Mailbox, limits: &Limits, cause: Cause) -> Box<Self> {
+        let mut machine = Self::new(session, mailbox, limits);
+        let result = cause.result().unwrap_or(SpfResult::None);
+        machine.ended = Some(Ended { result, cause, place: None });
+        machine
+    }
+
+    fn new(session: &Session, mailbox: Mailbox, limits: &Limits) -> Box<Self> {
+        Box::new(Self {
+            session: session.clone(),
+            mailbox,
+            limits: *limits,
+            checks: Vec::new(),
+            current: 0,
+            lookups: 0,
+            voids: 0,
+            is_counted: false,
+            pointers: None,
+            uses: Uses::default(),
+            questions: Vec::new(),
+            question: None,
+            waiting: Waiting::Record,
+            ended: None,
+            explaining: Explaining::Nothing,
+        })
+    }
+
+    /// Goes on to the next question; `None` when the check is over.
+    pub(super) fn run(&mut self) -> Option<Question> {
+        while self.question.is_none() {
+            if self.ended.is_none() {
+                self.run_terms();
+            } else if !self.run_explanation() {
+                return None;
+            }
+        }
+        self.question.take()
+    }
+
+    /// Takes the answer to a question.
+    pub(super) fn answer(&mut self, question: Question, answer: Answer) {
+        let waiting = std::mem::replace(&mut self.waiting, Waiting::Record);
+        let (check, term) = self.place_of(&waiting);
+        let flow = match waiting {
+            Waiting::Record => self.take_record(&answer),
+            Waiting::Addresses(cidr) => self.take_addresses(&answer, cidr),
+            Waiting::Existence => self.take_existence(&answer),
+            Waiting::Exchanges(cidr) => self.take_exchanges(&answer, cidr),
+            Waiting::ExchangeAddresses(names) => self.take_exchange_addresses(&answer, names),
+            Waiting::Pointers { is_term } => self.take_pointers(&answer, is_term),
+            Waiting::PointerAddresses(index) => self.take_pointer_addresses(&answer, index),
+            Waiting::Explanation => self.take_explanation(&answer),
+        };
+        self.questions.push(Asked { question, answer, check, term, lookups: self.lookups, voids: self.voids });
+        self.follow(flow);
+    }
+
+    /// Ends the check because its time is over; what was answered too late is kept for the log.
+    pub(super) fn expire(&mut self, question: Question, answer: Answer) {
+        let (check, term) = self.place_of(&self.waiting);
+        self.questions.push(Asked { question, answer, check, term, lookups: self.lookups, voids: self.voids });
+        match self.ended {
+            None => self.abort(Cause::Limit(Limit::Time)),
+            Some(_) => self.explaining = Explaining::Nothing,
+        }
+    }
+
+    /// What came of the check.
+    pub(super) fn into_outcome<I: Identity>(self) -> Outcome<I> {
+        // A check without an end has a question; nobody calls this then, and if so there was no answer.
+        let Ended { result, cause, place } =
+            self.ended.unwrap_or(Ended { result: SpfResult::TempError, cause: Cause::Lookup, place: None });
+        Outcome {
+            result,
+            cause,
+            domain: self.checks.first().map(|check| check.domain.clone()),
+            place,
+            explanation: self.explaining.into_explanation(),
+            checks: self.checks,
+            questions: self.questions,
+            lookups: self.lookups,
+            voids: self.voids,
+            depends_on_sender: self.uses.sender,
+            depends_on_helo: self.uses.helo,
+            session: self.session,
+            mailbox: self.mailbox,
+            identity: PhantomData,
+        }
+    }
+
+    fn place_of(&self, waiting: &Waiting) -> (usize, Option<usize>) {
+        let reached = self.checks.get(self.current).map(|check| check.reached);
+        match waiting {
+            Waiting::Record => (self.current, None),
+            _ if self.ended.is_some() => self.explaining_place(),
+            _ => (self.current, reached),
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------- records and terms
+
+    /// Begins the evaluation of a domain: asks for its TXT records.
+    fn enter(&mut self, entered: Entered, domain: Name) {
+        self.question = Some(Question::new(domain.clone(), RecordKind::Txt));
+        self.waiting = Waiting::Record;
+        self.current = self.checks.len();
+        self.is_counted = false;
+        self.checks.push(Check { domain, entered, record: None, reached: 0, result: None });
+    }
+
+    /// §4.4 and §4.5: what the TXT records of the current domain mean.
+    fn take_record(&mut self, answer: &Answer) -> Flow {
+        let cause = match answer {
+            Answer::Txt(records) => match records.selection() {
+                Selection::Record(record) => {
+                    if let Some(check) = self.checks.get_mut(self.current) {
+                        check.record = Some(Arc::clone(record));
+                    }
+                    return Flow::Again;
+                }
+                // §4.6: "If there are any syntax errors anywhere in the record, check_host() returns immediately with the result "permerror"".
+                Selection::Invalid(error) => return Flow::Abort(Cause::Syntax(Arc::clone(error))),
+                Selection::Several => return Flow::Abort(Cause::SeveralRecords),
+                Selection::Nothing => Cause::NoRecord,
+            },
+            Answer::NoData => Cause::NoRecord,
+            // §4.3: "if the DNS lookup returns "Name Error" (RCODE 3, also known as "NXDOMAIN"), check_host() immediately returns "none"".
+            Answer::NxDomain => Cause::NoSuchDomain,
+            // §4.4: "If the DNS lookup returns a server failure (RCODE 2) or some other error (RCODE other than 0 or 3), or if the lookup times
+            // out, then check_host() terminates immediately with the result "temperror"."
+            _ => return Flow::Abort(Cause::Lookup),
+        };
+        self.without_record(cause, answer.is_void())
+    }
+
+    /// A domain without a record: `none` for the identity, `permerror` for an include (§5.2) and a redirect (§6.1).
+    fn without_record(&mut self, cause: Cause, is_void: bool) -> Flow {
+        let Some(check) = self.checks.get_mut(self.current) else { return Flow::Abort(cause) };
+        let (by, cause) = match check.entered {
+            Entered::Start => return Flow::Abort(cause),
+            Entered::Include(by) => (by, Cause::IncludeWithoutRecord),
+            Entered::Redirect(by) => (by, Cause::RedirectWithoutRecord),
+        };
+        check.result = Some(SpfResult::None);
+        self.current = by.check;
+        if is_void {
+            self.voids = self.voids.saturating_add(1);
+        }
+        Flow::Abort(cause)
+    }
+
+    /// Evaluates terms until a question comes up or the evaluation ends.
+    fn run_terms(&mut self) {
+        let Some(record) = self.checks.get(self.current).and_then(|check| check.record.clone()) else {
+            // An evaluation without a record waits for one, so its question is out; there is nothing to run.
+            return self.abort(Cause::NoRecord);
+        };
+        let mut reached = self.reached();
+        // §4.6.2: "Each mechanism is considered in turn from left to right."
+        while let Some(term) = record.terms().get(reached) {
+            let flow = match &term.kind {
+                TermKind::Directive(directive) => self.step(&record, directive),
+                // §4.6.3: "Modifiers are not mechanisms. They do not return match or not-match."
+                TermKind::Modifier(_) => Flow::NoMatch,
+            };
+            match flow {
+                Flow::NoMatch => {
+                    reached = reached.saturating_add(1);
+                    self.next_term();
+                }
+                other => return self.follow(other),
+            }
+        }
+        // §4.7: "If none of the mechanisms match and there is no "redirect" modifier, then the check_host() returns a result of "neutral", just as
+        // if "?all" were specified as the last directive."
+        match self.step_redirect(&record) {
+            Some(flow) => self.follow(flow),
+            None => self.end_check(SpfResult::Neutral, Cause::NoMatch),
+        }
+    }
+
+    fn step(&mut self, record: &Record, directive: &Directive) -> Flow {
+        match &directive.mechanism {
+            Mechanism::All => Self::step_all(),
+            Mechanism::Ip4(network, bits) => self.step_ip4(*network, *bits),
+            Mechanism::Ip6(network, bits) => self.step_ip6(*network, *bits),
+            Mechanism::Include(domain) => self.step_include(record, domain),
+            Mechanism::A(domain, cidr) => self.step_a(record, domain.as_ref(), *cidr),
+            Mechanism::Mx(domain, cidr) => self.step_mx(record, domain.as_ref(), *cidr),
+            Mechanism::Ptr(domain) => self.step_ptr(record, domain.as_ref()),
+            Mechanism::Exists(domain) => self.step_exists(record, domain),
+        }
+    }
+
+    /// Does what a step came to.
+    pub(super) fn follow(&mut self, flow: Flow) {
+        match flow {
+            Flow::Again => (),
+            Flow::NoMatch => self.next_term(),
+            Flow::Match => match self.qualifier() {
+                Some(result) => self.end_check(result, Cause::Match),
+                None => self.next_term(),
+            },
+            Flow::Ask(question, waiting) => {
+                self.question = Some(question);
+                self.waiting = waiting;
+            }
+            Flow::Enter(entered, domain) => self.enter(entered, domain),
+            Flow::Abort(cause) => self.abort(cause),
+        }
+    }
+
+    /// The result that a match of the current term gives.
+    fn qualifier(&self) -> Option<SpfResult> {
+        let check = self.checks.get(self.current)?;
+        match &check.record.as_ref()?.terms().get(check.reached)?.kind {
+            TermKind::Directive(directive) => Some(directive.qualifier.result()),
+            TermKind::Modifier(_) => None,
+        }
+    }
+
+    fn reached(&self) -> usize {
+        self.checks.get(self.current).map_or(0, |check| check.reached)
+    }
+
+    fn next_term(&mut self) {
+        self.is_counted = false;
+        if let Some(check) = self.checks.get_mut(self.current) {
+            check.reached = check.reached.saturating_add(1);
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------------------------------- ends
+
+    /// The current evaluation has a result: hands it to what led to it.
+    fn end_check(&mut self, mut result: SpfResult, mut cause: Cause) {
+        // A redirect is the same evaluation with another record (§6.1), so what decides for its origin is what decided here.
+        let mut decisive = self.current;
+        while let Some(check) = self.checks.get_mut(self.current) {
+            check.result = Some(result);
+            match check.entered {
+                Entered::Redirect(by) => self.current = by.check,
+                Entered::Include(by) => {
+                    self.current = by.check;
+                    // §5.2: "pass" is a match of the include; "fail", "softfail" and "neutral" are none. Errors do not come this way.
+                    let qualified = self.qualifier().filter(|_| result == SpfResult::Pass);
+                    let Some(qualified) = qualified else { return self.next_term() };
+                    (result, cause, decisive) = (qualified, Cause::Match, by.check);
+                }
+                Entered::Start => {
+                    let place = self.place(decisive).filter(|_| cause == Cause::Match);
+                    self.ended = Some(Ended { result, cause, place });
+                    return self.start_explanation(result, decisive);
+                }
+            }
+        }
+    }
+
+    /// The whole check is over: the same error for all evaluations that are going on.
+    fn abort(&mut self, cause: Cause) {
+        let result = cause.result().unwrap_or(SpfResult::PermError);
+        let place = self.place(self.current);
+        let mut next = Some(self.current);
+        while let Some(check) = next.and_then(|index| self.checks.get_mut(index)) {
+            check.result = Some(result);
+            next = check.entered.by().map(|by| by.check);
+        }
+        self.ended = Some(Ended { result, cause, place });
+    }
+
+    /// The term at which an evaluation stands; without a record of its own, the term that led to it.
+    fn place(&self, index: usize) -> Option<Place> {
+        let check = self.checks.get(index)?;
+        let Some(record) = &check.record else { return check.entered.by() };
+        // Behind the last term it is the redirect that is being evaluated.
+        let term = if check.reached < record.terms().len() { check.reached } else { record.redirect()? };
+        Some(Place { check: index, term })
+    }
+
+    // ---------------------------------------------------------------------------------------------------- what steps have in common
+
+    /// Counts the current term against the limit (§4.6.4), once.
+    pub(super) fn count_term(&mut self) -> Result<(), Flow> {
+        if !self.is_counted {
+            self.count_lookup()?;
+            self.is_counted = true;
+        }
+        Ok(())
+    }
+
+    /// §4.6.4: "SPF implementations MUST limit the total number of those terms to 10 during SPF evaluation, to avoid unreasonable load on the
+    /// DNS. If this limit is exceeded, the implementation MUST return "permerror"."
+    pub(super) fn count_lookup(&mut self) -> Result<(), Flow> {
+        if self.lookups >= self.limits.max_lookup_terms {
+            return Err(Flow::Abort(Cause::Limit(Limit::LookupTerms)));
+        }
+        self.lookups = self.lookups.saturating_add(1);
+        Ok(())
+    }
+
+    /// §4.6.4: "SPF implementations SHOULD limit "void lookups" to two. ... Exceeding the limit produces a "permerror" result."
+    pub(super) fn count_void(&mut self, answer: &Answer) -> Result<(), Flow> {
+        if answer.is_void() {
+            self.voids = self.voids.saturating_add(1);
+            if self.voids > self.limits.max_void_lookups {
+                return Err(Flow::Abort(Cause::Limit(Limit::VoidLookups)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that a term is about: that of its `domain-spec`, by default the current domain.
+    pub(super) fn target(&mut self, record: &Record, spec: Option<&DomainSpec>) -> Result<Name, NoTarget> {
+        let Some(spec) = spec else { return self.domain().cloned().ok_or(NoTarget::NotAName(NameError::Empty)) };
+        let pieces = match &spec.target {
+            Target::Name(name) => return Ok(name.clone()),
+            Target::NotAName(error) => return Err(NoTarget::NotAName(*error)),
+            Target::Macros(pieces) => pieces,
+        };
+        let uses = Uses::of(pieces);
+        self.note_uses(uses)?;
+        if uses.validated {
+            self.find_validated().map_err(NoTarget::Flow)?;
+        }
+        let values = self.values().ok_or(NoTarget::NotAName(NameError::Empty))?;
+        expand_name(record.text().as_bytes(), pieces, &values).map_err(NoTarget::NotAName)
+    }
+
+    /// RFC 8616 §4: "If the local-part contains non-ASCII characters, terms that include %{s} or %{l} do not match anything".
+    pub(super) fn note_uses(&mut self, uses: Uses) -> Result<(), NoTarget> {
+        self.uses.sender |= uses.sender;
+        self.uses.helo |= uses.helo;
+        if uses.local_part && !self.mailbox.local().is_ascii() { Err(NoTarget::LocalPart) } else { Ok(()) }
+    }
+
+    pub(super) fn values(&self) -> Option<Values<'_>> {
+        let domain = self.domain()?;
+        let validated = self.pointers.as_ref().and_then(|pointers| pointers.validated(domain));
+        Some(Values { session: &self.session, mailbox: &self.mailbox, domain, validated })
+    }
+
+    pub(super) fn domain(&self) -> Option<&Name> {
+        self.checks.get(self.current).map(|check| &check.domain)
+    }
+
+    /// §5.3: "an address lookup is done ... using the type of lookup (A or AAAA) appropriate for the connection type".
+    pub(super) fn address_question(&self, name: Name) -> Question {
+        Question::new(name, if self.session.client().is_ipv4() { RecordKind::A } else { RecordKind::Aaaa })
+    }
+
+    /// Whether one of these addresses covers the client; `None` when the DNS did not answer.
+    pub(super) fn covers(&self, answer: &Answer, cidr: DualCidr) -> Option<bool> {
+        let client = self.session.client();
+        match (answer, client) {
+            (Answer::A(addresses), IpAddr::V4(_)) => Some(addresses.iter().any(|&ip| cidr.covers(ip.into(), client))),
+            (Answer::Aaaa(addresses), IpAddr::V6(_)) => {
+                Some(addresses.iter().any(|&ip| cidr.covers(ip.into(), client)))
+            }
+            (Answer::NoData | Answer::NxDomain, _) => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl From<NoTarget> for Flow {
+    /// S-21, §4.8: what becomes of a name that cannot be asked about is left open there; here the term does not match.
+    fn from(none: NoTarget) -> Self {
+        match none {
+            NoTarget::NotAName(_) | NoTarget::LocalPart => Self::NoMatch,
+            NoTarget::Flow(flow) => flow,
+        }
+    }
+}
