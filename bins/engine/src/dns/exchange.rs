@@ -181,7 +181,9 @@ impl Servers {
             message.set_edns(edns);
         }
         let asked = Asked { id: message.metadata.id, question, packet: message.to_vec()? };
-        if let Some(answer) = over_udp(server, &asked, step).await? {
+        // Where another server can be asked, nobody waits for one that is being restarted.
+        let is_patient = self.addresses.len() == 1;
+        if let Some(answer) = over_udp(server, &asked, step, is_patient).await? {
             return Ok(answer);
         }
         let _stream = self.streams.acquire().await;
@@ -260,7 +262,12 @@ impl Asked<'_> {
 }
 
 /// The answer; `None` when there is more of it than fits into a packet.
-async fn over_udp(server: SocketAddr, asked: &Asked<'_>, step: Duration) -> Result<Option<Message>, Failure> {
+async fn over_udp(
+    server: SocketAddr,
+    asked: &Asked<'_>,
+    step: Duration,
+    is_patient: bool,
+) -> Result<Option<Message>, Failure> {
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -281,7 +288,7 @@ async fn over_udp(server: SocketAddr, asked: &Asked<'_>, step: Duration) -> Resu
                     Heard::Answer(answer) => return Ok(Some(*answer)),
                 },
                 // A server that is being restarted is there again soon.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && sends_left > 0 => {}
+                Err(error) if is_patient && sends_left > 0 && error.kind() == io::ErrorKind::ConnectionRefused => {}
                 Err(error) => return Err(error.into()),
             },
             () = sleep_until(due), if sends_left > 0 => {
@@ -322,5 +329,74 @@ async fn over_tcp(server: SocketAddr, asked: &Asked<'_>) -> Result<Message, Fail
             Heard::Truncated => return Err(Failure::Malformed),
             Heard::Foreign => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_questions_than_allowed_are_under_way() {
+        let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let servers = Servers::new(vec![silent.local_addr().unwrap()], Duration::from_secs(60), 2);
+        let name = Name::from_ascii("a.example.").unwrap();
+        let mut running = Running(
+            (0..5).map(|n| -> (usize, Attempt<'_>) { (n, Box::pin(servers.ask(&name, RecordType::TXT))) }).collect(),
+        );
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut running).await.is_err());
+        let mut ids = HashSet::new();
+        let mut packet = [0; 512];
+        while let Ok(octets) = silent.try_recv(&mut packet) {
+            assert!(octets > HEADER);
+            ids.insert([packet[0], packet[1]]);
+        }
+        assert_eq!(ids.len(), 2);
+        // A question that is given up makes room for another.
+        running.0.remove(0);
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut running).await.is_err());
+        silent.try_recv(&mut packet).unwrap();
+        assert!(!ids.contains(&[packet[0], packet[1]]));
+    }
+
+    #[test]
+    fn what_is_no_answer_to_this_question_is_passed_over() {
+        let question = Query::query(Name::from_ascii("a.example.").unwrap(), RecordType::TXT);
+        let asked = Asked { id: 0x1234, question: &question, packet: Vec::new() };
+        let answer = || {
+            let mut answer = Message::new(0x1234, MessageType::Response, OpCode::Query);
+            answer.add_query(question.clone());
+            answer
+        };
+        let hear = |message: &Message| asked.hear(&message.to_vec().unwrap());
+        assert!(matches!(hear(&answer()), Ok(Heard::Answer(_))));
+        for change in [
+            (|answer: &mut Message| answer.metadata.id = 0x1235) as fn(&mut Message),
+            |answer| answer.metadata.message_type = MessageType::Query,
+            |answer| answer.metadata.op_code = OpCode::Notify,
+            |answer| answer.queries.clear(),
+            |answer| answer.queries.push(answer.queries[0].clone()),
+            |answer| {
+                answer.queries[0].set_query_type(RecordType::A);
+            },
+            |answer| {
+                answer.queries[0].set_name(Name::root());
+            },
+        ] {
+            let mut changed = answer();
+            change(&mut changed);
+            assert!(matches!(hear(&changed), Ok(Heard::Foreign)), "{changed}");
+        }
+        for octets in [&[][..], &[0x12, 0x34], &[0; 12]] {
+            assert!(matches!(asked.hear(octets), Ok(Heard::Foreign)));
+        }
+        // Nothing behind the header of a truncated answer is read.
+        assert!(matches!(
+            asked.hear(&[0x12, 0x34, 0x82, 0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0xc0]),
+            Ok(Heard::Truncated)
+        ));
+        assert_eq!(asked.hear(&[0x12, 0x34, 0x80, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0xc0]).err(), Some(Failure::Malformed));
     }
 }
