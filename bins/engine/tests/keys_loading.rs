@@ -70,7 +70,8 @@ fn m15_files_that_are_no_private_key_are_named_for_what_they_are() {
         ("openssh", "E-KEY-FORMAT", "OpenSSH", "ssh-keygen -p -m PKCS8"),
         ("pkcs8.der", "E-KEY-FORMAT", "binary", "openssl pkey -inform DER"),
         ("ec.pem", "E-KEY-FORMAT", "elliptic-curve", "postseal key new"),
-        ("rsa512.pem", "E-KEY-SIZE", "512 bits", "postseal key new"),
+        ("rsa512.pem", "E-KEY-SIZE", "512 bits; keys below 1024 bits must not be used", "postseal key new"),
+        ("rsa1023.pem", "E-KEY-SIZE", "1023 bits; keys below 1024 bits must not be used", "postseal key new"),
     ] {
         let finding = refused(&folder.path().join(file));
         assert_eq!(finding.code.as_str(), code, "{file}: {finding}");
@@ -184,6 +185,30 @@ fn m16_one_bad_key_leaves_the_others_signing() {
     assert!(bad.failed[0].cause.contains("passphrase"));
     let half = keys.of_rule(2).unwrap();
     assert_eq!((half.usable.len(), half.failed.len()), (1, 1));
+}
+
+#[test]
+fn s3_2_of_8301_a_short_rsa_key_signs_with_a_warning_that_has_the_command_to_replace_it() {
+    let folder = folder();
+    let text = "
+        [[domain]]
+        name = \"a.example\"
+        keys = [{ selector = \"old\", file = \"rsa1024.pem\" }]
+        [[domain]]
+        name = \"b.example\"
+        keys = [{ selector = \"old\", file = \"rsa1024.pem\" }, { selector = \"new\", file = \"pkcs8.pem\" }]
+    ";
+    let (keys, found) = Keys::load(&domains(text, folder.path()), engine::BACKEND);
+    assert_eq!(keys.count(), (3, 0));
+    assert_eq!(found.len(), 1, "a file that two domains name is reported once: {found}");
+    let warning = found.iter().next().unwrap();
+    assert_eq!((warning.code.as_str(), warning.file.clone()), ("W-KEY-SHORT", Some(folder.path().join("rsa1024.pem"))));
+    assert!(warning.cause.contains("has 1024 bits"), "{warning}");
+    let command =
+        format!("`postseal key new a.example --type rsa --config {}`", folder.path().join("postseal.toml").display());
+    assert!(warning.fix.starts_with(&command), "{warning}");
+    let key = &keys.of_rule(0).unwrap().usable[0].key;
+    assert_eq!((keys::rsa_bits(&**key), key.may_block()), (Some(1024), true));
 }
 
 #[test]

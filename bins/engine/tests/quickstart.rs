@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic")]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use dkim_core::domain::DomainName;
@@ -121,4 +121,25 @@ fn starts_at_the_same_time_end_with_one_key_of_each_kind() {
         assert_eq!(selectors, ["202611ed", "202611rsa"]);
     }
     assert_eq!(fs::read_dir(root.path().join("keys/example.com")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_short_rsa_key_that_is_there_is_used_with_a_warning() {
+    let root = tempfile::tempdir().unwrap();
+    let state = root.path().join("state");
+    let folder = state.join("keys/example.com");
+    fs::create_dir_all(&folder).unwrap();
+    let old = folder.join("old.pem");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/key_files/rsa1024.pem"), &old).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o600)).unwrap();
+    let made = start(&state, &["example.com"]).unwrap();
+    let kinds: Vec<(&str, bool)> = made.domains[0].keys.iter().map(|key| (key.selector.as_str(), key.is_new)).collect();
+    assert_eq!(kinds, [("202611ed", true), ("old", false)], "no second RSA key is made behind the operator's back");
+    let warnings: Vec<_> = made.warnings.iter().collect();
+    assert_eq!(warnings.len(), 1, "{}", made.warnings);
+    assert_eq!((warnings[0].code.as_str(), warnings[0].file.as_deref()), ("W-KEY-SHORT", Some(old.as_path())));
+    let command = format!("`postseal key new example.com --type rsa --state {}`", state.display());
+    assert!(warnings[0].fix.starts_with(&command), "{}", warnings[0]);
+    let (keys, found) = Keys::load(&made.config.domains, engine::BACKEND);
+    assert_eq!((keys.count(), found.len()), ((2, 0), 1));
 }
