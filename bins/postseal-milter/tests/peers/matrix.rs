@@ -1,6 +1,7 @@
 //! Runs every cell and holds what came of it against the list.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::thread;
 
 use crate::cells::{Body, CANONS, Cell, Direction, Key, Peer, message};
@@ -53,9 +54,33 @@ fn dkimpys_programs_as_processes() {
     }
 }
 
+#[test]
+fn nobody_verifies_what_was_changed() {
+    let folder = work::folder();
+    let keys = Keys::copy_to(folder.path());
+    let dns = Dns::start(folder.path(), &zone_text(&keys.zone));
+    let ours = Ours::start(folder.path(), &keys, dns.port, "relaxed/simple");
+    let mut dkimpy = Dkimpy::start(folder.path(), dns.port, "changed");
+    for key in Key::ALL {
+        let opendkim = OpenDkim::start(folder.path(), &keys, dns.port, "relaxed/simple", key.algorithm());
+        let text = message(key, &Body::Plain.octets());
+        let by_dkimpy = dkimpy.sign(&keys, key, "relaxed", "simple", &text);
+        let signers = [("ours", ours.sign(&text)), ("dkimpy", by_dkimpy), ("opendkim", opendkim.sign(&text))];
+        for (signer, signed) in signers {
+            let signed = String::from_utf8(signed.unwrap()).unwrap();
+            for (from, to) in [("hungry", "thirsty"), ("Joe  SixPack", "Eve  SixPack"), ("blank at", "blanks at")] {
+                assert_eq!(signed.matches(from).count(), 1);
+                let changed = signed.replace(from, to).into_bytes();
+                let verdicts = [ours.verify(&changed), dkimpy.verify(&changed), opendkim.verify(&changed)];
+                assert!(verdicts.iter().all(Result::is_err), "{key:?} signed by {signer}, {to}: {verdicts:?}");
+            }
+        }
+    }
+}
+
 /// All cells of one canonicalization.
 fn run_canon(
-    work: &std::path::Path,
+    work: &Path,
     keys: &Keys,
     nameserver: u16,
     header: &'static str,
