@@ -113,7 +113,12 @@ impl Daemon {
 
     /// Gives later connections another setup.
     pub(crate) fn install(&self, setup: Setup) -> Result<(), InstallError> {
-        self.runtime.as_ref().unwrap().block_on(self.handle.install(setup))
+        self.block_on(self.handle.install(setup))
+    }
+
+    /// Runs something in the daemon's runtime.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
     }
 
     /// A connection from an MTA.
