@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, Diagnostics};
+use crate::descriptors;
 use crate::logging;
 use crate::reload::Reloader;
 use crate::server::notify::{State, notify};
@@ -54,6 +55,8 @@ impl Daemon {
     ///
     /// [`Failure`]: a configuration that cannot be used, or a state folder that is another daemon's.
     pub fn prepare(request: Request) -> Result<Self, Failure> {
+        // Before the resolver counts on them.
+        descriptors::raise();
         // A quick start writes into the folder, so it takes it first.
         let early = match &request.source {
             Source::Quickstart { state_dir, .. } => Some(StateLock::take(&request.state_dir(state_dir))),
@@ -94,6 +97,7 @@ impl Daemon {
     pub async fn run(self) -> Result<(), Failure> {
         let Self { request, prepared: Prepared { setup, .. }, state } = self;
         let log = logging::install(&setup.rules.config().log).map_err(|error| unavailable(&error))?;
+        descriptors::check(setup.rules.config().limits.connections);
         // Before anything is open: from here on a signal to reload does not end the process.
         let reload = ReloadSignal::new().map_err(|error| unavailable(&error))?;
         let stop = stop_signal().map_err(|error| unavailable(&error))?;

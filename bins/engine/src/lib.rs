@@ -15,6 +15,7 @@
 //! | `connection` | one task a connection: the only place that waits |
 //! | [`crypto_pool`] | threads for RSA signatures |
 //! | [`daemon`] | the life of the daemon, from what it was started with to its end |
+//! | [`descriptors`] | how many files and sockets may be open |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`instance`] | the name of one of several daemons on a host |
 //! | [`key_watch`] | our keys compared with the DNS, again and again |
@@ -34,6 +35,7 @@ pub mod config;
 mod connection;
 pub mod crypto_pool;
 pub mod daemon;
+pub mod descriptors;
 pub mod dns;
 pub mod instance;
 pub mod key_watch;

@@ -355,7 +355,7 @@ mod tests {
         }
         assert_eq!(ids.len(), 2);
         // A question that is given up makes room for another.
-        running.0.remove(0);
+        drop(running.0.remove(0));
         assert!(tokio::time::timeout(Duration::from_millis(300), &mut running).await.is_err());
         silent.try_recv(&mut packet).unwrap();
         assert!(!ids.contains(&[packet[0], packet[1]]));

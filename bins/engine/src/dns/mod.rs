@@ -58,8 +58,8 @@ const FAILED: Fresh = Fresh { answer: TxtAnswer::Failed, keep: Duration::from_se
 /// Questions under way at a time: ten signatures of four hundred messages. Each has a socket for every server that it was sent to.
 pub const MAX_QUESTIONS: usize = 4096;
 
-/// Of the descriptors that the process may have, one in so many may be a question's.
-const QUESTION_SHARE: usize = 4;
+/// One question for so many descriptors that the process may have: it may need one for each of three servers.
+const QUESTION_SHARE: usize = 8;
 
 /// What those who wait for the question of somebody else give it beyond its time to be done by itself.
 const GRACE: Duration = Duration::from_millis(250);
@@ -198,7 +198,6 @@ async fn resolve(network: &Servers, mut name: Name) -> Fresh {
 
 /// What the descriptors of this process allow, at most [`MAX_QUESTIONS`].
 fn most_questions() -> usize {
-    let descriptors = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
-    let descriptors = descriptors.map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX));
+    let descriptors = usize::try_from(crate::descriptors::limit()).unwrap_or(usize::MAX);
     (descriptors / QUESTION_SHARE).clamp(1, MAX_QUESTIONS)
 }

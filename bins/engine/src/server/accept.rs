@@ -35,6 +35,8 @@ pub(super) struct Accepting {
     connections: JoinSet<()>,
     /// A client that has no place yet.
     waiting: Option<Client>,
+    /// Whether the last `accept` failed.
+    cannot_accept: bool,
 }
 
 /// A client, with what was in force when it was accepted.
@@ -54,7 +56,7 @@ impl Accepting {
         close: mpsc::Receiver<CloseRequest>,
     ) -> Self {
         let (socket, connections) = (Some(socket), JoinSet::new());
-        Self { place, listener, socket, shared, stop, close, connections, waiting: None }
+        Self { place, listener, socket, shared, stop, close, connections, waiting: None, cannot_accept: false }
     }
 
     /// Runs until the daemon stops or the socket is closed, and then until the last connection is gone.
@@ -80,9 +82,15 @@ impl Accepting {
                 }
                 // One client beyond the limit waits here, the others stay in the socket's queue, where they cost us nothing.
                 accepted = accept(self.socket.as_ref()), if self.waiting.is_none() => match accepted {
-                    Ok(stream) => self.waiting = self.welcome(stream),
+                    Ok(stream) => {
+                        self.cannot_accept = false;
+                        self.waiting = self.welcome(stream);
+                    }
                     Err(error) => {
-                        tracing::warn!(listener = %self.listener.socket, "cannot accept a connection: {error}");
+                        // Said once, not ten times a second.
+                        if !std::mem::replace(&mut self.cannot_accept, true) {
+                            tracing::warn!(listener = %self.listener.socket, "cannot accept a connection: {error}");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
