@@ -118,7 +118,7 @@ fn config(text: &str, folder: &std::path::Path, dns: &Dns) -> Config {
 /// Waits for two more rounds: the second began after this was called.
 fn two_rounds(handle: &Handle) {
     let counters = handle.key_counters();
-    let (until, began) = (counters.rounds() + 2, Instant::now());
+    let (until, began) = (counters.rounds().saturating_add(2), Instant::now());
     while counters.rounds() < until {
         assert!(began.elapsed() < PATIENCE, "the keys are not checked");
         std::thread::sleep(Duration::from_millis(5));

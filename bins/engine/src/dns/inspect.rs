@@ -151,10 +151,15 @@ fn read(name: &mut Name, message: &Message, aliases: &mut Vec<String>) -> Option
         has_followed = true;
     }
     let has_soa = message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
+    let has_name_servers = message.authorities.iter().any(|record| matches!(record.data, RData::NS(_)));
     match message.metadata.response_code {
         ResponseCode::NXDomain => Some(Detail::NxDomain),
         // A server that does not know the zone of the target leaves off at the alias (RFC 1034 §5.2.2).
         ResponseCode::NoError if has_followed && !has_soa => None,
+        // RFC 2308 §2.2: a referral looks like NODATA, but for its NS.
+        ResponseCode::NoError if has_name_servers && !has_soa && !message.metadata.authoritative => {
+            Some(Detail::Failed(Trouble::Unusable("the server refers to others and does not resolve")))
+        }
         ResponseCode::NoError => Some(Detail::NoData),
         code => Some(Detail::Failed(Failure::Code(code).into())),
     }
@@ -174,5 +179,113 @@ impl From<Failure> for Trouble {
             Failure::Malformed => Self::Unusable("it is malformed"),
             other => Self::Unreachable(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use dkim_core::crypto::Backend;
+    use hickory_proto::op::{MessageType, OpCode};
+    use hickory_proto::rr::rdata::{CNAME, NS, SOA, TXT};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(format!("{text}.")).unwrap()
+    }
+
+    fn alias(owner: &str, target: &str) -> Record {
+        Record::from_rdata(name(owner), 60, RData::CNAME(CNAME(name(target))))
+    }
+
+    fn text(owner: &str, strings: &[&[u8]]) -> Record {
+        Record::from_rdata(name(owner), 60, RData::TXT(TXT::from_bytes(strings.to_vec())))
+    }
+
+    fn soa() -> Record {
+        let soa = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, 60);
+        Record::from_rdata(Name::root(), 60, RData::SOA(soa))
+    }
+
+    fn message(code: ResponseCode, answers: Vec<Record>, authorities: Vec<Record>) -> Message {
+        let mut message = Message::new(1, MessageType::Response, OpCode::Query);
+        message.metadata.response_code = code;
+        message.answers = answers;
+        message.authorities = authorities;
+        message
+    }
+
+    /// What a message says about `a.example`: the answer, the aliases, and the name that is left.
+    fn said(message: &Message) -> (Option<Detail>, Vec<String>, String) {
+        let (mut owner, mut aliases) = (name("a.example"), Vec::new());
+        let answer = read(&mut owner, message, &mut aliases);
+        (answer, aliases, canonical(&owner.to_ascii()))
+    }
+
+    #[test]
+    fn s3_3_of_1035_character_strings_stand_apart_and_other_names_do_not_count() {
+        let ours = text("a.example", &[b"v=DKIM1; ", b"p=x"]);
+        let answers = vec![text("b.example", &[b"not asked for"]), ours.clone(), text("a.example", &[b"second"])];
+        let (answer, aliases, _) = said(&message(ResponseCode::NoError, answers, Vec::new()));
+        let expected = vec![vec![b"v=DKIM1; ".to_vec(), b"p=x".to_vec()], vec![b"second".to_vec()]];
+        assert_eq!((answer, aliases), (Some(Detail::Records(expected)), Vec::new()));
+    }
+
+    #[test]
+    fn aliases_are_followed_in_the_message_and_beyond_it() {
+        let chain = || vec![alias("b.example", "c.example"), alias("a.example", "B.Example")];
+        let names = vec!["b.example".to_owned(), "c.example".to_owned()];
+        let whole = [chain(), vec![text("c.example", &[b"x"])]].concat();
+        let (answer, aliases, _) = said(&message(ResponseCode::NoError, whole, Vec::new()));
+        assert_eq!((answer, aliases), (Some(Detail::Records(vec![vec![b"x".to_vec()]])), names.clone()));
+        let (answer, aliases, _) = said(&message(ResponseCode::NXDomain, chain(), vec![soa()]));
+        assert_eq!((answer, aliases), (Some(Detail::NxDomain), names.clone()));
+        let (answer, _, _) = said(&message(ResponseCode::NoError, chain(), vec![soa()]));
+        assert_eq!(answer, Some(Detail::NoData));
+        // RFC 1034 §5.2.2: the target lies in a zone of somebody else.
+        assert_eq!(said(&message(ResponseCode::NoError, chain(), Vec::new())), (None, names, "c.example".to_owned()));
+        let round = vec![alias("a.example", "b.example"), alias("b.example", "a.example")];
+        let (answer, aliases, _) = said(&message(ResponseCode::NoError, round, Vec::new()));
+        assert_eq!(answer, Some(Detail::Failed(Trouble::Unusable("aliases without end"))));
+        assert_eq!(aliases.len(), MAX_ALIASES);
+    }
+
+    #[test]
+    fn nothing_is_told_from_no_name_and_from_no_answer() {
+        let said = |code, authorities| said(&message(code, Vec::new(), authorities)).0.unwrap();
+        assert_eq!(said(ResponseCode::NoError, vec![soa()]), Detail::NoData);
+        assert_eq!(said(ResponseCode::NoError, Vec::new()), Detail::NoData);
+        assert_eq!(said(ResponseCode::NXDomain, vec![soa()]), Detail::NxDomain);
+        assert_eq!(said(ResponseCode::ServFail, Vec::new()), Detail::Failed(Trouble::ServFail));
+        assert_eq!(said(ResponseCode::Refused, Vec::new()), Detail::Failed(Trouble::Refused));
+        let referral = Record::from_rdata(name("example"), 60, RData::NS(NS(name("ns.example"))));
+        assert_eq!(
+            said(ResponseCode::NoError, vec![referral]),
+            Detail::Failed(Trouble::Unusable("the server refers to others and does not resolve"))
+        );
+    }
+
+    #[test]
+    fn more_text_than_a_verifier_reads_is_no_record() {
+        let strings = vec![&[b'x'; 255][..]; 200];
+        let answers = vec![text("a.example", &strings), text("a.example", &strings)];
+        let (answer, ..) = said(&message(ResponseCode::NoError, answers, Vec::new()));
+        assert_eq!(answer, Some(Detail::Failed(Trouble::Unusable("more than 64 KiB"))));
+    }
+
+    #[tokio::test]
+    async fn a_zone_file_is_inspected_as_the_network_is() {
+        let text = "a.example. CNAME b.example.\nb.example. TXT \"x\" \"y\"\nc.example. CNAME gone.example.\nd.example. SERVFAIL\n";
+        let resolver = Resolver::offline(Zone::parse(text.as_bytes(), Path::new("zone")).unwrap(), Backend::AwsLc);
+        let found = resolver.inspect("A.example.").await;
+        assert_eq!(found.aliases, ["b.example"]);
+        assert_eq!(found.answer, Detail::Records(vec![vec![b"xy".to_vec()]]));
+        let found = resolver.inspect("c.example").await;
+        assert_eq!((found.aliases, found.answer), (vec!["gone.example".to_owned()], Detail::NxDomain));
+        assert_eq!(resolver.inspect("d.example").await.answer, Detail::Failed(Trouble::ServFail));
+        assert_eq!(resolver.inspect("example").await.answer, Detail::NoData);
+        assert_eq!(resolver.inspect("other.example").await, Inspection::of(Detail::NxDomain));
     }
 }
