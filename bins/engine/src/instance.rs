@@ -3,6 +3,7 @@
 //! An instance has a state folder of its own below the configured one, its own name in the log, and whatever else must not be shared.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Octets of the longest name: it is part of file names and of the program's name in the log.
@@ -25,6 +26,12 @@ pub enum InstanceError {
 }
 
 impl Instance {
+    /// Its state folder: the one of that name in `folder`.
+    #[must_use]
+    pub fn state_dir(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.0)
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -76,7 +76,7 @@ impl Request {
     #[must_use]
     pub fn state_dir(&self, folder: &Path) -> PathBuf {
         match &self.instance {
-            Some(instance) => folder.join(instance.as_str()),
+            Some(instance) => instance.state_dir(folder),
             None => folder.to_path_buf(),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dkim_core::domain::DomainName;
 use engine::config::diagnostics::Severity;
 use engine::config::{self, Config, Diagnostic, Diagnostics, SigningDomains};
+use engine::instance::Instance;
 use engine::keys::{CreateError, Keys, open_to_everyone};
 use engine::quickstart;
 
@@ -20,6 +21,23 @@ pub(crate) struct Source {
     /// Configuration file, in place of the state folder
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: OfInstance,
+}
+
+/// The option that names one of several daemons.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct OfInstance {
+    /// Name of the daemon that the state folder is for, where several run on a host: its folder below the state folder
+    #[arg(long, value_name = "NAME")]
+    instance: Option<Instance>,
+}
+
+impl OfInstance {
+    /// `folder`, or what the instance has below it.
+    pub(crate) fn state_dir(&self, folder: &Path) -> PathBuf {
+        self.instance.as_ref().map_or_else(|| folder.to_path_buf(), |instance| instance.state_dir(folder))
+    }
 }
 
 /// Keys with the rules that use them.
@@ -40,9 +58,10 @@ impl Source {
     /// The state folder.
     pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
         if let Some(folder) = &self.state {
-            return Ok(folder.clone());
+            return Ok(self.of.state_dir(folder));
         }
-        Ok(self.read_config()?.map_or_else(|| PathBuf::from(STATE), |config| config.state_dir))
+        let configured = self.read_config()?.map(|config| config.state_dir);
+        Ok(self.of.state_dir(configured.as_deref().unwrap_or_else(|| Path::new(STATE))))
     }
 
     /// Reads the keys: those of the configuration file if one is named, else all in the state folder.

@@ -36,6 +36,25 @@ fn new_keys_come_with_records_and_configuration() {
 }
 
 #[test]
+fn an_instance_has_keys_of_its_own_below_the_state_folder() {
+    let folder = folder();
+    let arguments = |name: &'static str| ["key", "new", "example.net", "--state", "state", "--instance", name];
+    out(&postseal(folder.path(), &arguments("in")), 0);
+    out(&postseal(folder.path(), &arguments("out")), 0);
+    for name in ["in", "out"] {
+        assert_eq!(fs::read_dir(folder.path().join("state").join(name).join("keys/example.net")).unwrap().count(), 2);
+    }
+    let list = |arguments: &[&str]| out(&postseal(folder.path(), &[&["key", "list"], arguments].concat()), 0);
+    assert_eq!(list(&["--state", "state", "--instance", "in"]).matches("example.net ").count(), 2);
+    assert!(!list(&["--state", "state"]).contains("example.net"), "the folder above has none");
+    // The folder of a configuration file, which other programs read without the name.
+    fs::write(folder.path().join("c.toml"), "state_dir = \"state\"\n").unwrap();
+    out(&postseal(folder.path(), &["key", "new", "example.org", "--config", "c.toml", "--instance", "in"]), 0);
+    assert!(folder.path().join("state/in/keys/example.org").is_dir());
+    assert_eq!(postseal(folder.path(), &arguments("../in")).status.code(), Some(64));
+}
+
+#[test]
 fn half_a_pair_is_never_made() {
     let folder = tempfile::tempdir().unwrap();
     out(&postseal(folder.path(), &["key", "new", "example.com", "--type", "ed25519"]), 0);

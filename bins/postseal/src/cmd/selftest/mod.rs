@@ -14,7 +14,7 @@ use engine::socket_address::SocketAddress;
 use serde::Serialize;
 
 use super::STATE;
-use super::keyring::{file_failure, parse_domain};
+use super::keyring::{OfInstance, file_failure, parse_domain};
 use crate::exit::{Exit, Failure, print};
 
 mod steps;
@@ -24,6 +24,8 @@ pub(crate) struct Args {
     /// State folder of the daemon
     #[arg(long, value_name = "DIR", default_value = STATE)]
     state: PathBuf,
+    #[command(flatten)]
+    of: OfInstance,
     /// Where the daemon listens: inet:HOST:PORT, unix:/PATH
     #[arg(long, value_name = "SOCKET", default_value = "inet:127.0.0.1:8891")]
     socket: SocketAddress,
@@ -52,16 +54,17 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let in_folder = domains_in(&args.state).map_err(|error| file_failure(&error))?;
+    let state = args.of.state_dir(&args.state);
+    let in_folder = domains_in(&state).map_err(|error| file_failure(&error))?;
     let domain = args.domain.clone().or_else(|| in_folder.first().cloned()).ok_or_else(|| {
-        let cause = format!("there are no keys in {}", args.state.display());
+        let cause = format!("there are no keys in {}", state.display());
         Failure::new(
             Exit::Fail,
             cause,
             "start `postseal-milter --domain DOMAIN` here, or name its state folder with `--state`",
         )
     })?;
-    let zone = Zone::load(&args.state.join(ZONE_FILE)).map_err(Failure::config)?;
+    let zone = Zone::load(&state.join(ZONE_FILE)).map_err(Failure::config)?;
     let test = steps::Test { socket: args.socket.clone(), domain, resolver: Resolver::offline(zone, engine::BACKEND) };
     let report = test.run()?;
     print(&report, json, out)?;
