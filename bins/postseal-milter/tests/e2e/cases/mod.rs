@@ -3,6 +3,7 @@
 mod dialogue;
 mod faults;
 mod forgery;
+mod published;
 mod quick_start;
 mod signing;
 mod transport;
