@@ -42,18 +42,18 @@ fn still_serves(daemon: &Daemon) {
 }
 
 #[test]
-fn s6_200_signatures() {
-    let raw = format!("{}From: jo@example.com\r\n\r\n", SIGNATURE.repeat(200));
+fn s19_1_000_signatures() {
+    let raw = format!("{}From: jo@example.com\r\n\r\n", SIGNATURE.repeat(1000));
     let (inbound, ours) = both(&daemon(), raw.as_bytes());
     assert_eq!(inbound.len(), 1);
     assert_eq!(inbound[0].matches("dkim=fail").count(), 10, "{}", inbound[0]);
     assert_eq!(inbound[0].matches("dkim=policy").count(), 10, "{}", inbound[0]);
-    assert!(inbound[0].contains("180 more signatures not shown"), "{}", inbound[0]);
+    assert!(inbound[0].contains("980 more signatures not shown"), "{}", inbound[0]);
     assert_eq!(ours.len(), 2, "broken signatures with our name are no reason not to sign");
 }
 
 #[test]
-fn s6_10_000_header_fields() {
+fn s19_10_000_header_fields() {
     let filler: String = (0..10_000).map(|number| format!("X-Filler-{}: value\r\n", number % 7)).collect();
     let forged = "Authentication-Results: mx.example; dkim=pass\r\n";
     let raw = format!("{SIGNATURE}{forged}{filler}{forged}From: jo@example.com\r\n\r\n");
@@ -83,7 +83,7 @@ fn s6_a_header_field_of_a_mebibyte() {
 }
 
 #[test]
-fn s6_from_with_50_000_parentheses() {
+fn s19_from_with_50_000_parentheses() {
     let daemon = daemon();
     for from in ["(".repeat(50_000), format!("{}{}jo@example.com", "(".repeat(29_000), ")".repeat(29_000))] {
         let raw = format!("From: {from}\r\n\r\nHello\r\n");
@@ -195,42 +195,6 @@ fn an_event_out_of_order_is_put_off_and_the_session_goes_on() {
     let mut answer = [0; 64];
     let length = stream.read(&mut answer).unwrap();
     assert_eq!(answer[..length], [0, 0, 0, 1, b't']);
-    still_serves(&daemon);
-}
-
-#[test]
-fn s19_mutated_dialogues_leave_the_daemon_serving() {
-    let daemon = daemon();
-    let dialogue = recorded_dialogue();
-    let mut seed: u32 = 0x2545_f491;
-    let mut random = |below: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 17;
-        seed ^= seed << 5;
-        usize::try_from(seed).unwrap() % below
-    };
-    for _ in 0..400 {
-        let mut octets = dialogue.clone();
-        for _ in 0..=random(3) {
-            let at = random(octets.len());
-            match random(4) {
-                0 => octets[at] = u8::try_from(random(256)).unwrap(),
-                1 => octets.truncate(at.max(1)),
-                2 => drop(octets.drain(at..(at + random(20)).min(octets.len()))),
-                _ => octets.insert(at, u8::try_from(random(256)).unwrap()),
-            }
-            if octets.is_empty() {
-                break;
-            }
-        }
-        let mut stream = UnixStream::connect(daemon.socket()).unwrap();
-        // A reply that nobody reads, a connection that is closed at any point.
-        let _ = stream.write_all(&octets);
-        if random(2) == 0 {
-            stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-            let _ = stream.read(&mut [0; 256]);
-        }
-    }
     still_serves(&daemon);
 }
 
