@@ -41,6 +41,9 @@ fn m14_each_mistake_in_a_zone_is_named_with_the_record_to_publish() {
     ] {
         let line = daemon.log_line(finding);
         assert!(line.contains(" warning ") && line.contains(&format!("key={name}")), "{line}");
-        assert!(line.contains("fix=") && line.contains(&format!("record=\"{name}. 3600 IN TXT \\\"v=DKIM1;")), "{line}");
+        assert!(
+            line.contains("fix=") && line.contains(&format!("record=\"{name}. 3600 IN TXT \\\"v=DKIM1;")),
+            "{line}"
+        );
     }
 }
