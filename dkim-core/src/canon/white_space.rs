@@ -54,6 +54,21 @@ pub(super) fn reduce(text: &[u8], sink: &mut impl FnMut(&[u8])) {
     sink(rest);
 }
 
+/// Whether `text` is one line that relaxed canonicalization leaves as it is. `false` is no promise of the contrary.
+#[inline]
+pub(super) fn is_reduced(text: &[u8]) -> bool {
+    let ([first, successors @ ..], [.., last]) = (text, text) else { return false };
+    if is_wsp(*first) || is_wsp(*last) || *last == b'\r' {
+        return false;
+    }
+    // Without a branch, so that it becomes vector code.
+    let any = text.iter().zip(successors).fold(0, |any, (octet, successor)| {
+        let space = u8::from(*octet == b' ') & u8::from(*successor <= b' ');
+        any | u8::from(*octet == b'\t') | u8::from(*octet == b'\r') | space
+    });
+    any == 0
+}
+
 /// Where the first octet at or after `from` stands that begins a run of WSP to look at: an HTAB, or an SP before an octet up to 0x20 (more WSP,
 /// or CR; other control octets are caught as well, which costs a split and changes nothing).
 #[inline]

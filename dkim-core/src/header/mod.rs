@@ -137,35 +137,40 @@ impl HeaderBlock {
     /// empty name and a name with control characters or inner white space are errors with their offset. Hitting one of the `limits` is an error;
     /// no more than `max_bytes` of the message are looked at.
     pub fn parse(message: &[u8], limits: HeaderLimits) -> Result<(Self, usize), HeaderError> {
-        let (end, body) = section_end(message, &limits)?;
-        let section = message.get(..end).unwrap_or_default();
-        if section.first().copied().is_some_and(is_wsp) {
+        if message.first().copied().is_some_and(is_wsp) {
             return Err(HeaderError::StartsWithWhiteSpace);
         }
-        let mut text = Vec::with_capacity(end.saturating_add(2));
-        text.extend_from_slice(section);
-        if !section.is_empty() && !section.ends_with(b"\r\n") {
-            text.extend_from_slice(b"\r\n");
+        if message.starts_with(b"\r\n") {
+            return Ok((Self::default(), 2));
         }
+        let limit = limits.max_bytes.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        let too_many = HeaderError::TooManyBytes { limit: limits.max_bytes };
+        // The empty line takes two bytes more than the section it ends.
+        let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        let mut at = 0;
-        let mut first_line = None;
-        for end in crlf_ends(&text) {
-            let first_line_end = *first_line.get_or_insert(end);
-            if text.get(end).copied().is_some_and(is_wsp) {
+        let mut field = FieldStart::default();
+        for end in crlf_ends(window) {
+            let next = window.get(end..).unwrap_or_default();
+            if field.goes_on(end, next) {
                 continue;
             }
-            if fields.len() >= limits.max_fields {
-                return Err(HeaderError::TooManyFields { limit: limits.max_fields });
+            fields.push(field.span(window, end, fields.len(), &limits)?);
+            field = FieldStart { at: end, first_line: None };
+            if let [b'\r', b'\n', ..] = next {
+                let text = window.get(..end).unwrap_or_default().to_vec();
+                return Ok((Self { text, fields }, end.saturating_add(2)));
             }
-            // A colon behind the first line break belongs to a continuation line; the field itself has none.
-            let line = text.get(at..first_line_end).unwrap_or_default();
-            let colon = name_length(line, at)?;
-            let span = Span::new(at, colon, end.saturating_sub(at));
-            fields.push(span.ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })?);
-            (at, first_line) = (end, None);
         }
-        Ok((Self { text, fields }, body))
+        // There is no empty line: the whole message is header.
+        if message.len() > limit {
+            return Err(too_many);
+        }
+        let mut text = message.to_vec();
+        if field.at < text.len() {
+            text.extend_from_slice(b"\r\n");
+            fields.push(field.span(&text, text.len(), fields.len(), &limits)?);
+        }
+        Ok((Self { text, fields }, message.len()))
     }
 
     /// The fields in the order of the message. Walk from the bottom with `.rev()`.
@@ -322,18 +327,31 @@ impl Span {
     }
 }
 
-/// The end of the header section (with the CRLF of its last line) and the start of the body.
-fn section_end(message: &[u8], limits: &HeaderLimits) -> Result<(usize, usize), HeaderError> {
-    let limit = limits.max_bytes.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
-    if message.starts_with(b"\r\n") {
-        return Ok((0, 2));
+/// The field that is being read.
+#[derive(Default)]
+struct FieldStart {
+    at: usize,
+    /// Behind its first line, once that is known.
+    first_line: Option<usize>,
+}
+
+impl FieldStart {
+    /// Whether the line that ends at `end` is continued by what follows.
+    fn goes_on(&mut self, end: usize, next: &[u8]) -> bool {
+        self.first_line.get_or_insert(end);
+        next.first().copied().is_some_and(is_wsp)
     }
-    // The empty line takes two bytes more than the section it ends.
-    let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
-    match memchr::memmem::find(window, b"\r\n\r\n") {
-        Some(at) => Ok((at.saturating_add(2), at.saturating_add(4))),
-        None if message.len() <= limit => Ok((message.len(), message.len())),
-        None => Err(HeaderError::TooManyBytes { limit: limits.max_bytes }),
+
+    /// The place of the field, whose last line ends at `end`.
+    fn span(&self, text: &[u8], end: usize, before: usize, limits: &HeaderLimits) -> Result<Span, HeaderError> {
+        if before >= limits.max_fields {
+            return Err(HeaderError::TooManyFields { limit: limits.max_fields });
+        }
+        // A colon behind the first line break belongs to a continuation line; the field itself has none.
+        let line = text.get(self.at..self.first_line.unwrap_or(end)).unwrap_or_default();
+        let colon = name_length(line, self.at)?;
+        let span = Span::new(self.at, colon, end.saturating_sub(self.at));
+        span.ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })
     }
 }
 

@@ -46,7 +46,7 @@ use thiserror::Error;
 use crate::UnixTime;
 use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
 use crate::canon::Canon;
-use crate::canon::header::{FieldIndex, write_signature_field};
+use crate::canon::header::write_signature_field;
 use crate::crypto::{HashValue, KeyError, SigningKey};
 use crate::header::HeaderBlock;
 use crate::signature::format::TagListWriter;
@@ -152,9 +152,11 @@ impl Signing {
         let prepared = spec.into();
         prepared.0.checked.clone()?;
         let spec = prepared.spec();
-        let index = FieldIndex::new(headers);
-        headers::check(&index, spec.bare_line_ends)?;
-        let (names, text) = headers::select(&index, &prepared.0)?;
+        // Which fields there are counts before what is in them.
+        let (names, text) = headers::select(headers, &prepared.0)?;
+        if spec.bare_line_ends == BareLineEnds::Refuse {
+            headers::check_line_ends(headers)?;
+        }
         let expiration = match spec.lifetime {
             None => None,
             // §3.5 on x=: "The value of the "x=" tag MUST be greater than the value of the "t=" tag if both are present."

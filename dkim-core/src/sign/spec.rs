@@ -117,13 +117,44 @@ pub(super) struct Prepared {
     pub(super) checked: Result<(), SignError>,
     /// The names to sign, each once, in the order of `h=`.
     pub(super) names: Vec<WantedName>,
+    /// For each mark of a name the first of `names` that has it.
+    first: [Option<u16>; MARKS],
 }
+
+/// Marks by which names are told apart before they are compared.
+const MARKS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct WantedName {
     pub(super) name: Box<str>,
     /// Whether it is listed once more than the message has it.
     pub(super) is_oversigned: bool,
+    /// The next one with the same mark.
+    next: Option<u16>,
+}
+
+impl Prepared {
+    /// The place in `names` of the name of a field.
+    pub(super) fn place_of(&self, name: &[u8]) -> Option<usize> {
+        let mut next = self.first.get(mark_of(name)).copied().flatten();
+        while let Some(at) = next.map(usize::from) {
+            let wanted = self.names.get(at)?;
+            if wanted.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(at);
+            }
+            next = wanted.next;
+        }
+        None
+    }
+}
+
+/// A number below [`MARKS`] that is the same for a name in any case. A message cannot make it slow: what shares a mark with what is up to the names
+/// that are configured.
+fn mark_of(name: &[u8]) -> usize {
+    let octet = |at: usize| name.get(at).map_or(0, |octet| usize::from(octet | 0x20));
+    let (middle, last) = (octet(name.len() / 2), octet(name.len().wrapping_sub(1)));
+    let sum = name.len().wrapping_mul(29).wrapping_add(octet(0)).wrapping_add(last.wrapping_mul(8));
+    sum.wrapping_add(middle.wrapping_mul(37)) % MARKS
 }
 
 impl PreparedSpec {
@@ -142,10 +173,19 @@ impl From<SignatureSpec> for PreparedSpec {
         let configured = spec.signed.iter().chain(&spec.oversigned).map(String::as_str);
         for name in configured.chain(ALWAYS_SIGNED.iter().copied()) {
             if !names.iter().any(|known| known.name.eq_ignore_ascii_case(name)) {
-                names.push(WantedName { name: name.into(), is_oversigned: is_oversigned(name) });
+                names.push(WantedName { name: name.into(), is_oversigned: is_oversigned(name), next: None });
             }
         }
-        Self(Arc::new(Prepared { checked: spec.check(), names, spec }))
+        let mut checked = spec.check();
+        let mut first = [None; MARKS];
+        for (at, wanted) in names.iter_mut().enumerate() {
+            match (first.get_mut(mark_of(wanted.name.as_bytes())), u16::try_from(at)) {
+                (Some(first), Ok(at)) => wanted.next = first.replace(at),
+                // Nobody can list so many.
+                _ => checked = Err(SignError::TooManyFields { limit: usize::from(u16::MAX) }),
+            }
+        }
+        Self(Arc::new(Prepared { checked, names, first, spec }))
     }
 }
 

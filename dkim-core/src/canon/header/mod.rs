@@ -26,7 +26,7 @@
 use std::ops::Range;
 
 use super::Canon;
-use super::white_space::{is_wsp, reduce};
+use super::white_space::{is_reduced, is_wsp, reduce};
 use crate::header::Field;
 
 mod select;
@@ -124,8 +124,19 @@ fn write_unterminated(canon: Canon, name: &[u8], value: &[&[u8]], out: &mut Vec<
         Canon::Relaxed => {
             // §3.4.2: "Convert all header field names (not the header field values) to lowercase", and "Delete any WSP characters remaining before
             // and after the colon".
-            out.extend(trim_end(name).iter().map(u8::to_ascii_lowercase));
+            let start = out.len();
+            out.extend_from_slice(trim_end(name));
+            if let Some(name) = out.get_mut(start..) {
+                name.make_ascii_lowercase();
+            }
             out.push(b':');
+            // Most values are one line with one SP at its beginning and single ones inside.
+            if let [[b' ', text @ ..]] = value
+                && is_reduced(text)
+            {
+                out.extend_from_slice(text);
+                return;
+            }
             let mut text = RelaxedValue { out, started: false, wsp: false };
             for part in value {
                 text.write(part);
