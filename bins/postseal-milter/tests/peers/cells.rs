@@ -41,6 +41,9 @@ impl Key {
     }
 }
 
+/// A domain with two keys, whose mail gets two signatures, as the daemon makes them by itself. The selectors are the names of the keys.
+pub(crate) const BOTH: (&str, [Key; 2]) = ("both.example", [Key::Rsa2048, Key::Ed25519]);
+
 /// A kind of body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -157,9 +160,13 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A message that the domain of this key sends. Its header has what the two canonicalizations of headers treat differently.
+/// A message that the domain of this key sends.
 pub(crate) fn message(key: Key, body: &[u8]) -> Vec<u8> {
-    let domain = key.domain();
+    message_from(&key.domain(), body)
+}
+
+/// A message that this domain sends. Its header has what the two canonicalizations of headers treat differently.
+pub(crate) fn message_from(domain: &str, body: &[u8]) -> Vec<u8> {
     let header = format!(
         "From: Joe  SixPack <joe@{domain}>\r\n\
          To: mary@reader.example,\r\n\tann@reader.example\r\n\

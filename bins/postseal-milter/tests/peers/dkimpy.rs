@@ -54,7 +54,12 @@ impl Dkimpy {
 
     /// `Err` has what it said.
     pub(crate) fn verify(&mut self, message: &[u8]) -> Result<(), String> {
-        let said = self.run(VERIFY, &[], message)?;
+        self.verify_at(0, message)
+    }
+
+    /// The same for the signature with this number from the top.
+    pub(crate) fn verify_at(&mut self, index: usize, message: &[u8]) -> Result<(), String> {
+        let said = self.run(VERIFY, &["--index", &index.to_string()], message)?;
         if said == b"signature ok\n" { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
     }
 

@@ -9,10 +9,10 @@ use engine::config::Diagnostics;
 use engine::keys::load;
 use engine::keys::publish::DnsRecord;
 
-use crate::cells::Key;
+use crate::cells::{BOTH, Key};
 use crate::site::dns::Txt;
 
-/// Every key has this one in its domain.
+/// Every key has this one in its own domain.
 pub(crate) const SELECTOR: &str = "peers";
 
 /// Copies of the test vectors with the permissions of a private key, and what is published of them.
@@ -36,12 +36,19 @@ impl Keys {
         }
         let mut keys = Self { folder, zone: Vec::new() };
         for key in Key::ALL {
-            let loaded = load(&keys.pem(key), engine::BACKEND, &mut Diagnostics::default()).unwrap();
-            let domain = DomainName::parse(&key.domain()).unwrap();
-            let record = DnsRecord::of_key(&Selector::parse(SELECTOR).unwrap(), &domain, &*loaded);
-            keys.zone.push((record.name, record.text));
+            keys.publish(key, SELECTOR, &key.domain());
+        }
+        for key in BOTH.1 {
+            keys.publish(key, key.name(), BOTH.0);
         }
         keys
+    }
+
+    fn publish(&mut self, key: Key, selector: &str, domain: &str) {
+        let loaded = load(&self.pem(key), engine::BACKEND, &mut Diagnostics::default()).unwrap();
+        let (selector, domain) = (Selector::parse(selector).unwrap(), DomainName::parse(domain).unwrap());
+        let record = DnsRecord::of_key(&selector, &domain, &*loaded);
+        self.zone.push((record.name, record.text));
     }
 
     /// The private key in PEM.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::thread;
 
-use crate::cells::{Body, CANONS, Cell, Direction, Key, Peer, message};
+use crate::cells::{BOTH, Body, CANONS, Cell, Direction, Key, Peer, message, message_from};
 use crate::dkimpy::{Dkimpy, sign_as_process, verify_as_process};
 use crate::keys::Keys;
 use crate::listed::LISTED;
@@ -76,6 +76,27 @@ fn nobody_verifies_what_was_changed() {
             }
         }
     }
+}
+
+#[test]
+fn two_signatures_of_one_message() {
+    let folder = work::folder();
+    let keys = Keys::copy_to(folder.path());
+    let dns = Dns::start(folder.path(), &zone_text(&keys.zone));
+    let ours = Ours::start(folder.path(), &keys, dns.port, "relaxed/relaxed");
+    let opendkim = OpenDkim::start(folder.path(), &keys, dns.port, "relaxed/relaxed", Key::Ed25519.algorithm());
+    let mut dkimpy = Dkimpy::start(folder.path(), dns.port, "two");
+    let text = message_from(BOTH.0, &Body::Plain.octets());
+    let two_passes = Ok(vec!["dkim=pass".to_owned(); 2]);
+
+    let signed = ours.sign(&text).unwrap();
+    assert_eq!([0, 1].map(|index| dkimpy.verify_at(index, &signed)), [Ok(()), Ok(())]);
+    assert_eq!(opendkim.verdicts(&signed), two_passes);
+
+    // The peers make one signature at a time, so each makes one.
+    let signed = dkimpy.sign(&keys, Key::Rsa2048, "relaxed", "relaxed", &message(Key::Ed25519, &Body::Plain.octets()));
+    let signed = opendkim.sign(&signed.unwrap()).unwrap();
+    assert_eq!(ours.verdicts(&signed), two_passes);
 }
 
 /// All cells of one canonicalization.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cells::Key;
 use crate::keys::{Keys, SELECTOR};
 use crate::milter::{Client, pass};
-use crate::results::dkim_result;
+use crate::results::{dkim_verdicts, only_passes};
 use crate::site::work::{command, port};
 
 /// A running OpenDKIM; killed when dropped.
@@ -84,8 +84,13 @@ MilterDebug 0
 
     /// `Err` has what it said instead of `pass`.
     pub(crate) fn verify(&self, message: &[u8]) -> Result<(), String> {
+        only_passes(&self.verdicts(message)?)
+    }
+
+    /// What it said about each signature.
+    pub(crate) fn verdicts(&self, message: &[u8]) -> Result<Vec<String>, String> {
         let verified = pass(self.port, Client::Outside, message)?;
-        dkim_result(&verified).unwrap_or_else(|| Err(self.words("v", message)))
+        dkim_verdicts(&verified).ok_or_else(|| self.words("v", message))
     }
 
     /// As a milter it lets some messages pass in silence. In its test mode it says why.

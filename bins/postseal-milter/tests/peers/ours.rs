@@ -14,10 +14,10 @@ use dkim_core::sign::{SignatureSpec, Signing};
 use engine::config::Diagnostics;
 use engine::keys::load;
 
-use crate::cells::Key;
+use crate::cells::{BOTH, Key};
 use crate::keys::{Keys, SELECTOR};
 use crate::milter::{Client, pass};
-use crate::results::dkim_result;
+use crate::results::{dkim_verdicts, only_passes};
 use crate::site::daemon::{Daemon, Socket};
 
 /// Signs and verifies.
@@ -35,14 +35,11 @@ impl Ours {
             format!("[dns]\nnameservers = [\"127.0.0.1:{nameserver}\"]\n[signing]\ncanonicalization = \"{canon}\"\n");
         for key in Key::ALL {
             let only = if key == Key::Ed25519 { "allow_ed25519_only = true\n" } else { "" };
-            write!(
-                config,
-                "[[domain]]\nname = \"{}\"\n{only}[[domain.keys]]\nselector = \"{SELECTOR}\"\nfile = \"{}\"\n",
-                key.domain(),
-                keys.pem(key).display()
-            )
-            .unwrap();
+            writeln!(config, "[[domain]]\nname = \"{}\"\n{only}{}", key.domain(), key_section(keys, key, SELECTOR))
+                .unwrap();
         }
+        let sections = BOTH.1.map(|key| key_section(keys, key, key.name())).concat();
+        writeln!(config, "[[domain]]\nname = \"{}\"\n{sections}", BOTH.0).unwrap();
         let daemon = Daemon::start(&folder, Socket::Tcp, &config);
         let port = daemon.socket.rsplit(':').next().unwrap().parse().unwrap();
         Self { _daemon: daemon, port }
@@ -54,9 +51,18 @@ impl Ours {
 
     /// `Err` has what was said instead of `pass`.
     pub(crate) fn verify(&self, message: &[u8]) -> Result<(), String> {
-        let verified = pass(self.port, Client::Outside, message)?;
-        dkim_result(&verified).unwrap_or_else(|| Err("no Authentication-Results field".to_owned()))
+        only_passes(&self.verdicts(message)?)
     }
+
+    /// What was said about each signature.
+    pub(crate) fn verdicts(&self, message: &[u8]) -> Result<Vec<String>, String> {
+        let verified = pass(self.port, Client::Outside, message)?;
+        dkim_verdicts(&verified).ok_or_else(|| "no Authentication-Results field".to_owned())
+    }
+}
+
+fn key_section(keys: &Keys, key: Key, selector: &str) -> String {
+    format!("[[domain.keys]]\nselector = \"{selector}\"\nfile = \"{}\"\n", keys.pem(key).display())
 }
 
 /// Signs with the library alone: the daemon leaves messages unsigned whose lines a relay would repair.

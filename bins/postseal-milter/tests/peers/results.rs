@@ -5,15 +5,21 @@ use dkim_core::tag_list::{TagLimits, TagList};
 use crate::cells::Cell;
 use crate::milter::values;
 
-/// The verdict in the topmost Authentication-Results field: `Err` has what it says besides `pass`, without comments and properties; `None` if there
-/// is no such field.
-pub(crate) fn dkim_result(message: &[u8]) -> Option<Result<(), String>> {
+/// The verdicts on signatures in the topmost Authentication-Results field, such as `dkim=pass`, without comments and properties; `None` if there is no
+/// such field.
+pub(crate) fn dkim_verdicts(message: &[u8]) -> Option<Vec<String>> {
     let fields = values(message, "Authentication-Results");
     let text = without_comments(fields.first()?);
     let text = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    let (_, result) = text.split_once("; ").unwrap_or(("", &text));
-    let verdict = result.split(" header.").next().unwrap_or_default();
-    Some(if verdict == "dkim=pass" { Ok(()) } else { Err(verdict.to_owned()) })
+    // The part before the first semicolon says whose field it is. No reason here has a semicolon in it.
+    let results = text.split(';').skip(1).map(|result| result.split(" header.").next().unwrap_or_default().trim());
+    // OpenDKIM has a second method, dkim-atps.
+    Some(results.filter(|result| result.starts_with("dkim=")).map(str::to_owned).collect())
+}
+
+/// Whether there is one verdict, and it is `pass`; else what there is.
+pub(crate) fn only_passes(verdicts: &[String]) -> Result<(), String> {
+    if verdicts == ["dkim=pass"] { Ok(()) } else { Err(verdicts.join("; ")) }
 }
 
 fn without_comments(value: &str) -> String {
