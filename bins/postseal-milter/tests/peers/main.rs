@@ -16,6 +16,7 @@
 
 mod cells;
 mod dkimpy;
+mod judge;
 mod keys;
 mod listed;
 mod matrix;

@@ -1,11 +1,11 @@
-//! Runs every cell and holds what came of it against the list.
+//! Runs every cell, and a few messages beside them.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::thread;
 
 use crate::cells::{BOTH, Body, CANONS, Cell, Direction, Key, Peer, message, message_from};
 use crate::dkimpy::{Dkimpy, sign_as_process, verify_as_process};
+use crate::judge::{Outcome, judge};
 use crate::keys::Keys;
 use crate::listed::LISTED;
 use crate::opendkim::OpenDkim;
@@ -13,9 +13,6 @@ use crate::ours::{Ours, sign_with_library};
 use crate::results::is_signed;
 use crate::site::dns::{Dns, zone_text};
 use crate::site::work;
-
-/// What came of a cell: `Err` has what the party that could not do it says.
-type Outcome = Result<(), String>;
 
 #[test]
 fn peers_verify_what_we_sign_and_we_verify_what_they_sign() {
@@ -28,7 +25,7 @@ fn peers_verify_what_we_sign_and_we_verify_what_they_sign() {
         let threads: Vec<_> = canons.map(|canon| scope.spawn(move || run(canon))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    let report = judge(&outcomes);
+    let report = judge(&outcomes, LISTED);
     println!("{}", report.summary);
     assert!(report.faults.is_empty(), "{}", report.faults);
 }
@@ -147,48 +144,4 @@ fn peer_signed(ours: &Ours, cell: &Cell, signed: Result<Vec<u8>, String>) -> Out
     let signed = signed?;
     is_signed(&signed, cell)?;
     ours.verify(&signed)
-}
-
-struct Report {
-    summary: String,
-    /// Empty if all is as expected.
-    faults: String,
-}
-
-fn judge(outcomes: &[(Cell, Outcome)]) -> Report {
-    let (mut summary, mut faults) = (String::new(), String::new());
-    let mut used = vec![0_usize; LISTED.len()];
-    for (cell, outcome) in outcomes {
-        let entry = LISTED.iter().position(|entry| entry.means(cell));
-        let fault = match (entry.map(|entry| LISTED[entry].says), outcome) {
-            (None, Ok(())) => None,
-            (None, Err(said)) => Some(format!("fails: {said}")),
-            (Some(listed), Ok(())) => Some(format!("works, and is listed with: {listed}")),
-            (Some(listed), Err(said)) => {
-                (listed != said).then(|| format!("is listed with: {listed}\n  and there is said: {said}"))
-            }
-        };
-        if let Some(fault) = fault {
-            writeln!(faults, "{cell} {fault}").unwrap();
-        }
-        if let Some(entry) = entry {
-            used[entry] += 1;
-        }
-    }
-    for (entry, _) in LISTED.iter().zip(&used).filter(|(_, used)| **used == 0) {
-        writeln!(faults, "an entry is for no cell: {} {}", entry.says, entry.why).unwrap();
-    }
-    for peer in [Peer::Dkimpy, Peer::OpenDkim] {
-        for direction in [Direction::PeerVerifies, Direction::PeerSigns] {
-            let cells = outcomes.iter().filter(|(cell, _)| cell.peer == peer && cell.direction == direction);
-            let (passed, others): (Vec<_>, Vec<_>) = cells.partition(|(_, outcome)| outcome.is_ok());
-            let (passed, others) = (passed.len(), others.len());
-            writeln!(summary, "{peer:?} {direction:?}: {passed} cells pass, {others} are listed").unwrap();
-        }
-    }
-    for (entry, used) in LISTED.iter().zip(used) {
-        let (peer, direction) = (entry.peer, entry.direction);
-        writeln!(summary, "listed: {used:>3} cells {peer:?} {direction:?}: {}\n    {}", entry.says, entry.why).unwrap();
-    }
-    Report { summary, faults }
 }
