@@ -31,6 +31,14 @@ impl Mailbox {
         }
     }
 
+    /// Waits for so many messages more, and whether others come behind them for a moment.
+    pub(crate) fn exactly(&self, count: usize) -> Vec<Delivered> {
+        let delivered = (0..count).map(|_| self.next()).collect();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!self.has_more(), "more than {count} messages were delivered");
+        delivered
+    }
+
     /// Whether a message is there that was not given out yet.
     pub(crate) fn has_more(&self) -> bool {
         !self.unseen().is_empty()

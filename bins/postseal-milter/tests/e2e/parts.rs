@@ -8,7 +8,7 @@ use crate::smtp::{Mail, Smtp};
 #[test]
 fn postfix_delivers_what_it_was_given() {
     let folder = work::folder();
-    let postfix = Postfix::start(folder.path(), "", 6);
+    let postfix = Postfix::start(folder.path(), "", 6, "tempfail");
     let message =
         b"From: <a@author.example>\r\nSubject: parts\r\nMessage-ID: <1@author.example>\r\n\r\n.dot\r\n\r\nend\r\n";
     let mail = Mail { from: "a@author.example", to: "b@reader.example", parameters: "", message };

@@ -94,6 +94,35 @@ impl Smtp {
         self.reply()
     }
 
+    /// Sends one mail in a session of its own, as far as the server lets it: the first refusal, or the answer to the message. A server that
+    /// hangs up said 421.
+    pub(crate) fn offer(port: u16, mail: &Mail<'_>) -> Reply {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        let mut smtp = Self { stream: BufReader::new(stream) };
+        let commands = [
+            String::new(),
+            "EHLO client.example\r\n".to_owned(),
+            format!("MAIL FROM:<{}>\r\n", mail.from),
+            format!("RCPT TO:<{}>\r\n", mail.to),
+            "DATA\r\n".to_owned(),
+        ];
+        for command in commands {
+            let reply = smtp.try_command(command.as_bytes());
+            if reply.code >= 400 {
+                return reply;
+            }
+        }
+        let mut output = Vec::new();
+        stuff_dots(mail.message, &mut output);
+        smtp.try_command(&output)
+    }
+
+    fn try_command(&mut self, octets: &[u8]) -> Reply {
+        let hung_up = |error: std::io::Error| Reply { code: 421, text: error.to_string() };
+        self.stream.get_mut().write_all(octets).and_then(|()| self.try_reply()).unwrap_or_else(hung_up)
+    }
+
     fn hello(&mut self) {
         let reply = self.command("EHLO client.example");
         assert_eq!(reply.code, 250, "{reply:?}");
@@ -109,15 +138,21 @@ impl Smtp {
     }
 
     fn reply(&mut self) -> Reply {
+        self.try_reply().unwrap()
+    }
+
+    fn try_reply(&mut self) -> std::io::Result<Reply> {
         let mut text = String::new();
         loop {
             let mut line = String::new();
-            self.stream.read_line(&mut line).unwrap();
+            self.stream.read_line(&mut line)?;
             let line = line.trim_end();
-            assert!(line.len() >= 3, "the server hung up: {text:?} {line:?}");
+            if line.len() < 3 {
+                return Err(std::io::Error::other(format!("the server hung up: {text:?} {line:?}")));
+            }
             text.push_str(line.get(4..).unwrap_or_default());
             if line.as_bytes().get(3) != Some(&b'-') {
-                return Reply { code: line[..3].parse().unwrap(), text };
+                return Ok(Reply { code: line[..3].parse().unwrap(), text });
             }
             text.push('\n');
         }

@@ -1,6 +1,6 @@
 //! The daemon as a process, with a configuration file of its own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -25,6 +25,9 @@ pub(crate) enum Socket {
 /// A running daemon; stopped when dropped.
 pub(crate) struct Daemon {
     process: Child,
+    /// How it was started.
+    arguments: Vec<OsString>,
+    work: PathBuf,
     log: PathBuf,
     /// Its address, as in main.cf.
     pub(crate) socket: String,
@@ -68,23 +71,39 @@ impl Daemon {
 
     fn launch(work: &Path, socket: String, arguments: &[&OsStr]) -> Self {
         let log = work.join("postseal.log");
-        let process = Command::new(env!("CARGO_BIN_EXE_postseal-milter"))
-            .args(arguments)
-            .current_dir(work)
-            .stdin(Stdio::null())
-            .stdout(File::create(&log).unwrap())
-            .stderr(File::options().append(true).open(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut daemon = Self { process, log, socket };
+        File::create(&log).unwrap();
+        let arguments: Vec<OsString> = arguments.iter().map(|argument| argument.to_os_string()).collect();
+        let process = spawn(work, &log, &arguments);
+        let mut daemon = Self { process, arguments, work: work.to_owned(), log, socket };
+        daemon.wait_until_it_accepts();
+        daemon
+    }
+
+    /// Kills it, so that it can do nothing more (SIGKILL), and waits until the system has taken its sockets away.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again after its end.
+    pub(crate) fn restart(&mut self) {
+        self.process = spawn(&self.work, &self.log, &self.arguments);
+        self.wait_until_it_accepts();
+    }
+
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn wait_until_it_accepts(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !daemon.accepts() {
-            let ended = daemon.process.try_wait().unwrap();
-            let log = daemon.log();
+        while !self.accepts() {
+            let ended = self.process.try_wait().unwrap();
+            let log = self.log();
             assert!(ended.is_none() && Instant::now() < deadline, "the daemon did not start: {ended:?}\n{log}");
             std::thread::sleep(Duration::from_millis(10));
         }
-        daemon
     }
 
     /// What it has written to standard output and standard error.
@@ -139,4 +158,16 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn spawn(work: &Path, log: &Path, arguments: &[OsString]) -> Child {
+    let log = || File::options().append(true).open(log).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_postseal-milter"))
+        .args(arguments)
+        .current_dir(work)
+        .stdin(Stdio::null())
+        .stdout(log())
+        .stderr(log())
+        .spawn()
+        .unwrap()
 }

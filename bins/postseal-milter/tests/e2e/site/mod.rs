@@ -31,17 +31,29 @@ pub(crate) struct Options<'a> {
     pub(crate) socket: Socket,
     /// `milter_protocol`.
     pub(crate) protocol: u32,
+    /// `milter_default_action`.
+    pub(crate) default_action: &'a str,
     /// Lines of the `[signing]` section.
     pub(crate) signing: &'a str,
     /// Lines of the `[dns]` section, without the name server.
     pub(crate) dns: &'a str,
+    /// Lines of the `[policy]` section.
+    pub(crate) policy: &'a str,
     /// A name server in place of the real one, such as one that never answers.
     pub(crate) nameserver: Option<u16>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { socket: Socket::Tcp, protocol: 6, signing: "", dns: "", nameserver: None }
+        Self {
+            socket: Socket::Tcp,
+            protocol: 6,
+            default_action: "tempfail",
+            signing: "",
+            dns: "",
+            policy: "",
+            nameserver: None,
+        }
     }
 }
 
@@ -63,16 +75,17 @@ impl Site {
         let zone: Vec<Txt> = domains.iter().flat_map(|keys| keys.zone.clone()).collect();
         let dns = Dns::start(folder.path(), &zone_text(&zone));
         let mut config = format!(
-            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[signing]\n{}\n",
+            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[policy]\n{}\n[signing]\n{}\n",
             options.nameserver.unwrap_or(dns.port),
             options.dns,
+            options.policy,
             options.signing
         );
         for keys in &domains {
             config.push_str(&keys.config);
         }
         let daemon = Daemon::start(folder.path(), options.socket, &config);
-        let postfix = Postfix::start(folder.path(), &daemon.socket, options.protocol);
+        let postfix = Postfix::start(folder.path(), &daemon.socket, options.protocol, options.default_action);
         Self { postfix, daemon, dns, zone, folder }
     }
 
@@ -83,7 +96,7 @@ impl Site {
         let daemon = Daemon::quick_start(folder.path(), &state, DOMAIN);
         let published = fs::read_to_string(state.join("zone.txt")).unwrap();
         let dns = Dns::start(folder.path(), &published);
-        let postfix = Postfix::start(folder.path(), &daemon.socket, 6);
+        let postfix = Postfix::start(folder.path(), &daemon.socket, 6, "tempfail");
         Self { postfix, daemon, dns, zone: zone_records(&published), folder }
     }
 

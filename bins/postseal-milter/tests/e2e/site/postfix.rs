@@ -35,8 +35,9 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// Starts one under `work` and waits until it answers. The milter is given as in main.cf, empty for none, with its `milter_protocol`.
-    pub(crate) fn start(work: &Path, milter: &str, protocol: u32) -> Self {
+    /// Starts one under `work` and waits until it answers. The milter is given as in main.cf, empty for none, with its `milter_protocol` and
+    /// `milter_default_action`.
+    pub(crate) fn start(work: &Path, milter: &str, protocol: u32, default_action: &str) -> Self {
         let (inbound, submission, filtered, reinjection) = (port(), port(), port(), port());
         let etc = work.join("etc");
         let log = work.join("maillog");
@@ -47,7 +48,7 @@ impl Postfix {
         chown(work.join("data"), Some(owner.uid.as_raw()), None).unwrap();
         chown(work.join("mail"), Some(NOBODY), Some(NOBODY)).unwrap();
         assert!(Group::from_name("postdrop").unwrap().is_some(), "Debian's package makes the group postdrop");
-        fs::write(etc.join("main.cf"), main_cf(work, milter, protocol)).unwrap();
+        fs::write(etc.join("main.cf"), main_cf(work, milter, protocol, default_action)).unwrap();
         fs::write(etc.join("master.cf"), master_cf(inbound, submission, filtered, reinjection)).unwrap();
 
         let started = command("postfix").arg("-c").arg(&etc).arg("start").stdin(Stdio::null()).output().unwrap();
@@ -71,6 +72,14 @@ impl Postfix {
             .unwrap();
         child.stdin.take().unwrap().write_all(message).unwrap();
         assert!(child.wait().unwrap().success(), "sendmail: {}", self.log());
+    }
+
+    /// How many messages are on hold (`postqueue -p` marks them with `!`).
+    pub(crate) fn on_hold(&self) -> usize {
+        let output = command("postqueue").arg("-c").arg(&self.etc).arg("-p").output().unwrap();
+        assert!(output.status.success(), "postqueue: {output:?}");
+        let listing = String::from_utf8(output.stdout).unwrap();
+        listing.lines().filter(|line| line.split_whitespace().next().is_some_and(|id| id.ends_with('!'))).count()
     }
 
     /// What Postfix has logged so far.
@@ -104,7 +113,7 @@ impl Drop for Postfix {
     }
 }
 
-fn main_cf(work: &Path, milter: &str, protocol: u32) -> String {
+fn main_cf(work: &Path, milter: &str, protocol: u32, default_action: &str) -> String {
     let work = work.display();
     format!(
         "compatibility_level = 3.6
@@ -135,7 +144,7 @@ virtual_gid_maps = static:{NOBODY}
 smtpd_milters = {milter}
 non_smtpd_milters = {milter}
 milter_protocol = {protocol}
-milter_default_action = tempfail
+milter_default_action = {default_action}
 "
     )
 }
