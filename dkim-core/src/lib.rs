@@ -115,6 +115,7 @@ pub mod key_record;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod sign;
 pub mod signature;
+mod swar;
 pub mod tag_list;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod verify;

@@ -4,6 +4,8 @@
 //! *not*, and hands everything between them to the sink as slices of its input. Looking goes by blocks of [`BLOCK`] octets in a loop that
 //! compilers turn into vector instructions, and in a block with a hit by 8 octets in an integer register (SWAR).
 
+use crate::swar::{splat, up_to_space, zero_octets};
+
 /// WSP of RFC 5234: SP or HTAB.
 pub(super) const fn is_wsp(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t')
@@ -128,11 +130,6 @@ fn wsp_length(text: &[u8]) -> usize {
     text.len().saturating_sub(rest.len()).saturating_add(length)
 }
 
-/// A word with `octet` in each of its eight places.
-const fn splat(octet: u8) -> u64 {
-    u64::from_ne_bytes([octet; 8])
-}
-
 /// The same test on eight octets and their successors: bit 7 of octet n is set where a run begins.
 #[inline]
 fn word_reducible(word: &[u8; 9]) -> u64 {
@@ -142,16 +139,7 @@ fn word_reducible(word: &[u8; 9]) -> u64 {
     let successors = u64::from_le_bytes(*successors);
     let tabs = zero_octets(octets ^ splat(b'\t'));
     let spaces = zero_octets(octets ^ splat(b' '));
-    // The lower seven bits plus 0x5f reach bit 7 from 0x21 on, and never carry into the next octet.
-    let above = (successors & splat(0x7f)).wrapping_add(splat(0x5f)) | successors;
-    tabs | (spaces & !above)
-}
-
-/// Bit 7 of each octet that is zero, and no other bit.
-#[inline]
-pub(super) const fn zero_octets(word: u64) -> u64 {
-    // The lower seven bits plus 0x7f reach bit 7 unless they are all zero, and never carry into the next octet.
-    !((word & splat(0x7f)).wrapping_add(splat(0x7f)) | word) & splat(0x80)
+    tabs | (spaces & up_to_space(successors))
 }
 
 #[cfg(test)]

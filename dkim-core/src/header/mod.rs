@@ -15,6 +15,8 @@
 
 use thiserror::Error;
 
+use crate::swar::{Positions, first_place, splat, up_to_space, zero_octets};
+
 /// Room that a block has from the start: most messages need no more, and a larger one grows by doubling.
 const USUAL_FIELDS: usize = 32;
 const USUAL_BYTES: usize = 4096;
@@ -358,13 +360,21 @@ impl FieldStart {
 /// The places behind each CRLF.
 fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
-    memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
+    Positions::new(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
 /// The length of the name with which a line begins: the place of its colon.
 fn name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
     // Nearly every name ends with the first octet that cannot stand in one; what is left for a closer look ends with white space, or is no name.
-    let plain = line.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(line.len());
+    let mut plain: usize = 0;
+    while let Some(word) = line.get(plain..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        let other = up_to_space(word) | zero_octets(word ^ splat(b':')) | zero_octets(word ^ splat(0x7f));
+        plain = plain.saturating_add(first_place(other));
+        if other != 0 {
+            break;
+        }
+    }
     if plain > 0 && line.get(plain) == Some(&b':') {
         return Ok(plain);
     }

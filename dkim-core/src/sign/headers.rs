@@ -4,10 +4,9 @@ use super::SignError;
 use super::spec::Prepared;
 use crate::canon::header::write_field;
 use crate::header::HeaderBlock;
-use crate::signature::HeaderNames;
 
-/// Room for the `h=` list of a usual message.
-const USUAL_LIST: usize = 512;
+/// Room for the canonical text of a usual signature field.
+const USUAL_SIGNATURE: usize = 512;
 
 /// Fields whose chains lie on the stack.
 const FEW: usize = 64;
@@ -27,12 +26,21 @@ pub(super) fn check_line_ends(headers: &HeaderBlock) -> Result<(), SignError> {
     }
 }
 
-/// The list of `h=`, each name as often as the message has it and once more if it is oversigned, and the canonical text of its fields.
+/// The fields of one name that is to be signed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named {
+    /// How many the message has.
+    pub(super) count: usize,
+    lowest: Option<usize>,
+}
+
+/// How many fields the message has of each name that `prepared` wants, and their canonical text in the order of `h=`.
 ///
 /// §5.4.2: the fields of one name stand together and are taken "in the order of the physically last instance of the header field in the header block,
 /// then the penultimate, and so on"; a name for which none is left adds nothing.
-pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(HeaderNames, Vec<u8>), SignError> {
+pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Vec<Named>, Vec<u8>), SignError> {
     let (mut few, mut many);
+    // For each field the next one above it with the same name.
     let above = if headers.len() <= FEW {
         few = [None; FEW];
         &mut few[..]
@@ -40,60 +48,41 @@ pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Head
         many = vec![None; headers.len()];
         &mut many[..]
     };
-    let lowest = chain(headers, prepared, above);
-    check_from(prepared, &lowest, above)?;
-    let limit = prepared.spec.max_header_names;
-    let mut names = String::with_capacity(USUAL_LIST);
+    let named = chain(headers, prepared, above);
+    check_counts(prepared, &named)?;
     // Beside what is signed of the header, the signature field itself.
-    let mut text = Vec::with_capacity(headers.as_bytes().len().saturating_add(USUAL_LIST));
-    let mut count: usize = 0;
-    let mut list = |name: &str| {
-        count = count.saturating_add(1);
-        if count > limit {
-            return Err(SignError::TooManyFields { limit });
-        }
-        if !names.is_empty() {
-            names.push(':');
-        }
-        names.push_str(name);
-        Ok(())
-    };
-    for (wanted, lowest) in prepared.names.iter().zip(&lowest) {
-        for field in upwards(*lowest, above).filter_map(|at| headers.get(at)) {
-            list(&wanted.name)?;
+    let mut text = Vec::with_capacity(headers.as_bytes().len().saturating_add(USUAL_SIGNATURE));
+    for named in &named {
+        let fields = std::iter::successors(named.lowest, |at| above.get(*at).copied().flatten());
+        for field in fields.filter_map(|at| headers.get(at)) {
             write_field(prepared.spec.header_canon, field, &mut text);
         }
-        if wanted.is_oversigned {
-            list(&wanted.name)?;
-        }
     }
-    Ok((HeaderNames::of_checked(names), text))
+    Ok((named, text))
 }
 
-/// Chains the fields of each name that is to be signed: fills in for each field the next one above it, and returns the lowest of each name.
-fn chain(headers: &HeaderBlock, prepared: &Prepared, above: &mut [Option<usize>]) -> Vec<Option<usize>> {
-    let mut lowest = vec![None; prepared.names.len()];
+/// Chains the fields of each name: fills in for each field the next one above it, and returns the lowest of each name.
+fn chain(headers: &HeaderBlock, prepared: &Prepared, above: &mut [Option<usize>]) -> Vec<Named> {
+    let mut all = vec![Named::default(); prepared.names.len()];
     for ((at, field), above) in headers.iter().enumerate().zip(above) {
-        if let Some(lowest) = prepared.place_of(field.trimmed_name()).and_then(|place| lowest.get_mut(place)) {
-            *above = lowest.replace(at);
+        if let Some(named) = prepared.place_of(field.trimmed_name()).and_then(|place| all.get_mut(place)) {
+            *above = named.lowest.replace(at);
+            named.count = named.count.saturating_add(1);
         }
     }
-    lowest
+    all
 }
 
-/// The fields of a chain.
-fn upwards(lowest: Option<usize>, above: &[Option<usize>]) -> impl Iterator<Item = usize> {
-    std::iter::successors(lowest, |at| above.get(*at).copied().flatten())
-}
-
-/// §5.4: "The From header field MUST be signed (that is, included in the "h=" tag of the resulting DKIM-Signature header field)."
-fn check_from(prepared: &Prepared, lowest: &[Option<usize>], above: &[Option<usize>]) -> Result<(), SignError> {
-    let lowest = prepared.place_of(b"From").and_then(|place| lowest.get(place)).copied().flatten();
-    match upwards(lowest, above).count() {
-        0 => Err(SignError::NoFrom),
-        1 => Ok(()),
-        count => Err(SignError::SeveralFrom { count }),
+fn check_counts(prepared: &Prepared, named: &[Named]) -> Result<(), SignError> {
+    // §5.4: "The From header field MUST be signed (that is, included in the "h=" tag of the resulting DKIM-Signature header field)."
+    match prepared.place_of(b"From").and_then(|place| named.get(place)).map_or(0, |named| named.count) {
+        0 => return Err(SignError::NoFrom),
+        1 => {}
+        count => return Err(SignError::SeveralFrom { count }),
     }
+    let listed = prepared.names.iter().zip(named).map(|(wanted, named)| wanted.times(named.count));
+    let limit = prepared.spec.max_header_names;
+    if listed.sum::<usize>() > limit { Err(SignError::TooManyFields { limit }) } else { Ok(()) }
 }
 
 fn has_bare_line_end(text: &[u8]) -> bool {

@@ -49,9 +49,10 @@ use crate::canon::Canon;
 use crate::canon::header::write_signature_field;
 use crate::crypto::{HashValue, KeyError, SigningKey};
 use crate::header::HeaderBlock;
+use crate::signature::FIELD_NAME;
 use crate::signature::format::TagListWriter;
-use crate::signature::{FIELD_NAME, HeaderNames};
 
+use self::headers::Named;
 pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, SignatureSpec};
 
 /// A field to be added at the top of the header.
@@ -73,7 +74,8 @@ pub struct NewField {
 pub struct Signing {
     spec: PreparedSpec,
     key: Arc<dyn SigningKey>,
-    names: HeaderNames,
+    /// The fields of each name that the spec wants.
+    named: Vec<Named>,
     /// The canonical text of the fields that are signed.
     text: Vec<u8>,
     timestamp: Option<u64>,
@@ -153,7 +155,7 @@ impl Signing {
         prepared.0.checked.clone()?;
         let spec = prepared.spec();
         // Which fields there are counts before what is in them.
-        let (names, text) = headers::select(headers, &prepared.0)?;
+        let (named, text) = headers::select(headers, &prepared.0)?;
         if spec.bare_line_ends == BareLineEnds::Refuse {
             headers::check_line_ends(headers)?;
         }
@@ -165,7 +167,7 @@ impl Signing {
         };
         let body = plan.request(spec.body_canon, key.algorithm().hash(), None);
         let timestamp = spec.timestamp.then(|| now.as_secs());
-        Ok(Self { spec: prepared, key, names, text, timestamp, expiration, body })
+        Ok(Self { spec: prepared, key, named, text, timestamp, expiration, body })
     }
 
     /// Whether [`finish`](Self::finish) may take long enough to be moved off an asynchronous thread ([`SigningKey::may_block`]).
@@ -211,7 +213,11 @@ impl Signing {
         if let Some(expiration) = self.expiration {
             value.number("x", expiration);
         }
-        value.list("h", self.names.as_strs());
+        let wanted = self.spec.0.names.iter().zip(&self.named);
+        value.list(
+            "h",
+            wanted.flat_map(|(wanted, named)| std::iter::repeat_n(&*wanted.name, wanted.times(named.count))),
+        );
         value.base64("bh", body_hash);
         value.open_base64("b");
         value

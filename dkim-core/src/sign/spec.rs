@@ -133,6 +133,13 @@ pub(super) struct WantedName {
     next: Option<u16>,
 }
 
+impl WantedName {
+    /// How often it is listed where the message has `count` fields of this name.
+    pub(super) fn times(&self, count: usize) -> usize {
+        count.saturating_add(usize::from(self.is_oversigned))
+    }
+}
+
 impl Prepared {
     /// The place in `names` of the name of a field.
     pub(super) fn place_of(&self, name: &[u8]) -> Option<usize> {

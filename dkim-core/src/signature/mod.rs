@@ -21,6 +21,7 @@ use thiserror::Error;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainError, DomainName, Selector};
+use crate::swar::Positions;
 use crate::tag_list::{TagLimits, TagListErrorKind};
 use crate::{UnixTime, tag_list};
 
@@ -91,7 +92,7 @@ impl HeaderNames {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let mut text = Vec::with_capacity(value.len());
         let mut start = 0;
-        for end in memchr::memchr_iter(b':', value).chain([value.len()]) {
+        for end in Positions::new(b':', value).chain([value.len()]) {
             let name = tag_list::trim_fws(value.get(start..end)?);
             if !is_header_name(name) {
                 return None;
@@ -106,11 +107,6 @@ impl HeaderNames {
         String::from_utf8(text).ok().map(|text| Self { text })
     }
 
-    /// Names that were checked, with colons between them.
-    pub(crate) const fn of_checked(text: String) -> Self {
-        Self { text }
-    }
-
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.as_strs().map(str::as_bytes)
@@ -120,7 +116,7 @@ impl HeaderNames {
     pub fn as_strs(&self) -> impl Iterator<Item = &str> + Clone {
         let text = self.text.as_str();
         let mut start = 0;
-        memchr::memchr_iter(b':', text.as_bytes()).chain([text.len()]).map(move |end| {
+        Positions::new(b':', text.as_bytes()).chain([text.len()]).map(move |end| {
             let name = text.get(start..end).unwrap_or_default();
             start = end.saturating_add(1);
             name

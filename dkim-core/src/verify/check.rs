@@ -4,6 +4,7 @@
 //! are only asked about a signature that is good.
 
 use super::key::Key;
+use super::report;
 use super::{
     BodyLengthPolicy, FailCause, KeyAnswer, NoKey, Outcome, PermErrorCause, PolicyCause, SignatureReport,
     TempErrorCause, VerifyPolicy,
@@ -41,7 +42,10 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    pub(super) fn report(self, index: usize, field: usize, signature: Signature) -> SignatureReport {
+    pub(super) fn report(self, index: usize, field: usize, mut signature: Signature, is_only: bool) -> SignatureReport {
+        if is_only {
+            report::shorten_only(&mut signature);
+        }
         let mut report = SignatureReport::of(index, field, signature, self.outcome);
         report.testing = self.testing;
         report.key_bits = self.key_bits;

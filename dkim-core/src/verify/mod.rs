@@ -181,7 +181,7 @@ impl Verification {
                         policy: &self.policy,
                     }
                     .run(key, &mut selector, &mut text)
-                    .report(waiting.index, waiting.field, waiting.signature)
+                    .report(waiting.index, waiting.field, waiting.signature, checked == 1)
                 }
             });
         }

@@ -117,6 +117,11 @@ impl SignatureReport {
     }
 }
 
+/// Leaves of the octets of the only signature that is told about those that will be shown.
+pub(super) fn shorten_only(signature: &mut Signature) {
+    signature.signature.truncate(MIN_B / 4 * 3);
+}
+
 /// Cuts `b_start` of all reports to the fewest characters that tell different signatures apart.
 ///
 /// RFC 6008 §4: the value "MUST be at least the first eight characters of the digital signature […] for which a result is being relayed, and MUST be

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
-use super::super::white_space::zero_octets;
 use crate::header::{Field, HeaderBlock};
+use crate::swar::zero_octets;
 
 /// Fields of a header that are not worth a table: as many as a register has bits.
 const FEW: usize = 64;

@@ -1,0 +1,110 @@
+//! Eight octets at a time in an integer register ("SWAR"): for searches whose hits lie a few words apart.
+//!
+//! `memchr` is quicker over long stretches without a hit, but pays some thirty cycles for each one. Line ends of a header and colons of an `h=` list
+//! come every few words.
+//!
+//! *Invariants*: every test is exact for every octet, with no false hits; all of it is safe code.
+
+/// A word with `octet` in each of its eight places.
+pub(crate) const fn splat(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
+}
+
+/// Bit 7 of each octet that is zero, and no other bit.
+#[inline]
+pub(crate) const fn zero_octets(word: u64) -> u64 {
+    // The lower seven bits plus 0x7f reach bit 7 unless they are all zero, and never carry into the next octet.
+    !((word & splat(0x7f)).wrapping_add(splat(0x7f)) | word) & splat(0x80)
+}
+
+/// Bit 7 of each octet up to 0x20, and no other bit.
+#[inline]
+pub(crate) const fn up_to_space(word: u64) -> u64 {
+    // The lower seven bits plus 0x5f reach bit 7 from 0x21 on, and never carry into the next octet.
+    !((word & splat(0x7f)).wrapping_add(splat(0x5f)) | word) & splat(0x80)
+}
+
+/// The place of the lowest octet whose bit 7 is set; 8 if there is none.
+#[inline]
+pub(crate) fn first_place(bits: u64) -> usize {
+    usize::try_from(bits.trailing_zeros() / 8).unwrap_or(8)
+}
+
+/// The places of one octet in a text, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Positions<'a> {
+    rest: &'a [u8],
+    octet: u8,
+    /// The place of the word that `hits` is about, and of the one behind it.
+    at: usize,
+    next: usize,
+    hits: u64,
+}
+
+impl<'a> Positions<'a> {
+    pub(crate) const fn new(octet: u8, text: &'a [u8]) -> Self {
+        Self { rest: text, octet, at: 0, next: 0, hits: 0 }
+    }
+}
+
+impl Iterator for Positions<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.hits == 0 {
+            self.at = self.next;
+            if let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
+                self.hits = zero_octets(u64::from_le_bytes(*word) ^ splat(self.octet));
+                self.next = self.at.saturating_add(8);
+                self.rest = rest;
+            } else {
+                if self.rest.is_empty() {
+                    return None;
+                }
+                // Filled up with something else.
+                let mut word = [!self.octet; 8];
+                for (to, from) in word.iter_mut().zip(self.rest) {
+                    *to = *from;
+                }
+                self.hits = zero_octets(u64::from_le_bytes(word) ^ splat(self.octet));
+                self.rest = &[];
+            }
+        }
+        let place = first_place(self.hits);
+        self.hits &= self.hits.wrapping_sub(1);
+        Some(self.at.saturating_add(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_octet_is_told_apart() {
+        for octet in 0..=255 {
+            for place in 0..8 {
+                let mut octets = [0x21; 8];
+                octets[place] = octet;
+                let bit = 0x80 << (place * 8);
+                let word = u64::from_le_bytes(octets);
+                assert_eq!(zero_octets(word) == bit, octet == 0, "{octet:#x}");
+                assert_eq!(up_to_space(word) == bit, octet <= 0x20, "{octet:#x}");
+                assert!(zero_octets(word) & !bit == 0 && up_to_space(word) & !bit == 0);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn positions_are_those_of_a_plain_search(
+            text in proptest::collection::vec(prop_oneof![Just(b':'), Just(b';'), any::<u8>()], 0..80),
+        ) {
+            let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b':').collect();
+            prop_assert_eq!(Positions::new(b':', &text).collect::<Vec<_>>(), expected);
+        }
+    }
+}
