@@ -304,3 +304,16 @@ proptest! {
         }
     }
 }
+
+/// Every code is explained on the page for operators.
+#[test]
+fn the_documentation_lists_every_finding() {
+    let page =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md"));
+    let (page, mut codes) = (page.unwrap(), 0);
+    for code in include_str!("problem.rs").split('"').filter(|word| word.starts_with("dns-") && !word.contains(' ')) {
+        assert!(page.contains(&format!("`{code}`")), "docs/operations.md does not explain {code}");
+        codes += 1;
+    }
+    assert!(codes > 35, "{codes}");
+}
