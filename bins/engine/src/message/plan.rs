@@ -81,7 +81,7 @@ impl SignSkip {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotOurs { has_signer: true, .. } => Some(
+            Self::NotOurs { has_signer: true, rule } if !rule.keeps_results() => Some(
                 "clients whose mail is ours: authenticated, [trust] daemon_names, daemon_ports, networks".to_owned(),
             ),
             Self::NoRule(Some(nearest)) => Some(format!("nearest rule: {nearest}")),

@@ -13,6 +13,7 @@
 )]
 
 mod cases;
+mod filter;
 mod mailbox;
 mod mails;
 mod oracle;

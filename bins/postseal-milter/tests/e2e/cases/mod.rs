@@ -1,8 +1,12 @@
 //! What the daemon promises, each promise a test.
 
+mod content_filter;
+mod crowds;
 mod dialogue;
 mod faults;
 mod forgery;
+mod killed;
+mod patience;
 mod published;
 mod quick_start;
 mod signing;

@@ -55,6 +55,17 @@ impl Daemon {
         Self::launch(work, socket, &[OsStr::new("--config"), file.as_os_str()])
     }
 
+    /// Starts one with this configuration as it is, and with further arguments: configuration and log are files called after `name`. It
+    /// counts as started when it accepts connections at `socket`.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn start_as(work: &Path, name: &str, socket: &str, config: &str, arguments: &[&str]) -> Self {
+        let file = work.join(format!("{name}.toml"));
+        fs::write(&file, config).unwrap();
+        let mut all = vec![OsStr::new("--config"), file.as_os_str()];
+        all.extend(arguments.iter().map(OsStr::new));
+        Self::launch_as(work, name, socket.to_owned(), &all)
+    }
+
     /// Starts one without a configuration file, as a new user does: it makes its keys under `state`.
     pub(crate) fn quick_start(work: &Path, state: &Path, domain: &str) -> Self {
         let socket = format!("inet:127.0.0.1:{}", port());
@@ -70,7 +81,11 @@ impl Daemon {
     }
 
     fn launch(work: &Path, socket: String, arguments: &[&OsStr]) -> Self {
-        let log = work.join("postseal.log");
+        Self::launch_as(work, "postseal", socket, arguments)
+    }
+
+    fn launch_as(work: &Path, name: &str, socket: String, arguments: &[&OsStr]) -> Self {
+        let log = work.join(format!("{name}.log"));
         File::create(&log).unwrap();
         let arguments: Vec<OsString> = arguments.iter().map(|argument| argument.to_os_string()).collect();
         let process = spawn(work, &log, &arguments);

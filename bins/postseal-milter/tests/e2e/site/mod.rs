@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use self::daemon::{Daemon, Socket};
 use self::dns::{Dns, Txt, zone_records, zone_text};
 use self::keys::Keys;
-use self::postfix::{HOST, Postfix};
+use self::postfix::{HOST, Postfix, milter_lines};
 use crate::mailbox::Delivered;
 use crate::results::Results;
 use crate::smtp::{Mail, Smtp};
@@ -33,6 +33,8 @@ pub(crate) struct Options<'a> {
     pub(crate) protocol: u32,
     /// `milter_default_action`.
     pub(crate) default_action: &'a str,
+    /// Further lines of main.cf.
+    pub(crate) main_cf: &'a str,
     /// Lines of the `[signing]` section.
     pub(crate) signing: &'a str,
     /// Lines of the `[dns]` section, without the name server.
@@ -49,6 +51,7 @@ impl Default for Options<'_> {
             socket: Socket::Tcp,
             protocol: 6,
             default_action: "tempfail",
+            main_cf: "",
             signing: "",
             dns: "",
             policy: "",
@@ -85,7 +88,8 @@ impl Site {
             config.push_str(&keys.config);
         }
         let daemon = Daemon::start(folder.path(), options.socket, &config);
-        let postfix = Postfix::start(folder.path(), &daemon.socket, options.protocol, options.default_action);
+        let milter = milter_lines(&daemon.socket, options.protocol, options.default_action);
+        let postfix = Postfix::start_with(folder.path(), &format!("{milter}{}\n", options.main_cf));
         Self { postfix, daemon, dns, zone, folder }
     }
 

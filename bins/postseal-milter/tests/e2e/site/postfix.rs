@@ -38,7 +38,36 @@ impl Postfix {
     /// Starts one under `work` and waits until it answers. The milter is given as in main.cf, empty for none, with its `milter_protocol` and
     /// `milter_default_action`.
     pub(crate) fn start(work: &Path, milter: &str, protocol: u32, default_action: &str) -> Self {
-        let (inbound, submission, filtered, reinjection) = (port(), port(), port(), port());
+        Self::start_with(work, &milter_lines(milter, protocol, default_action))
+    }
+
+    /// The same with the lines about milters as they stand in main.cf.
+    pub(crate) fn start_with(work: &Path, milter_lines: &str) -> Self {
+        let ports @ [inbound, submission, filtered, reinjection] = [port(), port(), port(), port()];
+        Self::launch(work, milter_lines, &master_cf(inbound, submission, filtered, reinjection), ports)
+    }
+
+    /// One with `services` of its own, as in master.cf, where mail comes in at two ports: from anywhere, and of users.
+    pub(crate) fn start_services(
+        work: &Path,
+        milter_lines: &str,
+        services: &str,
+        inbound: u16,
+        submission: u16,
+    ) -> Self {
+        let is_replaced = |line: &str| {
+            let name = line.split(' ').next();
+            services.lines().any(|own| own.split(' ').next() == name)
+        };
+        let mut master = services.to_owned();
+        for line in STOCK.lines().filter(|line| !is_replaced(line)) {
+            writeln!(master, "{line}").unwrap();
+        }
+        Self::launch(work, milter_lines, &master, [inbound, submission, submission, submission])
+    }
+
+    fn launch(work: &Path, milter_lines: &str, master_cf: &str, ports: [u16; 4]) -> Self {
+        let [inbound, submission, filtered, _] = ports;
         let etc = work.join("etc");
         let log = work.join("maillog");
         for folder in ["etc", "spool", "data", "mail"] {
@@ -48,14 +77,14 @@ impl Postfix {
         chown(work.join("data"), Some(owner.uid.as_raw()), None).unwrap();
         chown(work.join("mail"), Some(NOBODY), Some(NOBODY)).unwrap();
         assert!(Group::from_name("postdrop").unwrap().is_some(), "Debian's package makes the group postdrop");
-        fs::write(etc.join("main.cf"), main_cf(work, milter, protocol, default_action)).unwrap();
-        fs::write(etc.join("master.cf"), master_cf(inbound, submission, filtered, reinjection)).unwrap();
+        fs::write(etc.join("main.cf"), format!("{}{milter_lines}", main_cf(work))).unwrap();
+        fs::write(etc.join("master.cf"), master_cf).unwrap();
 
         let started = command("postfix").arg("-c").arg(&etc).arg("start").stdin(Stdio::null()).output().unwrap();
         let mailbox = Mailbox::new(work.join("mail/box"));
         let postfix = Self { etc, log, inbound, submission, filtered, mailbox };
         assert!(started.status.success(), "postfix start: {started:?}\n{}", postfix.log());
-        for port in [inbound, submission, filtered, reinjection] {
+        for port in ports {
             postfix.wait_for(port);
         }
         postfix
@@ -113,7 +142,18 @@ impl Drop for Postfix {
     }
 }
 
-fn main_cf(work: &Path, milter: &str, protocol: u32, default_action: &str) -> String {
+/// The lines of main.cf that name a milter.
+pub(crate) fn milter_lines(milter: &str, protocol: u32, default_action: &str) -> String {
+    format!(
+        "smtpd_milters = {milter}
+non_smtpd_milters = {milter}
+milter_protocol = {protocol}
+milter_default_action = {default_action}
+"
+    )
+}
+
+fn main_cf(work: &Path) -> String {
     let work = work.display();
     format!(
         "compatibility_level = 3.6
@@ -141,10 +181,6 @@ virtual_mailbox_maps = static:box/
 virtual_mailbox_base = {work}/mail
 virtual_uid_maps = static:{NOBODY}
 virtual_gid_maps = static:{NOBODY}
-smtpd_milters = {milter}
-non_smtpd_milters = {milter}
-milter_protocol = {protocol}
-milter_default_action = {default_action}
 "
     )
 }
@@ -158,8 +194,12 @@ fn master_cf(inbound: u16, submission: u16, filtered: u16, reinjection: u16) -> 
     writeln!(text, "  -o milter_macro_daemon_name=ORIGINATING -o content_filter=smtp:[127.0.0.1]:{reinjection}")
         .unwrap();
     writeln!(text, "127.0.0.1:{reinjection} inet n - n - - smtpd").unwrap();
-    text.push_str(
-        "pickup unix n - n 60 1 pickup
+    text.push_str(STOCK);
+    text
+}
+
+/// Debian's services behind the smtpd, without chroot.
+const STOCK: &str = "pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -179,7 +219,4 @@ discard unix - - n - - discard
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-",
-    );
-    text
-}
+";
