@@ -438,6 +438,7 @@ fn what_has_no_effect_is_a_warning() {
         ("mode = \"sign\"\n".to_owned(), 1),
         ("[[listen]]\nsocket = \"inet:1\"\nsocket_mode = \"0600\"\n".to_owned(), 3),
         ("[log]\nfacility = \"mail\"\n".to_owned(), 2),
+        ("[signing]\non_key_mismatch = \"skip\"\n[keys]\ncheck_interval = \"0\"\n".to_owned(), 2),
         (format!("[[domain]]\nname = \"*.a.example\"\nsubdomains = true\n{}", key_of("s")), 3),
     ] {
         let finding = warned(&text);

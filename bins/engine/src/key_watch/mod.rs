@@ -1,4 +1,5 @@
-//! Every key of ours compared with the DNS: at the start, when the configuration is read again, and every `keys.check_interval` (M44).
+//! Every key of ours compared with the DNS: at the start, when the configuration is read again, and every `keys.check_interval` (M44); those for
+//! which there was no answer after five minutes.
 //!
 //! ```text
 //!  installed ─┐
@@ -35,6 +36,10 @@ pub const AT_A_TIME: usize = 8;
 
 /// Time after which a finding that stays is told again.
 const REMINDER: Duration = Duration::from_secs(86_400);
+
+/// Time after which keys are asked for again for which there was no answer: a name server that starts after us, or again, is not waited
+/// for the whole interval.
+const RETRY: Duration = Duration::from_secs(300);
 
 /// What was counted since the start of the daemon.
 #[derive(Debug, Default)]
@@ -106,41 +111,58 @@ pub(crate) async fn run(mut installed: Installed, counters: Arc<KeyCounters>) {
     let mut watch = Watch { counters, ..Watch::default() };
     let Some(mut setup) = installed.next().await else { return };
     loop {
-        let began = Instant::now();
-        let interval = setup.rules.config().keys.interval;
-        if interval.is_none() {
-            setup.rules.all_signers().for_each(|(_, signer)| signer.standing.forget());
-        }
-        let round = async {
-            match interval.and_then(|interval| began.checked_add(interval)) {
-                None => std::future::pending().await,
-                Some(next) => {
-                    watch.round(&setup, began).await;
-                    // A round that takes longer than the interval is followed by the next at once.
-                    sleep_until(next).await;
-                }
-            }
-        };
         let changed = tokio::select! {
             biased;
-            changed = installed.next() => Some(changed),
-            () = round => None,
+            changed = installed.next() => changed,
+            () = watch.keep(&setup) => return,
         };
         match changed {
-            None => {}
-            Some(Some(new)) => setup = new,
-            Some(None) => return,
+            Some(new) => setup = new,
+            None => return,
         }
     }
 }
 
+/// Which keys a round is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    All,
+    /// Those about which nobody could tell the last time.
+    Unanswered,
+}
+
 impl Watch {
-    /// Checks every key once.
-    async fn round(&mut self, setup: &Setup, now: Instant) {
+    /// Round after round; ends with the setup only, when it is dropped.
+    async fn keep(&mut self, setup: &Setup) {
+        let Some(interval) = setup.rules.config().keys.interval else {
+            setup.rules.all_signers().for_each(|(_, signer)| signer.standing.forget());
+            return std::future::pending().await;
+        };
+        let mut scope = Scope::All;
+        let mut all_due = Instant::now();
+        loop {
+            let now = Instant::now();
+            if scope == Scope::All {
+                all_due = now.checked_add(interval).unwrap_or(now);
+            }
+            let summary = self.round(setup, scope, now).await;
+            let again = now.checked_add(RETRY).filter(|again| summary.unanswered > 0 && *again < all_due);
+            scope = if again.is_some() { Scope::Unanswered } else { Scope::All };
+            // A round that takes longer than its time is followed by the next at once.
+            sleep_until(again.unwrap_or(all_due)).await;
+        }
+    }
+
+    /// Checks every key in `scope` once.
+    async fn round(&mut self, setup: &Setup, scope: Scope, now: Instant) -> Summary {
         let keys = watched(&setup.rules);
         let mut running = JoinSet::new();
         let mut summary = Summary::default();
         for (index, key) in keys.iter().enumerate() {
+            if let Some(known) = key.known().filter(|_| scope == Scope::Unanswered) {
+                summary.count(known);
+                continue;
+            }
             if running.len() >= AT_A_TIME {
                 self.take(running.join_next().await, &keys, &mut summary, now);
             }
@@ -153,6 +175,7 @@ impl Watch {
         self.told.retain(|record, _| names.contains(record));
         self.counters.rounds.fetch_add(1, Ordering::Relaxed);
         self.sum_up(summary);
+        summary
     }
 
     /// Takes what came of one key. A check that panicked has been logged by the panic hook, and says nothing about the key.
@@ -161,12 +184,7 @@ impl Watch {
         let Some(key) = keys.get(index) else { return };
         key.standings.iter().for_each(|standing| standing.note(report.state));
         self.counters.of(report.state).fetch_add(1, Ordering::Relaxed);
-        let count = match report.state {
-            State::Matches => &mut summary.matching,
-            State::Mismatch => &mut summary.mismatched,
-            State::Unknown => &mut summary.unanswered,
-        };
-        *count = count.saturating_add(1);
+        summary.count(report.state);
         self.tell(key, &report, now);
     }
 
@@ -211,6 +229,24 @@ impl Watch {
         } else {
             tracing::debug!(matching, mismatched, unanswered, "keys compared with the DNS");
         }
+    }
+}
+
+impl Summary {
+    fn count(&mut self, state: State) {
+        let count = match state {
+            State::Matches => &mut self.matching,
+            State::Mismatch => &mut self.mismatched,
+            State::Unknown => &mut self.unanswered,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+impl Watched {
+    /// What the last check came to, if it came to something.
+    fn known(&self) -> Option<State> {
+        self.standings.iter().find_map(|standing| standing.latest()).filter(|state| *state != State::Unknown)
     }
 }
 

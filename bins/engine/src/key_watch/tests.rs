@@ -97,12 +97,12 @@ async fn m44_findings_are_told_when_new_and_once_a_day() {
     let (rules, mut watch, start) = (rules(), Watch::default(), Instant::now());
     let hour = Duration::from_secs(3600);
 
-    watch.round(&setup(&rules, None), start).await;
+    watch.round(&setup(&rules, None), Scope::All, start).await;
     assert_eq!(lines.take(), ["INFO keys compared with the DNS matching=2 mismatched=0 unanswered=0"]);
     assert_eq!(mismatched(&rules), [false; 3]);
 
     let revoked = setup(&rules, Some("v=DKIM1; p="));
-    watch.round(&revoked, start + hour).await;
+    watch.round(&revoked, Scope::All, start + hour).await;
     let told = lines.take();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(
@@ -112,19 +112,19 @@ async fn m44_findings_are_told_when_new_and_once_a_day() {
     assert!(told[0].contains("postseal key new") && told[0].ends_with("signs=false"), "{told:?}");
     assert_eq!(mismatched(&rules), [true, false, true]);
     for hours in 2..24 {
-        watch.round(&revoked, start + hour * hours).await;
+        watch.round(&revoked, Scope::All, start + hour * hours).await;
     }
     assert_eq!(lines.take(), Vec::<String>::new(), "what is known is not repeated");
-    watch.round(&revoked, start + hour * 25).await;
+    watch.round(&revoked, Scope::All, start + hour * 25).await;
     assert_eq!(lines.take().len(), 1, "but for once a day");
 
     let cut = watched(&rules)[0].own.record.text[..255].to_owned();
-    watch.round(&setup(&rules, Some(&cut)), start + hour * 26).await;
+    watch.round(&setup(&rules, Some(&cut)), Scope::All, start + hour * 26).await;
     let told = lines.take();
     assert!(told.len() == 1 && told[0].contains("dns-key-cut-at-255"), "another finding is news: {told:?}");
     assert!(told[0].contains("record=\"r1._domainkey.example.com. 3600 IN TXT \\\"v=DKIM1;"), "{told:?}");
 
-    watch.round(&setup(&rules, None), start + hour * 27).await;
+    watch.round(&setup(&rules, None), Scope::All, start + hour * 27).await;
     let told = lines.take();
     assert!(
         told[0].starts_with("INFO the DNS has the record of the key again key=r1._domainkey.example.com"),
@@ -141,7 +141,7 @@ async fn a_dns_that_is_silent_changes_no_standing_and_is_told_once() {
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let (rules, mut watch, start) = (rules(), Watch::default(), Instant::now());
     for _ in 0..3 {
-        watch.round(&silent(&rules), start).await;
+        watch.round(&silent(&rules), Scope::All, start).await;
     }
     let told = lines.take();
     assert!(
@@ -151,11 +151,11 @@ async fn a_dns_that_is_silent_changes_no_standing_and_is_told_once() {
     assert_eq!(mismatched(&rules), [false; 3]);
     assert!(rules.all_signers().all(|(_, signer)| signer.standing.latest() == Some(State::Unknown)));
 
-    watch.round(&setup(&rules, Some("v=DKIM1; p=")), start).await;
+    watch.round(&setup(&rules, Some("v=DKIM1; p=")), Scope::All, start).await;
     lines.take();
-    watch.round(&silent(&rules), start).await;
+    watch.round(&silent(&rules), Scope::All, start).await;
     assert_eq!(mismatched(&rules), [true, false, true], "what was wrong is not right because nobody answers");
-    watch.round(&setup(&rules, Some("v=DKIM1; p=")), start).await;
+    watch.round(&setup(&rules, Some("v=DKIM1; p=")), Scope::All, start).await;
     let told = lines.take();
     assert!(told.iter().all(|line| !line.contains("dns-key-revoked")), "and it is not news afterwards: {told:?}");
     assert_eq!(watch.counters.checks(State::Unknown), 8);
@@ -164,7 +164,7 @@ async fn a_dns_that_is_silent_changes_no_standing_and_is_told_once() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_takes_over_what_is_known_of_the_same_keys() {
     let (before, mut watch) = (rules(), Watch::default());
-    watch.round(&setup(&before, Some("v=DKIM1; p=")), Instant::now()).await;
+    watch.round(&setup(&before, Some("v=DKIM1; p=")), Scope::All, Instant::now()).await;
     let after = rules();
     after.take_over_standings(&before);
     assert_eq!(mismatched(&after), [true, false, true]);
@@ -174,4 +174,25 @@ async fn a_reload_takes_over_what_is_known_of_the_same_keys() {
     assert!(other.add_signer(0, &Selector::parse("r1").unwrap(), key));
     other.take_over_standings(&before);
     assert_eq!(mismatched(&other), [false], "another key under the same selector is another key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_key_is_checked_at_the_start_and_after_each_interval() {
+    let (rules, mut watch) = (rules(), Watch::default());
+    let kept = tokio::time::timeout(Duration::from_secs(2 * 3600 + 60), watch.keep(&setup(&rules, None))).await;
+    assert!(kept.is_err(), "it goes on for ever");
+    assert_eq!((watch.counters.rounds(), watch.counters.checks(State::Matches)), (3, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_a_key_is_asked_for_again_soon_and_only_that_key() {
+    let (rules, mut watch) = (rules(), Watch::default());
+    let record = watched(&rules)[1].own.record.clone();
+    let text = format!("r1._domainkey.example.com. SERVFAIL\n{}\n", record.to_line());
+    let zone = Zone::parse(text.as_bytes(), Path::new("zone")).unwrap();
+    let half = Setup { rules: Arc::clone(&rules), resolver: Resolver::offline(zone, crate::BACKEND) };
+    let kept = tokio::time::timeout(Duration::from_secs(62 * 60), watch.keep(&half)).await;
+    assert!(kept.is_err());
+    let count = |state| watch.counters.checks(state);
+    assert_eq!((count(State::Unknown), count(State::Matches)), (13, 2), "at 0, 5, …, 55 and 60 minutes; at 0 and 60");
 }

@@ -17,7 +17,7 @@ use super::draft::{
 };
 use super::settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
 use super::units::{format_duration, format_size};
-use super::words::{LogSink, Mode};
+use super::words::{LogSink, Mode, OnKeyMismatch};
 
 mod domains;
 mod trust;
@@ -30,6 +30,13 @@ impl Draft {
     pub fn validate(self) -> (Config, Diagnostics) {
         let mut check = Check::default();
         let defaults = Config::default();
+        let keys = key_checks(self.keys, &mut check);
+        let own_words = self.domains.iter().filter_map(|domain| domain.value.signing.on_key_mismatch.as_ref());
+        let mut words = self.signing.on_key_mismatch.iter().chain(own_words);
+        if let (None, Some(skip)) = (keys.interval, words.find(|word| word.value == OnKeyMismatch::Skip)) {
+            let cause = "no effect: with `check_interval = \"0\"` no key is compared with the DNS";
+            check.at(&skip.at, CONFIG_UNUSED, cause, "remove it, or set another `check_interval` in `[keys]`");
+        }
         let domains = domains::signing_domains(self.domains, self.signing, &mut check);
         if let Some(mode) = self.mode.as_ref().filter(|mode| mode.value == Mode::Sign && domains.is_empty()) {
             check.at(
@@ -51,7 +58,7 @@ impl Draft {
             authserv_id: self.authserv_id.map(|id| id.value),
             remove_authserv_ids: self.remove_authserv_ids.map(values).unwrap_or_default(),
             domains,
-            keys: key_checks(self.keys, &mut check),
+            keys,
             dns: dns(self.dns, &mut check),
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
