@@ -172,7 +172,8 @@ impl Quickstart {
             let _ =
                 writeln!(text, "\nPublish for {} (`postseal dns show {0} --as …` for other forms):\n", setup.domain);
             text.push_str(&write(&records, Form::Bind));
-            text.push('\n');
+            let home = KeyHome::State(&self.state_dir);
+            let _ = writeln!(text, "\nThen see whether it arrived: `postseal dns check {} {home}`\n", setup.domain);
         }
         text.push_str("Connect Postfix, in main.cf:\n\n");
         text.push_str(&postfix_lines(socket));

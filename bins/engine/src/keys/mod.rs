@@ -26,7 +26,7 @@ pub(crate) use create::make_folder;
 pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
-    MAX_KEY_FILE, load, rsa_bits,
+    MAX_KEY_FILE, load, quoted, rsa_bits,
 };
 pub(crate) use file::{KeyHome, short_key};
 pub use path_walk::{PathWalk, Step, WalkEnd};

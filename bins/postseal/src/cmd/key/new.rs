@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dkim_core::domain::{DomainName, Selector};
 use engine::config::Diagnostics;
 use engine::keys::publish::{self, DnsRecord, Form};
-use engine::keys::{CreateError, KeyKind, create, load, rsa_bits};
+use engine::keys::{CreateError, KeyKind, create, load, quoted, rsa_bits};
 use engine::quickstart::{key_folder, new_selector};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,6 +46,8 @@ enum Kind {
 struct Made {
     keys: Vec<Row>,
     config: String,
+    /// The command that looks for the records in the DNS.
+    check: String,
 }
 
 pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
@@ -98,7 +101,8 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         });
     }
     let config = stanza(&args.domain, &keys);
-    print(&Made { keys, config }, json, out)?;
+    let check = check_command(args);
+    print(&Made { keys, config, check }, json, out)?;
     Ok(Exit::Pass)
 }
 
@@ -108,6 +112,15 @@ fn exists(error: &CreateError) -> Failure {
         error.to_string(),
         "choose a new name: `--type rsa --selector NAME`, `--type ed25519 --selector NAME`",
     )
+}
+
+/// `dns check` for the domain, with the options that name the keys here.
+fn check_command(args: &Args) -> String {
+    let option = |name: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| format!(" {name} {}", quoted(path))).unwrap_or_default()
+    };
+    let Source { state, config } = &args.source;
+    format!("postseal dns check {}{}{}", args.domain, option("--state", state), option("--config", config))
 }
 
 /// The lines of the configuration file for new keys.
@@ -123,6 +136,7 @@ impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.keys.iter().try_for_each(|row| write!(f, "{row}"))?;
         let records: Vec<DnsRecord> = self.keys.iter().filter_map(|row| row.record.clone()).collect();
-        write!(f, "\nPublish:\n\n{}\nConfigure:\n\n{}", publish::write(&records, Form::Bind), self.config)
+        write!(f, "\nPublish, and see with `{}` whether it arrived:\n\n", self.check)?;
+        write!(f, "{}\nConfigure:\n\n{}", publish::write(&records, Form::Bind), self.config)
     }
 }
