@@ -30,6 +30,21 @@ pub(crate) fn first_place(bits: u64) -> usize {
     usize::try_from(bits.trailing_zeros() / 8).unwrap_or(8)
 }
 
+/// How many octets above 0x20 a text begins with.
+#[inline]
+pub(crate) fn length_above_space(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let blanks = up_to_space(u64::from_le_bytes(*word));
+        if blanks != 0 {
+            return text.len().saturating_sub(rest.len()).saturating_add(first_place(blanks));
+        }
+        rest = after;
+    }
+    let length = rest.iter().take_while(|octet| **octet > b' ').count();
+    text.len().saturating_sub(rest.len()).saturating_add(length)
+}
+
 /// The places of one octet in a text, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Positions<'a> {
@@ -105,6 +120,8 @@ mod tests {
         ) {
             let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b':').collect();
             prop_assert_eq!(Positions::new(b':', &text).collect::<Vec<_>>(), expected);
+            let above = text.iter().take_while(|octet| **octet > 0x20).count();
+            prop_assert_eq!(length_above_space(&text), above);
         }
     }
 }

@@ -187,6 +187,11 @@ impl HeaderBlock {
         self.fields.get(index).map(|span| span.field(&self.text))
     }
 
+    /// The text of the field at this index, with its final CRLF.
+    pub(crate) fn text_of(&self, index: usize) -> Option<&[u8]> {
+        self.fields.get(index).and_then(|span| span.text(&self.text))
+    }
+
     /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -318,6 +323,10 @@ impl Span {
     fn new(start: usize, colon: usize, length: usize) -> Option<Self> {
         let offset = |add: usize| u32::try_from(start.checked_add(add)?).ok();
         Some(Self { start: offset(0)?, colon: offset(colon)?, end: offset(length)? })
+    }
+
+    fn text(self, text: &[u8]) -> Option<&[u8]> {
+        text.get(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
     }
 
     fn field(self, text: &[u8]) -> Field<'_> {

@@ -106,8 +106,14 @@ pub fn write_selected<'n>(
     out: &mut Vec<u8>,
 ) {
     for name in names {
-        if let Some(field) = selector.select(name) {
-            write_field(canon, field, out);
+        match canon {
+            // The field as it stands, in one piece.
+            Canon::Simple => out.extend_from_slice(selector.select_text(name).unwrap_or_default()),
+            Canon::Relaxed => {
+                if let Some(field) = selector.select(name) {
+                    write_field(canon, field, out);
+                }
+            }
         }
     }
 }

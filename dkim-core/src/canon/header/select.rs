@@ -2,21 +2,17 @@
 //!
 //! §5.4.2: "The Signer MUST include the header field name in the "h=" tag once for each instance […] in the order of the physically last instance
 //! of the header field in the header block, then the penultimate, and so on". Names and fields are chosen by whoever wrote the message, so looking
-//! for each name anew would cost their product. The header of nearly every message has few fields ([`FEW`]): there the product is a constant, and one
-//! octet a field tells most names apart without looking at them, eight fields at a time, in no memory but the index itself. In a larger one the fields
-//! are chained by name once, and each name of a list takes one step along its chain.
+//! for each name anew would cost their product. Here fields are chained once and each name of a list walks one chain. The header of nearly every message
+//! has few fields ([`FEW`]): its chains are of the fields whose names have the same mark, one octet that depends on a random key, and lie in the index
+//! itself. In a larger one they are of the fields with the same name, under a table.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
 use crate::header::{Field, HeaderBlock};
-use crate::swar::zero_octets;
 
 /// Fields of a header that are not worth a table: as many as a register has bits.
 const FEW: usize = 64;
-
-/// Fields whose marks fit a word.
-const MARKS: usize = 8;
 
 /// The fields of a header block by their names, built in one walk and good for every signature of the message.
 ///
@@ -34,11 +30,13 @@ enum Names<'h> {
     Many(Table<'h>),
 }
 
-/// What tells few names apart.
+/// Chains of few fields.
 #[derive(Debug)]
 struct Marks {
-    /// For each field the mark of its name, the first field in the lowest octet of the first word.
-    words: [u64; FEW / MARKS],
+    /// For each mark the lowest field whose name has it, counted from 1; 0 if there is none.
+    lowest: [u8; 256],
+    /// For each field the next one above it whose name has the same mark, in the same way.
+    above: [u8; FEW],
     /// Random, so that a message cannot choose names that have the same mark.
     key: u64,
 }
@@ -61,7 +59,7 @@ impl<'h> FieldIndex<'h> {
     /// All fields of this name with their places counted from the top, the lowest field first.
     pub fn named<'i>(&'i self, name: &[u8]) -> impl Iterator<Item = (usize, Field<'h>)> + use<'i, 'h> {
         let lowest = match &self.names {
-            Names::Few(marks) => marks.find(self.headers, trim_name(name), marks.of(trim_name(name)), FEW, 0),
+            Names::Few(marks) => marks.find(self.headers, trim_name(name), marks.lowest(trim_name(name)), 0),
             Names::Many(table) => table.number(name).and_then(|number| table.lowest.get(number)).copied(),
         };
         std::iter::successors(lowest, |at| self.above(*at)).filter_map(|at| Some((at, self.headers.get(at)?)))
@@ -70,7 +68,7 @@ impl<'h> FieldIndex<'h> {
     /// The next field above this one with the same name.
     fn above(&self, at: usize) -> Option<usize> {
         match &self.names {
-            Names::Few(marks) => marks.find(self.headers, self.headers.get(at)?.trimmed_name(), marks.at(at), at, 0),
+            Names::Few(marks) => marks.find(self.headers, self.headers.get(at)?.trimmed_name(), marks.above(at), 0),
             Names::Many(table) => table.above_of(at),
         }
     }
@@ -135,20 +133,29 @@ impl<'i, 'h> FieldSelector<'i, 'h> {
 
     /// The lowest field of this name that was not taken yet; `None`, which stands for the null string, when there is none left.
     pub fn select(&mut self, name: &[u8]) -> Option<Field<'h>> {
+        self.select_place(name).and_then(|at| self.index.headers.get(at))
+    }
+
+    /// As [`select`](Self::select), as the text of the field with its final CRLF.
+    pub(super) fn select_text(&mut self, name: &[u8]) -> Option<&'h [u8]> {
+        self.select_place(name).and_then(|at| self.index.headers.text_of(at))
+    }
+
+    fn select_place(&mut self, name: &[u8]) -> Option<usize> {
         match &self.index.names {
             Names::Few(marks) => self.select_of_few(marks, trim_name(name)),
             Names::Many(table) => self.select_of_many(table, name),
         }
     }
 
-    fn select_of_few(&mut self, marks: &Marks, name: &[u8]) -> Option<Field<'h>> {
+    fn select_of_few(&mut self, marks: &Marks, name: &[u8]) -> Option<usize> {
         let headers = self.index.headers;
-        let at = marks.find(headers, name, marks.of(name), FEW, self.taken)?;
+        let at = marks.find(headers, name, marks.lowest(name), self.taken)?;
         self.taken |= bit(at);
-        headers.get(at)
+        Some(at)
     }
 
-    fn select_of_many(&mut self, table: &Table<'h>, name: &[u8]) -> Option<Field<'h>> {
+    fn select_of_many(&mut self, table: &Table<'h>, name: &[u8]) -> Option<usize> {
         let next = self.next.get_mut(table.number(name)?)?;
         let mut at = (*next)?;
         if self.excluded == Some(at) {
@@ -156,7 +163,7 @@ impl<'i, 'h> FieldSelector<'i, 'h> {
             at = (*next)?;
         }
         *next = table.above_of(at);
-        self.index.headers.get(at)
+        Some(at)
     }
 }
 
@@ -166,51 +173,39 @@ fn bit(at: usize) -> u64 {
 }
 
 impl Marks {
-    /// The marks of at most [`FEW`] fields.
+    /// Chains at most [`FEW`] fields.
     fn new(headers: &HeaderBlock) -> Self {
         let key = RandomState::new().build_hasher().finish();
-        let mut marks = Self { words: [0; FEW / MARKS], key };
-        let mut fields = headers.iter();
-        for word in &mut marks.words {
-            let mut octets = [0; MARKS];
-            for (mark, field) in octets.iter_mut().zip(&mut fields) {
-                *mark = mark_of(field.trimmed_name(), key);
+        let mut marks = Self { lowest: [0; 256], above: [0; FEW], key };
+        for ((number, field), above) in (1..).zip(headers).zip(&mut marks.above) {
+            if let Some(lowest) = marks.lowest.get_mut(usize::from(mark_of(field.trimmed_name(), key))) {
+                *above = std::mem::replace(lowest, number);
             }
-            *word = u64::from_le_bytes(octets);
         }
         marks
     }
 
-    /// The mark of a name.
-    fn of(&self, name: &[u8]) -> u8 {
-        mark_of(name, self.key)
+    /// The lowest field whose name has the mark of this one.
+    fn lowest(&self, name: &[u8]) -> Option<usize> {
+        place(self.lowest.get(usize::from(mark_of(name, self.key))))
     }
 
-    /// The mark of a field.
-    fn at(&self, at: usize) -> u8 {
-        let word = self.words.get(at / MARKS).map_or([0; MARKS], |word| word.to_le_bytes());
-        word.get(at % MARKS).copied().unwrap_or_default()
+    /// The next field in the chain of this one.
+    fn above(&self, at: usize) -> Option<usize> {
+        place(self.above.get(at))
     }
 
-    /// The lowest field with this name, whose mark is `mark`, that stands above the field at `below` and has no bit in `passed`.
-    fn find(&self, headers: &HeaderBlock, name: &[u8], mark: u8, below: usize, passed: u64) -> Option<usize> {
-        let mark = u64::from_le_bytes([mark; MARKS]);
-        let end = below.min(headers.len());
-        for (number, word) in self.words.get(..end.div_ceil(MARKS))?.iter().enumerate().rev() {
-            let first = number.saturating_mul(MARKS);
-            let mut hits = zero_octets(word ^ mark);
-            // From the last field of the word to its first.
-            while let Some(octet) = hits.checked_ilog2().and_then(|bit| usize::try_from(bit / 8).ok()) {
-                let at = first.saturating_add(octet);
-                let is_named = |field: Field<'_>| field.trimmed_name().eq_ignore_ascii_case(name);
-                if at < end && passed & bit(at) == 0 && headers.get(at).is_some_and(is_named) {
-                    return Some(at);
-                }
-                hits &= !(0x80 << octet.saturating_mul(8));
-            }
-        }
-        None
+    /// The lowest field with this name, from `at` on along its chain, that has no bit in `passed`.
+    fn find(&self, headers: &HeaderBlock, name: &[u8], at: Option<usize>, passed: u64) -> Option<usize> {
+        let is_named =
+            |at: &usize| headers.get(*at).is_some_and(|field| field.trimmed_name().eq_ignore_ascii_case(name));
+        std::iter::successors(at, |at| self.above(*at)).filter(|at| passed & bit(*at) == 0).find(is_named)
     }
+}
+
+/// The place that a number counted from 1 means.
+fn place(number: Option<&u8>) -> Option<usize> {
+    number.and_then(|number| usize::from(*number).checked_sub(1))
 }
 
 /// One octet that is the same for the same name in any case, and differs for most others. Which names share one depends on the key.

@@ -15,6 +15,7 @@ use crate::UnixTime;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashAlgorithm, HashValue};
 use crate::domain::{DomainName, Selector};
+use crate::swar::length_above_space;
 use crate::tag_list::{Tag, TagList, remove_fws, trim_fws};
 
 /// Octets of base64, folds and all, that are put together without memory of their own: the signature of an RSA key of 4096 bits.
@@ -183,13 +184,17 @@ fn unfolded<'b>(tag: &Tag<'b>, buffer: &'b mut [u8; USUAL_BASE64]) -> Cow<'b, [u
         return remove_fws(value);
     }
     let mut length: usize = 0;
-    // Every LF stands behind a CR.
-    for line in value.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+    let mut rest = value;
+    while !rest.is_empty() {
+        // No other octets up to SP stand in a value.
+        let (line, after) = rest.split_at_checked(length_above_space(rest)).unwrap_or((rest, &[]));
         let end = length.saturating_add(line.len());
         if let Some(place) = buffer.get_mut(length..end) {
             place.copy_from_slice(line);
         }
         length = end;
+        let blanks = after.iter().take_while(|byte| **byte <= b' ').count();
+        rest = after.get(blanks..).unwrap_or_default();
     }
     Cow::Borrowed(buffer.get(..length).unwrap_or_default())
 }
