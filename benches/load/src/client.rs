@@ -167,6 +167,19 @@ impl Client {
         Ok(time)
     }
 
+    /// Says MAIL for a message that will not come; the time to its reply.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`].
+    pub fn probe(&mut self) -> Result<Duration, LoadError> {
+        let begin = Instant::now();
+        self.step("MAIL", |session, out| session.mail(b"<probe@bench.example>", &[], out))?;
+        let time = begin.elapsed();
+        self.step("ABORT", MtaSession::end_message)?;
+        Ok(time)
+    }
+
     /// The message as it came back.
     #[must_use]
     pub fn message(&self) -> &MtaMessage {

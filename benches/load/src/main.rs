@@ -40,6 +40,9 @@ enum What {
         /// Messages after which a connection is closed and opened anew; 0: never
         #[arg(long, default_value_t = 0)]
         per_connection: usize,
+        /// One connection more that only says MAIL every 5 ms: what others notice of the load
+        #[arg(long)]
+        bystander: bool,
     },
     /// Memory for open connections that do nothing
     Idle {
@@ -108,10 +111,11 @@ fn octets(text: &str) -> Result<usize, String> {
 
 fn main() -> ExitCode {
     let printed = match Arguments::parse().what {
-        What::Mail { common, messages, warm_up, rounds, per_connection } => {
+        What::Mail { common, messages, warm_up, rounds, per_connection, bystander } => {
             common.prepare().and_then(|(mut plan, mails, checker)| {
                 (plan.messages, plan.warm_up, plan.rounds, plan.per_connection) =
                     (messages, warm_up, rounds, per_connection);
+                plan.bystander = bystander;
                 let reports = run::run(&plan, &common.targets, &mails, &checker)?;
                 Ok(if common.json { json_lines(&reports) } else { report::mail_table(&reports) })
             })

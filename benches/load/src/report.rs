@@ -34,12 +34,16 @@ pub struct MailReport {
     pub messages_per_second: Vec<f64>,
     /// Time of a message from MAIL to the last reply, over all rounds.
     pub latency_ms: Latency,
+    /// Time to the reply to MAIL on one more connection that sends no messages, where that was asked for.
+    pub bystander_ms: Option<Latency>,
     /// Memory before the warm-up.
     pub memory_before: Option<Memory>,
     /// Memory after the last round.
     pub memory_after: Option<Memory>,
     #[serde(skip)]
     latencies: Vec<Duration>,
+    #[serde(skip)]
+    bystander: Vec<Duration>,
 }
 
 /// Milliseconds.
@@ -81,9 +85,11 @@ impl MailReport {
             cpu_seconds_per_1000: Vec::new(),
             messages_per_second: Vec::new(),
             latency_ms: Latency::default(),
+            bystander_ms: None,
             memory_before: before,
             memory_after: None,
             latencies: Vec::new(),
+            bystander: Vec::new(),
         }
     }
 
@@ -95,6 +101,10 @@ impl MailReport {
         self.messages_per_second.push(count / round.wall.as_secs_f64());
         self.latencies.extend_from_slice(&round.latencies);
         self.latency_ms = Latency::of(&mut self.latencies);
+        self.bystander.extend_from_slice(&round.bystander);
+        if !self.bystander.is_empty() {
+            self.bystander_ms = Some(Latency::of(&mut self.bystander));
+        }
     }
 }
 
@@ -162,6 +172,9 @@ pub fn mail_table(reports: &[MailReport]) -> String {
             mib(after.rss),
             mib(after.peak),
         );
+        if let Some(Latency { p50, p90, p99, max }) = report.bystander_ms {
+            let _ = writeln!(out, "{:<40} {p50:>8.2} {p90:>8.2} {p99:>8.2} {max:>8.2}", "  MAIL of another connection");
+        }
     }
     out
 }

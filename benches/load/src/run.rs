@@ -1,7 +1,7 @@
 //! Rounds of messages, one target after the other: what disturbs the machine then disturbs all of them.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::check::Checker;
@@ -30,9 +30,14 @@ pub struct Plan {
     pub rounds: usize,
     /// Messages after which a connection is closed and opened anew, as when SMTP clients come and go; 0: never.
     pub per_connection: usize,
+    /// One connection more, which only says MAIL every few milliseconds: what others notice of the load.
+    pub bystander: bool,
     /// Address of the SMTP client.
     pub client: String,
 }
+
+/// Time between two words of the bystander.
+const BETWEEN: Duration = Duration::from_millis(5);
 
 impl Plan {
     /// Ten connections, three rounds of 1,000 messages.
@@ -46,6 +51,7 @@ impl Plan {
             warm_up: 200,
             rounds: 3,
             per_connection: 0,
+            bystander: false,
             client: crate::client::default_client(work).to_owned(),
         }
     }
@@ -57,6 +63,8 @@ impl Plan {
 pub struct Round {
     /// Time of each message.
     pub latencies: Vec<Duration>,
+    /// Time of each reply to the bystander.
+    pub bystander: Vec<Duration>,
     /// From the first message to the last answer.
     pub wall: Duration,
     /// Processor time of the daemon, seconds; `None` for a daemon without a process number.
@@ -104,8 +112,10 @@ fn round(plan: &Plan, messages: usize, target: &Target, mails: &[Mail], checker:
     let start = Barrier::new(connections.saturating_add(1));
     let taken = AtomicUsize::new(0);
     let next = || Some(taken.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < messages);
+    let is_over = AtomicBool::new(false);
     let cpu = || target.pid.map(process::cpu_seconds).transpose();
-    let (before, begin, results) = std::thread::scope(|scope| {
+    let (before, wall, results, bystander) = std::thread::scope(|scope| {
+        let bystander = plan.bystander.then(|| scope.spawn(|| stand_by(plan, target, &is_over)));
         let threads: Vec<_> = (0..connections)
             .map(|_| {
                 scope.spawn(|| {
@@ -119,15 +129,29 @@ fn round(plan: &Plan, messages: usize, target: &Target, mails: &[Mail], checker:
         let (before, begin) = (cpu(), Instant::now());
         let results: Vec<_> =
             threads.into_iter().map(|thread| thread.join().unwrap_or(Err(LoadError::Panic))).collect();
-        (before, begin, results)
+        let wall = begin.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        let bystander = bystander.map(|thread| thread.join().unwrap_or(Err(LoadError::Panic)));
+        (before, wall, results, bystander)
     });
-    let wall = begin.elapsed();
     let mut latencies = Vec::with_capacity(messages);
     for result in results {
         latencies.extend(result?);
     }
     let cpu = before?.zip(cpu()?).map(|(before, after)| after - before);
-    Ok(Round { latencies, wall, cpu })
+    Ok(Round { latencies, bystander: bystander.transpose()?.unwrap_or_default(), wall, cpu })
+}
+
+/// A connection that asks for next to nothing, until the round is over.
+fn stand_by(plan: &Plan, target: &Target, is_over: &AtomicBool) -> Result<Vec<Duration>, LoadError> {
+    let mut client = Client::open(&target.socket, plan.pattern, &plan.client)?;
+    let mut latencies = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        latencies.push(client.probe()?);
+        std::thread::sleep(BETWEEN);
+    }
+    client.quit()?;
+    Ok(latencies)
 }
 
 /// One connection, and its successors.

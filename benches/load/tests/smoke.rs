@@ -70,7 +70,7 @@ impl Daemon {
 fn plan(work: Work, pattern: Pattern) -> Plan {
     let mut plan = Plan::new(work);
     (plan.pattern, plan.connections, plan.messages, plan.warm_up, plan.rounds) = (pattern, 3, 12, 2, 2);
-    plan.per_connection = 3;
+    (plan.per_connection, plan.bystander) = (3, true);
     plan
 }
 
@@ -89,6 +89,7 @@ fn all_work_is_done_over_both_sockets_under_both_patterns() {
                 assert_eq!(report.messages, 24, "two rounds, warm-up not counted");
                 assert_eq!((report.cpu_seconds_per_1000.len(), report.messages_per_second.len()), (2, 2));
                 assert!(report.latency_ms.p50 > 0.0 && report.latency_ms.max >= report.latency_ms.p99);
+                assert!(report.bystander_ms.is_some_and(|latency| latency.max > 0.0));
                 assert!(report.memory_after.is_some_and(|memory| memory.rss > 0));
             }
             assert!(report::mail_table(&reports).contains(&format!("{}, unix, {}", work.name(), pattern.name())));
