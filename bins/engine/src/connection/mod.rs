@@ -34,8 +34,9 @@ use crate::dns::Resolver;
 use crate::logging::Logger;
 use crate::message::{Fault, Rules, guard};
 
-/// Between two signs of life while the MTA waits: a third of Postfix's shortest time-out (`milter_command_timeout`).
-pub(crate) const PROGRESS: Duration = Duration::from_secs(10);
+/// Between two signs of life while the MTA waits: a third of the shortest time-out that an MTA has by default (Sendmail's `R:10s`; Postfix's
+/// `milter_command_timeout` is 30 s).
+pub(crate) const PROGRESS: Duration = Duration::from_secs(3);
 
 /// Most that the buffer for replies keeps between two messages.
 const KEEP_OUT: usize = 16 * 1024;
