@@ -190,6 +190,25 @@ fn mail_of_ours_is_signed_and_not_judged_and_forged_fields_go() {
     }
 }
 
+/// RFC 5321 §6.4: MTAs may add both where they are missing, and Sendmail does so after we have signed.
+#[test]
+fn a_date_and_a_message_id_that_are_missing_are_not_signed_as_missing() {
+    let fields =
+        [("date", "Date: Tue, 24 Nov 2026 10:00:00 +0000\r\n"), ("message-id", "Message-Id: <1@example.com>\r\n")];
+    for present in [&fields[..0], &fields[..1], &fields[1..], &fields[..]] {
+        let mut message = begin(&rules("", key()), Origin::Submission);
+        header(&mut message, "From: Jo <jo@example.com>\r\n");
+        present.iter().for_each(|(_, field)| header(&mut message, field));
+        let told = told(&finish(message)).replace([' ', '\t'], "");
+        let names: Vec<&str> = told.split_once(";h=").unwrap().1.split_once(';').unwrap().0.split(':').collect();
+        for field in fields {
+            let expected = if present.contains(&field) { 2 } else { 0 };
+            assert_eq!(names.iter().filter(|name| **name == field.0).count(), expected, "{present:?} {names:?}");
+        }
+        assert_eq!(names.iter().filter(|name| **name == "to").count(), 1, "nobody adds recipients");
+    }
+}
+
 #[test]
 fn mail_from_outside_gets_one_field_with_the_truth() {
     let signature = signed();

@@ -19,7 +19,7 @@ use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::header::HeaderBlock;
 use dkim_core::key_record::KeyRecord;
-use dkim_core::sign::{NewField, SignError, Signing};
+use dkim_core::sign::{NewField, PreparedSpec, SignError, Signing};
 use dkim_core::verify::{KeyAnswer, KeyId, SignatureReport, Verification, key_name, key_query_of};
 
 use super::headers::DKIM_SIGNATURE;
@@ -265,10 +265,26 @@ impl SignJob {
 
 fn start_signing(signer: &Signer, headers: &Arc<HeaderBlock>, now: UnixTime, plan: &mut BodyHashPlan) -> Started {
     let algorithm = signer.key.algorithm();
-    match Signing::start(headers, signer.spec.clone(), Arc::clone(&signer.key), now, plan) {
+    match Signing::start(headers, spec_for(signer, headers), Arc::clone(&signer.key), now, plan) {
         Ok(signing) => Started::Signing(Box::new(signing), algorithm),
         Err(error) => settled(signer, refused(&error)),
     }
+}
+
+/// How to sign this message: as configured, but a field that MTAs add where it is missing is not listed while it is missing.
+///
+/// Sendmail adds both after the filter has seen the message, relays may (RFC 5321 §6.4: "Addition of a message-id field when none appears",
+/// "Addition of a date, time, or time zone when none appears"): a signature that says there is none breaks by that.
+fn spec_for(signer: &Signer, headers: &HeaderBlock) -> PreparedSpec {
+    const ADDED_ON_THE_WAY: [&str; 2] = ["Date", "Message-ID"];
+    let is_missing = |name: &&str| !headers.iter().any(|field| field.is_named(name));
+    let missing: Vec<&str> = ADDED_ON_THE_WAY.into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return signer.spec.clone();
+    }
+    let mut spec = signer.spec.spec().clone();
+    spec.oversigned.retain(|name| !missing.iter().any(|missing| name.eq_ignore_ascii_case(missing)));
+    spec.into()
 }
 
 fn settled(signer: &Signer, outcome: AttemptOutcome) -> Started {
