@@ -1,8 +1,10 @@
 //! A plain SMTP client: sends exactly the octets it is given.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 /// The server's answer to one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,18 @@ pub(crate) struct Smtp {
 impl Smtp {
     /// Connects and says EHLO.
     pub(crate) fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        Self::begin(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap())
+    }
+
+    /// Connects from this address, one of 127.0.0.0/8, and says EHLO.
+    pub(crate) fn connect_from(source: Ipv4Addr, port: u16) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
+        Self::begin(socket.into())
+    }
+
+    fn begin(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut smtp = Self { stream: BufReader::new(stream) };
@@ -121,6 +134,11 @@ impl Smtp {
     fn try_command(&mut self, octets: &[u8]) -> Reply {
         let hung_up = |error: std::io::Error| Reply { code: 421, text: error.to_string() };
         self.stream.get_mut().write_all(octets).and_then(|()| self.try_reply()).unwrap_or_else(hung_up)
+    }
+
+    /// Sends octets as they are and waits for nothing.
+    pub(crate) fn write_part(&mut self, octets: &[u8]) {
+        self.write(octets);
     }
 
     fn hello(&mut self) {

@@ -9,6 +9,7 @@ mod killed;
 mod patience;
 mod published;
 mod quick_start;
+mod sendmail;
 mod signing;
 mod transport;
 mod verifying;

@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 pub(crate) mod dns;
 pub(crate) mod keys;
 pub(crate) mod postfix;
+pub(crate) mod sendmail;
 pub(crate) mod work;
 
 use std::fs;
