@@ -23,6 +23,7 @@ fn new_keys_come_with_records_and_configuration() {
     let text = out(&postseal(folder.path(), &["key", "new", "Example.COM"]), 0);
     assert!(text.contains("._domainkey.example.com. 3600 IN TXT ( \"v=DKIM1; k=rsa; p="), "{text}");
     assert!(text.contains("._domainkey.example.com. 3600 IN TXT ( \"v=DKIM1; k=ed25519; p="), "{text}");
+    assert!(text.contains("`postseal dns check example.com`"), "{text}");
     let stanza = text.split_once("Configure:\n\n").unwrap().1;
     fs::write(folder.path().join("postseal.toml"), stanza).unwrap();
     let (config, found) = engine::config::load(&folder.path().join("postseal.toml")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::ValueEnum;
 use dkim_core::domain::{DomainName, Selector};
@@ -13,6 +13,7 @@ use engine::quickstart::{key_folder, new_selector};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::super::STATE;
 use super::super::keyring::{Source, file_failure, parse_domain};
 use super::Row;
 use crate::exit::{Exit, Failure, print};
@@ -101,7 +102,7 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         });
     }
     let config = stanza(&args.domain, &keys);
-    let check = check_command(args);
+    let check = check_command(args)?;
     print(&Made { keys, config, check }, json, out)?;
     Ok(Exit::Pass)
 }
@@ -114,13 +115,15 @@ fn exists(error: &CreateError) -> Failure {
     )
 }
 
-/// `dns check` for the domain, with the options that name the keys here.
-fn check_command(args: &Args) -> String {
-    let option = |name: &str, path: &Option<PathBuf>| {
-        path.as_ref().map(|path| format!(" {name} {}", quoted(path))).unwrap_or_default()
+/// `dns check` for the domain, with the option that names the keys here.
+fn check_command(args: &Args) -> Result<String, Failure> {
+    let state = args.source.state_dir()?;
+    let home = match &args.source.config {
+        Some(file) => format!(" --config {}", quoted(file)),
+        None if state == Path::new(STATE) => String::new(),
+        None => format!(" --state {}", quoted(&state)),
     };
-    let Source { state, config } = &args.source;
-    format!("postseal dns check {}{}{}", args.domain, option("--state", state), option("--config", config))
+    Ok(format!("postseal dns check {}{home}", args.domain))
 }
 
 /// The lines of the configuration file for new keys.
