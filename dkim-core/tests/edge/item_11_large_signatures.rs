@@ -1,6 +1,5 @@
-//! Item 11: signature fields of extreme size (D-15): within the limits they verify, beyond them they are `policy`, and time grows as they do.
-
-use std::time::{Duration, Instant};
+//! Item 11: signature fields of extreme size (D-15): within the limits they verify, beyond them they are `policy`. How memory and
+//! work grow with them is in the tests of `memory`.
 
 use dkim_core::canon::Canon;
 use dkim_core::verify::{Outcome, PermErrorCause, PolicyCause, VerifyPolicy};
@@ -90,47 +89,4 @@ fn as_many_names_as_fields_are_one_walk() {
     policy.max_header_names = 20_000;
     policy.max_signature_bytes = 1 << 20;
     assert_eq!(reports(&signed, &Zone::usual(), &policy, NOW)[0].outcome, Outcome::Pass);
-}
-
-/// A field of the given size and the message that it signs.
-type Shape = fn(usize) -> Vec<u8>;
-
-fn many_tags(size: usize) -> Vec<u8> {
-    with_tag(&(0..size).map(|number| format!("n{number}=x")).collect::<Vec<_>>().join("; "))
-}
-
-fn many_folds(size: usize) -> Vec<u8> {
-    with_tag(&format!("n=x{}y", "\r\n ".repeat(size)))
-}
-
-fn many_names(size: usize) -> Vec<u8> {
-    let fields = (0..size).map(|number| format!("X-A: {number}\r\n")).collect::<String>();
-    let names = format!("from:{}", vec!["x-a"; size].join(":"));
-    let template =
-        format!(" v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com; s=sel; h={names}; bh={{bh}}; b={{b}}");
-    let message = [fields.as_bytes(), MESSAGE].concat();
-    Draft { template: &template, names: &names, ..Draft::default() }.sign(&message)
-}
-
-#[test]
-fn sixteen_times_the_size_takes_no_more_than_the_time_of_linear_growth() {
-    let mut policy = VerifyPolicy::default();
-    policy.max_tags = usize::MAX;
-    policy.max_header_names = usize::MAX;
-    policy.max_signature_bytes = usize::MAX;
-    // The fastest of several runs: other programs make some of them slow, nothing makes one fast.
-    let time = |message: &[u8]| -> Duration {
-        let run = |_| {
-            let start = Instant::now();
-            assert_eq!(reports(message, &Zone::usual(), &policy, NOW)[0].outcome, Outcome::Pass);
-            start.elapsed()
-        };
-        (0..7).map(run).min().unwrap()
-    };
-    let shapes: [(&str, Shape); 3] = [("tags", many_tags), ("folds", many_folds), ("names", many_names)];
-    for (name, shape) in shapes {
-        let (small, large) = (time(&shape(1000)), time(&shape(16_000)));
-        // Linear growth is sixteen times at most, quadratic 256 times.
-        assert!(large < small * 64, "{name}: {small:?}, then {large:?}");
-    }
 }
