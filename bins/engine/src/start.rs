@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
 
-use crate::config::{self, Config, Diagnostics, Listener, LogFormat};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Listener, LogFormat};
 use crate::connection::Setup;
 use crate::dns::Resolver;
 use crate::instance::Instance;
-use crate::keys::Keys;
+use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
 use crate::quickstart;
 use crate::socket_address::SocketAddress;
@@ -103,6 +103,9 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
         }
         Source::Quickstart { domains, state_dir, socket } => {
             let state_dir = request.state_dir(state_dir);
+            if let Some(setup) = in_force {
+                keys_are_there(setup.rules.config())?;
+            }
             let made = quickstart::prepare(&state_dir, domains, jiff::Timestamp::now(), backend)?;
             let instructions = made.instructions(socket);
             let config = Config { listeners: vec![Listener::at(socket.clone())], ..made.config };
@@ -126,4 +129,60 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     };
     let setup = Setup { rules: Arc::new(Rules::new(config, &keys)), resolver };
     Ok(Prepared { setup, findings, instructions })
+}
+
+/// A quick start makes what is missing. That is right once: in place of a key that signs, a new one under the same selector would sign what
+/// nobody can verify.
+fn keys_are_there(in_force: &Config) -> Result<(), Diagnostics> {
+    let mut found = Diagnostics::default();
+    for key in in_force.domains.rules().iter().flat_map(|rule| &rule.keys).filter(|key| !key.file.exists()) {
+        let cause = format!("{}, with which this daemon signs, is gone", key.file.display());
+        found.push(Diagnostic::new(KEY_MISSING, cause, "put it back, or restart the daemon for a new key"));
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request with a file, for the instance `in`.
+    fn request(folder: &Path, text: &str) -> Request {
+        let file = folder.join("c.toml");
+        std::fs::write(&file, text).unwrap();
+        Request { instance: Some("in".parse().unwrap()), ..Request::new(Source::File(file)) }
+    }
+
+    #[tokio::test]
+    async fn an_instance_has_its_own_state_folder_and_name_in_the_log_unless_that_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let dns = "[dns]\nnameservers = [\"127.0.0.1:9\"]\n";
+        for (text, state_dir, name) in [
+            (String::new(), Path::new("postseal-data/in").to_owned(), "postseal-in"),
+            ("state_dir = \"s\"\n".to_owned(), folder.path().join("s/in"), "postseal-in"),
+            ("[log]\nname = \"postseal\"\n".to_owned(), Path::new("postseal-data/in").to_owned(), "postseal"),
+        ] {
+            let prepared = prepare(&request(folder.path(), &format!("{text}{dns}")), None).unwrap();
+            let config = prepared.setup.rules.config();
+            assert_eq!((config.state_dir.clone(), config.log.program()), (state_dir, name), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reload_of_a_quick_start_makes_no_key_in_place_of_one_that_signs() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source::Quickstart {
+            domains: vec![DomainName::parse("example.com").unwrap()],
+            state_dir: folder.path().join("state"),
+            socket: "unix:/nowhere".parse().unwrap(),
+        };
+        let request = Request::new(source);
+        let first = prepare(&request, None).unwrap().setup;
+        prepare(&request, Some(&first)).unwrap();
+        let key = &first.rules.config().domains.rules()[0].keys[0].file;
+        std::fs::remove_file(key).unwrap();
+        let found = prepare(&request, Some(&first)).unwrap_err();
+        assert!(found.to_string().contains("E-KEY-MISSING") && found.to_string().contains("is gone"), "{found}");
+        assert!(!key.exists(), "nothing was made");
+    }
 }

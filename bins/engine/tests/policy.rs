@@ -1,6 +1,6 @@
 //! What happens when something went wrong: each cause with each value of its setting, and with none, through a real daemon.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
 
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;

@@ -95,3 +95,50 @@ fn what_needs_a_restart_is_named() {
     assert!(!log.contains("\"log.format\""), "the command line decides about it, then as now: {log}");
     assert!(!folder.join("other").exists());
 }
+
+#[test]
+fn signals_in_a_row_are_no_reloads_at_the_same_time_and_the_last_state_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "c.toml", &listen(folder, &["a"]));
+    let running = Running::start(folder, &["--config", "c.toml"]);
+    for number in 0..100 {
+        running.signal(if number % 2 == 0 { Signal::SIGHUP } else { Signal::SIGUSR1 });
+    }
+    // What is written before a signal is read by a reload that begins after it.
+    write(folder, "c.toml", &listen(folder, &["a", "b"]));
+    running.signal(Signal::SIGHUP);
+    let end = format!("listening listener=unix:{}", folder.join("b").display());
+    let log = running.wait_for_times(&end, 1);
+    assert!(negotiates(UnixStream::connect(folder.join("b")).unwrap()));
+    let events: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split(' ').nth(2).filter(|word| matches!(*word, "reloading" | "reloaded")))
+        .collect();
+    assert!(events.len() < 202, "{} events for 101 signals", events.len());
+    for pair in events.chunks(2) {
+        assert!(matches!(pair, ["reloading", "reloaded"] | ["reloading"]), "one after the other: {log}");
+    }
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
+}
+
+#[test]
+fn a_quick_start_reloads_too_and_makes_nothing_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let socket = format!("unix:{}", folder.join("a").display());
+    let running = Running::start(folder, &["--domain", "example.com", "--state", "state", "--socket", &socket]);
+    let keys = || std::fs::read_dir(folder.join("state/keys/example.com")).unwrap().count();
+    assert_eq!(keys(), 2);
+    running.signal(Signal::SIGHUP);
+    let log = running.wait_for_times("reloaded", 1);
+    assert_eq!(keys(), 2);
+    assert_eq!(log.matches("Publish for").count(), 1, "what to publish and to write is said once: {log}");
+    assert!(negotiates(UnixStream::connect(folder.join("a")).unwrap()));
+    for key in std::fs::read_dir(folder.join("state/keys/example.com")).unwrap() {
+        std::fs::remove_file(key.unwrap().path()).unwrap();
+    }
+    running.signal(Signal::SIGHUP);
+    let log = running.wait_for_times("reload failed", 1);
+    assert_eq!((keys(), log.matches("E-KEY-MISSING").count()), (0, 2), "{log}");
+}
