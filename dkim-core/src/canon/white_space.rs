@@ -14,6 +14,9 @@ pub(super) const fn is_wsp(octet: u8) -> bool {
 /// Octets tested at once for having nothing to change.
 const BLOCK: usize = 32;
 
+/// Blocks with nothing to change after which it is tested whether there is any white space.
+const SOLID: u32 = 8;
+
 /// Writes `text` with each run of WSP as one SP, and with no WSP before a CRLF.
 ///
 /// `text` neither begins nor ends with WSP: those runs may go on beyond it, so the caller keeps them. Slices given to `sink` are never empty
@@ -76,12 +79,20 @@ pub(super) fn is_reduced(text: &[u8]) -> bool {
 #[inline]
 fn find_reducible(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
+    let mut clean: u32 = 0;
     // Each step looks at octet `at + n` and at its successor; the last octet of `text` is no WSP and needs no successor.
     while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
         if block_has_reducible(block) {
             break;
         }
         at = at.saturating_add(BLOCK);
+        clean = clean.saturating_add(1);
+        // A long stretch without change, and no white space at all in the last block: base64 or the like. What is left of it is searched with the widest
+        // instructions that the processor has.
+        if clean.is_multiple_of(SOLID) && !has_wsp(block) {
+            let rest = text.get(at..).unwrap_or_default();
+            at = at.saturating_add(memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len()));
+        }
     }
     while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<9>()) {
         let flags = word_reducible(word);
@@ -95,6 +106,12 @@ fn find_reducible(text: &[u8], from: usize) -> Option<usize> {
     rest.windows(2)
         .position(|pair| matches!(pair, [b'\t', _] | [b' ', ..=b' ']))
         .map(|offset| at.saturating_add(offset))
+}
+
+/// Whether white space is in the block.
+#[inline]
+fn has_wsp(block: &[u8; BLOCK + 1]) -> bool {
+    block.iter().fold(false, |any, octet| any | is_wsp(*octet))
 }
 
 /// Whether [`find_reducible`] would stop in the first [`BLOCK`] octets. No branch inside, so that it becomes vector code.
