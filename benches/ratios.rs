@@ -13,30 +13,66 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::backend::Floor;
-use benches::message::{Key, SIZES, message, message_body, sign, specs, verify};
+use benches::message::{CHUNK, Key, SIZES, message, message_body, sign, specs, verify};
+use benches::{Shape, body};
 use dkim_core::canon::Canon;
-use dkim_core::crypto::Backend;
+use dkim_core::canon::body::BodyCanonicalizer;
+use dkim_core::crypto::{Backend, HashAlgorithm};
 
 /// Shortest turn: long enough to make the clock's own cost nothing.
 const TURN: Duration = Duration::from_micros(1500);
 
 fn main() {
     let options = Options::read();
+    canonicalizing(&options);
     for (backend_name, backend) in [("aws-lc", Backend::AwsLc), ("ring", Backend::Ring)] {
         let keys = Key::both(backend);
         for canon in [Canon::Relaxed, Canon::Simple] {
             for key in &keys {
                 for (size, octets) in SIZES {
-                    let body = message_body(octets);
                     let row = |operation| format!("{backend_name} {operation} {} {canon} {size}", key.name);
+                    if !options.wants(&row("sign")) && !options.wants(&row("verify")) {
+                        continue;
+                    }
+                    let body = message_body(octets);
                     signing(&options, &row("sign"), backend, key, canon, &body);
                     verifying(&options, &row("verify"), backend, key, canon, &body);
                 }
             }
             for (size, octets) in SIZES {
                 let name = format!("{backend_name} sign both {canon} {size}");
-                double(&options, &name, backend, &keys, canon, &message_body(octets));
+                if options.wants(&name) {
+                    double(&options, &name, backend, &keys, canon, &message_body(octets));
+                }
             }
+        }
+    }
+}
+
+/// Body canonicalization alone, in chunks of a milter, beside the hash of the same body.
+fn canonicalizing(options: &Options) {
+    for canon in [Canon::Relaxed, Canon::Simple] {
+        for shape in Shape::ALL {
+            let name = format!("canonicalization {canon} {}", shape.name());
+            if !options.wants(&name) {
+                continue;
+            }
+            let body = body(shape, 1 << 20);
+            let mut hash = || {
+                black_box(Backend::AwsLc.hash(HashAlgorithm::Sha256, black_box(&body)));
+            };
+            let mut ours = || {
+                let mut machine = BodyCanonicalizer::new(canon);
+                for chunk in body.chunks(CHUNK) {
+                    machine.update(black_box(chunk), |octets| {
+                        black_box(octets);
+                    });
+                }
+                machine.finish(|octets| {
+                    black_box(octets);
+                });
+            };
+            options.report_rate(&name, body.len(), &mut [("sha256", &mut hash), ("ours", &mut ours)]);
         }
     }
 }
@@ -80,9 +116,6 @@ fn verifying(options: &Options, name: &str, backend: Backend, key: &Key, canon: 
 
 /// Two signatures of one message. The floor hashes the body once.
 fn double(options: &Options, name: &str, backend: Backend, keys: &[Key; 2], canon: Canon, body: &[u8]) {
-    if !options.wants(name) {
-        return;
-    }
     let [rsa, ed25519] = keys.each_ref().map(|key| Floor::new(backend, key));
     let specs_of_both = specs(keys, canon);
     let unsigned = message(&[], body);
@@ -147,6 +180,21 @@ impl Options {
                 println!("{row}");
             } else {
                 println!("{name:36} {candidate:10} {fastest:>10.2} µs (median {median:>10.2})  × floor {ratio:.3}");
+            }
+        }
+    }
+}
+
+/// Octets a second of the candidates of a row.
+impl Options {
+    fn report_rate(&self, name: &str, octets: usize, candidates: &mut [Candidate<'_>]) {
+        let times = measure(self.time, candidates);
+        for ((candidate, _), time) in candidates.iter().zip(&times) {
+            let rate = octets as f64 / time.fastest.as_secs_f64() / 1e9;
+            if self.json {
+                println!("{}", serde_json::json!({ "row": name, "candidate": candidate, "gb_per_second": rate }));
+            } else {
+                println!("{name:36} {candidate:10} {rate:>10.2} GB/s");
             }
         }
     }
