@@ -123,6 +123,7 @@ fn exit_codes_are_in_every_help_and_wrong_usage_is_64() {
         vec!["key", "list", "--help"],
         vec!["key", "show", "--help"],
         vec!["dns", "show", "--help"],
+        vec!["dns", "check", "--help"],
         vec!["sign", "--help"],
         vec!["verify", "--help"],
         vec!["selftest", "--help"],
