@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[test]
+    fn names_from_the_net_are_printable() {
+        let target = Name::from_labels([&b"\x1b[2J\n\"\xff"[..], b"example"]).unwrap();
+        let record = Record::from_rdata(name("a.example"), 60, RData::CNAME(CNAME(target)));
+        let (_, aliases, _) = said(&message(ResponseCode::NXDomain, vec![record], vec![soa()]));
+        assert!(
+            aliases[0].ends_with(".example") && aliases[0].bytes().all(|octet| octet.is_ascii_graphic()),
+            "{aliases:?}"
+        );
+    }
+
+    #[test]
     fn nothing_is_told_from_no_name_and_from_no_answer() {
         let said = |code, authorities| said(&message(code, Vec::new(), authorities)).0.unwrap();
         assert_eq!(said(ResponseCode::NoError, vec![soa()]), Detail::NoData);
