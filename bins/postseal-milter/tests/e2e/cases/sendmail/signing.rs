@@ -37,13 +37,16 @@ fn mail_of_a_client_in_a_trusted_network_is_signed() {
     assert!(site.daemon.log_line("origin=local").contains("rule=loopback"), "{}", site.daemon.log());
 }
 
-/// The program `sendmail` hands mail to the daemon by SMTP, from this host.
+/// The program `sendmail` takes mail to the daemon's port, from this host; without that detour no milter sees it.
 #[test]
-fn mail_of_a_local_program_is_signed() {
+fn mail_of_a_local_program_is_signed_unless_it_goes_past_the_port() {
     let site = SendmailSite::start(&Options::default());
     let text = String::from_utf8(mails::plain("program")).unwrap().replace("\r\n", "\n");
-    site.sendmail.sendmail("sender@author.example", "reader@reader.example", text.as_bytes());
+    site.sendmail.sendmail("-Ac", text.as_bytes());
     both_pass(&site, &site.sendmail.mailbox.next());
+    site.sendmail.sendmail("-Am", text.as_bytes());
+    let past = site.sendmail.mailbox.next();
+    assert_eq!(past.all("DKIM-Signature").len(), 0, "{}", past.header());
 }
 
 /// Octets that `simple` signs: white space behind the colon, folds, trailing blanks, long lines, 8-bit text.
@@ -103,13 +106,16 @@ fn bodies_of_every_kind_are_signed_as_they_leave() {
     }
 }
 
-/// Sendmail adds Received, Date and Message-Id between the filter's fields and the client's, and the filter does not see them.
+/// Sendmail adds Received, Date and Message-Id between the filter's fields and the client's, and the filter does not see them; and it removes fields.
 #[test]
-fn fields_that_sendmail_adds_do_not_break_the_signature() {
+fn fields_that_sendmail_adds_and_removes_do_not_break_the_signature() {
     let site = SendmailSite::start(&Options::default());
-    let delivered = site.submit(b"From: <sender@author.example>\r\nSubject: bare\r\n\r\ntext\r\n");
+    let delivered = site.submit(
+        b"Return-Path: <old@author.example>\r\nFrom: <sender@author.example>\r\nTo: a@reader.example\r\nBcc: b@reader.example\r\n\
+        Content-Length: 6\r\nSubject: bare\r\n\r\ntext\r\n",
+    );
     let names: Vec<String> = delivered.fields().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["DKIM-Signature", "DKIM-Signature", "Received", "Date", "Message-Id", "From", "Subject"]);
+    assert_eq!(names, ["DKIM-Signature", "DKIM-Signature", "Received", "Date", "Message-Id", "From", "To", "Subject"]);
     both_pass(&site, &delivered);
 }
 
@@ -146,6 +152,19 @@ fn what_sendmail_rewrites_after_the_filter_breaks_signatures() {
         let results = oracle::verify(&delivered.message, &site.zone);
         assert_eq!(results, ["fail", "fail"], "{what}: {}", delivered.header());
     }
+}
+
+/// What docs/operations.md advises against the first of these.
+#[test]
+fn a_list_of_addresses_that_is_not_signed_may_be_rewritten() {
+    let signing =
+        "sign_headers = [\"From\", \"Subject\", \"Date\"]\noversign_headers = [\"From\", \"Subject\", \"Date\"]";
+    let site = SendmailSite::start(&Options { signing, ..Options::default() });
+    let message =
+        mails::with_fields("To: a@reader.example,b@reader.example\r\n", b"From: sender@author.example\r\n\r\n");
+    let delivered = site.submit(&message);
+    assert_eq!(delivered.only("To"), "a@reader.example, b@reader.example");
+    both_pass(&site, &delivered);
 }
 
 /// The next hop does not offer 8BITMIME: Sendmail encodes the body. The log said that this might happen.
