@@ -4,7 +4,7 @@
 //! what a straight evaluation would ask if nothing matched on the way: it stops at the first term that is known to match, at what the limits leave,
 //! and at what cannot be known yet (macros with `p`, records that were not seen).
 
-use super::machine::{Machine, Waiting};
+use super::machine::{Machine, Waiting, matches_locally};
 use crate::dns::{Question, RecordKind};
 use crate::macros::{Uses, expand_name};
 use crate::name::Name;
@@ -13,24 +13,25 @@ use crate::record::{DomainSpec, Mechanism, Modifier, Record, Target, TermKind};
 impl Machine {
     pub(super) fn ahead(&self) -> Vec<Question> {
         let mut questions = Vec::new();
-        if self.ended.is_some() {
+        if self.is_decided {
             return questions;
         }
         if let Waiting::ExchangeAddresses(names) = &self.waiting {
             questions.extend(names.left.iter().rev().map(|name| self.address_question(name.clone())));
         }
-        let Some(check) = self.checks.get(self.current) else { return questions };
+        let Some(check) = self.report.checks.get(self.current) else { return questions };
         let Some(record) = &check.record else { return questions };
-        let mut left = self.limits.max_lookup_terms.saturating_sub(self.lookups);
+        let mut left = self.limits.max_lookup_terms.saturating_sub(self.report.lookups);
         for term in record.terms().iter().skip(check.reached.saturating_add(1)) {
             let TermKind::Directive(directive) = &term.kind else { continue };
-            if self.is_known_match(&directive.mechanism) {
-                return questions;
-            }
-            if directive.mechanism.is_lookup() {
-                let Some(rest) = left.checked_sub(1) else { return questions };
-                left = rest;
-                questions.extend(self.question_of(record, &directive.mechanism));
+            match matches_locally(&directive.mechanism, self.session.client()) {
+                Some(true) => return questions,
+                Some(false) => (),
+                None => {
+                    let Some(rest) = left.checked_sub(1) else { return questions };
+                    left = rest;
+                    questions.extend(self.question_of(record, &directive.mechanism));
+                }
             }
         }
         let redirect = record.redirect().and_then(|term| record.terms().get(term)).map(|term| &term.kind);
@@ -41,19 +42,6 @@ impl Machine {
             questions.extend(name.map(|name| Question::new(name, RecordKind::Txt)));
         }
         questions
-    }
-
-    fn is_known_match(&self, mechanism: &Mechanism) -> bool {
-        use super::machine::Flow;
-        let flow = match mechanism {
-            Mechanism::All => Self::step_all(),
-            Mechanism::Ip4(network, bits) => self.step_ip4(*network, *bits),
-            Mechanism::Ip6(network, bits) => self.step_ip6(*network, *bits),
-            Mechanism::Include(_) | Mechanism::A(..) | Mechanism::Mx(..) | Mechanism::Ptr(_) | Mechanism::Exists(_) => {
-                return false;
-            }
-        };
-        matches!(flow, Flow::Match)
     }
 
     /// The first question of a term.

@@ -14,42 +14,41 @@
 //! returns [`Flow::Ask`]; what the answer is for waits in [`Waiting`]. Steps that need several answers (`ptr`, `%{p}`) keep what they know in the
 //! machine and are taken again.
 
-use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::step_all::step_all;
 use super::step_explanation::Explaining;
+use super::step_ip::{step_ip4, step_ip6};
 use super::step_mx::MxNames;
 use super::step_ptr::Pointers;
 use crate::dns::{Answer, Question, RecordKind};
-use crate::identity::{Identity, Mailbox, Session};
+use crate::identity::{Mailbox, Session};
 use crate::limits::{Limit, Limits};
 use crate::macros::{Uses, Values, expand_name};
 use crate::name::{Name, NameError};
-use crate::outcome::{Asked, Cause, Check, Entered, Outcome, Place, SpfResult};
-use crate::record::{Directive, DomainSpec, DualCidr, Mechanism, Record, Selection, Target, TermKind};
+use crate::outcome::{Asked, Cause, Check, Entered, Place, Report, SpfResult};
+use crate::record::{DomainSpec, DualCidr, Mechanism, Record, Selection, Target, TermKind};
 
 /// Everything about one check.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
-    pub(super) session: Session,
-    pub(super) mailbox: Mailbox,
+pub(crate) struct Machine {
+    pub(crate) session: Session,
+    pub(crate) mailbox: Mailbox,
     pub(super) limits: Limits,
-    pub(super) checks: Vec<Check>,
+    /// What is known so far; its result and cause count when [`is_decided`](Self::is_decided).
+    pub(crate) report: Report,
+    /// The result is there; at most the explanation is missing.
+    pub(super) is_decided: bool,
     /// The evaluation that is going on.
     pub(super) current: usize,
-    pub(super) lookups: u32,
-    voids: u32,
     /// The current term is in `lookups` already.
     is_counted: bool,
     /// The names of the client, once they were asked for.
     pub(super) pointers: Option<Pointers>,
-    pub(super) uses: Uses,
-    questions: Vec<Asked>,
     /// The question that is out and not answered.
     question: Option<Question>,
     pub(super) waiting: Waiting,
-    pub(super) ended: Option<Ended>,
     pub(super) explaining: Explaining,
 }
 
@@ -91,12 +90,24 @@ pub(super) enum Flow {
     Abort(Cause),
 }
 
-/// How the whole check ended.
-#[derive(Debug, Clone)]
-pub(super) struct Ended {
-    result: SpfResult,
-    cause: Cause,
-    place: Option<Place>,
+/// Where the walk over terms that ask nothing stopped.
+enum Stop {
+    Match,
+    /// At a term that asks.
+    Lookup(Arc<Record>),
+    /// Behind the last term.
+    End(Arc<Record>),
+    NoRecord,
+}
+
+/// Whether a mechanism matches that asks nothing; `None` for one that asks.
+pub(super) fn matches_locally(mechanism: &Mechanism, client: IpAddr) -> Option<bool> {
+    match mechanism {
+        Mechanism::All => Some(step_all()),
+        Mechanism::Ip4(network, bits) => Some(step_ip4(*network, *bits, client)),
+        Mechanism::Ip6(network, bits) => Some(step_ip6(*network, *bits, client)),
+        Mechanism::Include(_) | Mechanism::A(..) | Mechanism::Mx(..) | Mechanism::Ptr(_) | Mechanism::Exists(_) => None,
+    }
 }
 
 /// Why a term has no name to ask about.
@@ -120,9 +131,8 @@ impl Machine {
             // §4.3: "If the <domain> is malformed ... or is not a multi-label domain name, check_host() immediately returns the result "none"."
             Err(error) => Self::ended(session, mailbox, limits, Cause::Domain(error)),
             Ok(domain) => {
-                let mut machine = Self::new(session, mailbox, limits);
-                machine.checks = Vec::with_capacity(FEW);
-                machine.questions = Vec::with_capacity(FEW);
+                let mut machine = Self::new(session, mailbox, limits, FEW);
+                machine.report.domain = Some(domain.clone());
                 machine.enter(Entered::Start, domain);
                 machine
             }
@@ -131,28 +141,36 @@ impl Machine {
 
     /// A check that is over before it begins.
     pub(super) fn ended(session: &Session, mailbox: Mailbox, limits: &Limits, cause: Cause) -> Box<Self> {
-        let mut machine = Self::new(session, mailbox, limits);
-        let result = cause.result().unwrap_or(SpfResult::None);
-        machine.ended = Some(Ended { result, cause, place: None });
+        let mut machine = Self::new(session, mailbox, limits, 0);
+        machine.decide(cause.result().unwrap_or(SpfResult::None), cause, None);
         machine
     }
 
-    fn new(session: &Session, mailbox: Mailbox, limits: &Limits) -> Box<Self> {
+    /// A machine with room for some evaluations and questions. Until something is decided, there was no answer.
+    fn new(session: &Session, mailbox: Mailbox, limits: &Limits, room: usize) -> Box<Self> {
         Box::new(Self {
             session: session.clone(),
             mailbox,
             limits: *limits,
-            checks: Vec::new(),
+            report: Report {
+                result: SpfResult::TempError,
+                cause: Cause::Lookup,
+                domain: None,
+                place: None,
+                explanation: None,
+                checks: Vec::with_capacity(room),
+                questions: Vec::with_capacity(room),
+                lookups: 0,
+                voids: 0,
+                depends_on_sender: false,
+                depends_on_helo: false,
+            },
+            is_decided: false,
             current: 0,
-            lookups: 0,
-            voids: 0,
             is_counted: false,
             pointers: None,
-            uses: Uses::default(),
-            questions: Vec::new(),
             question: None,
             waiting: Waiting::Record,
-            ended: None,
             explaining: Explaining::Nothing,
         })
     }
@@ -160,7 +178,7 @@ impl Machine {
     /// Goes on to the next question; `None` when the check is over.
     pub(super) fn run(&mut self) -> Option<Question> {
         while self.question.is_none() {
-            if self.ended.is_none() {
+            if !self.is_decided {
                 self.run_terms();
             } else if !self.run_explanation() {
                 return None;
@@ -183,48 +201,36 @@ impl Machine {
             Waiting::PointerAddresses(index) => self.take_pointer_addresses(&answer, index),
             Waiting::Explanation => self.take_explanation(&answer),
         };
-        self.questions.push(Asked { question, answer, check, term, lookups: self.lookups, voids: self.voids });
+        self.note(question, answer, check, term);
         self.follow(flow);
     }
 
     /// Ends the check because its time is over; what was answered too late is kept for the log.
     pub(super) fn expire(&mut self, question: Question, answer: Answer) {
         let (check, term) = self.place_of(&self.waiting);
-        self.questions.push(Asked { question, answer, check, term, lookups: self.lookups, voids: self.voids });
-        match self.ended {
-            None => self.abort(Cause::Limit(Limit::Time)),
-            Some(_) => self.explaining = Explaining::Nothing,
+        self.note(question, answer, check, term);
+        if self.is_decided {
+            self.explaining = Explaining::Nothing;
+        } else {
+            self.abort(Cause::Limit(Limit::Time));
         }
     }
 
     /// What came of the check.
-    pub(super) fn into_outcome<I: Identity>(self) -> Outcome<I> {
-        // A check without an end has a question; nobody calls this then, and if so there was no answer.
-        let Ended { result, cause, place } =
-            self.ended.unwrap_or(Ended { result: SpfResult::TempError, cause: Cause::Lookup, place: None });
-        Outcome {
-            result,
-            cause,
-            domain: self.checks.first().map(|check| check.domain.clone()),
-            place,
-            explanation: self.explaining.into_explanation(),
-            checks: self.checks,
-            questions: self.questions,
-            lookups: self.lookups,
-            voids: self.voids,
-            depends_on_sender: self.uses.sender,
-            depends_on_helo: self.uses.helo,
-            session: self.session,
-            mailbox: self.mailbox,
-            identity: PhantomData,
-        }
+    pub(crate) fn into_report(self) -> Report {
+        self.report
+    }
+
+    fn note(&mut self, question: Question, answer: Answer, check: usize, term: Option<usize>) {
+        let (lookups, voids) = (self.report.lookups, self.report.voids);
+        self.report.questions.push(Asked { question, answer, check, term, lookups, voids });
     }
 
     fn place_of(&self, waiting: &Waiting) -> (usize, Option<usize>) {
-        let reached = self.checks.get(self.current).map(|check| check.reached);
+        let reached = self.report.checks.get(self.current).map(|check| check.reached);
         match waiting {
             Waiting::Record => (self.current, None),
-            _ if self.ended.is_some() => self.explaining_place(),
+            _ if self.is_decided => self.explaining_place(),
             _ => (self.current, reached),
         }
     }
@@ -235,9 +241,9 @@ impl Machine {
     fn enter(&mut self, entered: Entered, domain: Name) {
         self.question = Some(Question::new(domain.clone(), RecordKind::Txt));
         self.waiting = Waiting::Record;
-        self.current = self.checks.len();
+        self.current = self.report.checks.len();
         self.is_counted = false;
-        self.checks.push(Check { domain, entered, record: None, reached: 0, result: None });
+        self.report.checks.push(Check { domain, entered, record: None, reached: 0, result: None });
     }
 
     /// §4.4 and §4.5: what the TXT records of the current domain mean.
@@ -245,7 +251,7 @@ impl Machine {
         let cause = match answer {
             Answer::Txt(records) => match records.selection() {
                 Selection::Record(record) => {
-                    if let Some(check) = self.checks.get_mut(self.current) {
+                    if let Some(check) = self.report.checks.get_mut(self.current) {
                         check.record = Some(Arc::clone(record));
                     }
                     return Flow::Again;
@@ -267,7 +273,7 @@ impl Machine {
 
     /// A domain without a record: `none` for the identity, `permerror` for an include (§5.2) and a redirect (§6.1).
     fn without_record(&mut self, cause: Cause, is_void: bool) -> Flow {
-        let Some(check) = self.checks.get_mut(self.current) else { return Flow::Abort(cause) };
+        let Some(check) = self.report.checks.get_mut(self.current) else { return Flow::Abort(cause) };
         let (by, cause) = match check.entered {
             Entered::Start => return Flow::Abort(cause),
             Entered::Include(by) => (by, Cause::IncludeWithoutRecord),
@@ -276,51 +282,68 @@ impl Machine {
         check.result = Some(SpfResult::None);
         self.current = by.check;
         if is_void {
-            self.voids = self.voids.saturating_add(1);
+            self.report.voids = self.report.voids.saturating_add(1);
         }
         Flow::Abort(cause)
     }
 
     /// Evaluates terms until a question comes up or the evaluation ends.
     fn run_terms(&mut self) {
-        let Some(record) = self.checks.get(self.current).and_then(|check| check.record.clone()) else {
-            // An evaluation without a record waits for one, so its question is out; there is nothing to run.
-            return self.abort(Cause::NoRecord);
-        };
-        let mut reached = self.reached();
-        // §4.6.2: "Each mechanism is considered in turn from left to right."
-        while let Some(term) = record.terms().get(reached) {
-            let flow = match &term.kind {
-                TermKind::Directive(directive) => self.step(&record, directive),
-                // §4.6.3: "Modifiers are not mechanisms. They do not return match or not-match."
-                TermKind::Modifier(_) => Flow::NoMatch,
+        loop {
+            let flow = match self.pass_local_terms() {
+                Stop::Match => Flow::Match,
+                Stop::Lookup(record) => match record.terms().get(self.reached()).map(|term| &term.kind) {
+                    Some(TermKind::Directive(directive)) => self.step(&record, &directive.mechanism),
+                    _ => Flow::NoMatch,
+                },
+                // §4.7: "If none of the mechanisms match and there is no "redirect" modifier, then the check_host() returns a result of "neutral",
+                // just as if "?all" were specified as the last directive."
+                Stop::End(record) => match self.step_redirect(&record) {
+                    Some(flow) => flow,
+                    None => return self.end_check(SpfResult::Neutral, Cause::NoMatch),
+                },
+                // An evaluation without a record waits for one, so its question is out; there is nothing to run.
+                Stop::NoRecord => Flow::Abort(Cause::NoRecord),
             };
             match flow {
-                Flow::NoMatch => {
-                    reached = reached.saturating_add(1);
-                    self.next_term();
-                }
+                Flow::NoMatch => self.next_term(),
                 other => return self.follow(other),
             }
         }
-        // §4.7: "If none of the mechanisms match and there is no "redirect" modifier, then the check_host() returns a result of "neutral", just as
-        // if "?all" were specified as the last directive."
-        match self.step_redirect(&record) {
-            Some(flow) => self.follow(flow),
-            None => self.end_check(SpfResult::Neutral, Cause::NoMatch),
-        }
     }
 
-    fn step(&mut self, record: &Record, directive: &Directive) -> Flow {
-        match &directive.mechanism {
-            Mechanism::All => Self::step_all(),
-            Mechanism::Ip4(network, bits) => self.step_ip4(*network, *bits),
-            Mechanism::Ip6(network, bits) => self.step_ip6(*network, *bits),
+    /// Goes over terms that ask nothing, which are most of them in most records.
+    fn pass_local_terms(&mut self) -> Stop {
+        let client = self.session.client();
+        let Some(Check { record: Some(record), reached, .. }) = self.report.checks.get_mut(self.current) else {
+            return Stop::NoRecord;
+        };
+        // §4.6.2: "Each mechanism is considered in turn from left to right."
+        for term in record.terms().get(*reached..).unwrap_or_default() {
+            let is_match = match &term.kind {
+                // §4.6.3: "Modifiers are not mechanisms. They do not return match or not-match."
+                TermKind::Modifier(_) => false,
+                TermKind::Directive(directive) => match matches_locally(&directive.mechanism, client) {
+                    Some(is_match) => is_match,
+                    None => return Stop::Lookup(Arc::clone(record)),
+                },
+            };
+            if is_match {
+                return Stop::Match;
+            }
+            *reached = reached.saturating_add(1);
+        }
+        Stop::End(Arc::clone(record))
+    }
+
+    fn step(&mut self, record: &Record, mechanism: &Mechanism) -> Flow {
+        match mechanism {
             Mechanism::Include(domain) => self.step_include(record, domain),
             Mechanism::A(domain, cidr) => self.step_a(record, domain.as_ref(), *cidr),
             Mechanism::Mx(domain, cidr) => self.step_mx(record, domain.as_ref(), *cidr),
             Mechanism::Ptr(domain) => self.step_ptr(record, domain.as_ref()),
             Mechanism::Exists(domain) => self.step_exists(record, domain),
+            Mechanism::All | Mechanism::Ip4(..) | Mechanism::Ip6(..) => Flow::NoMatch,
         }
     }
 
@@ -344,7 +367,7 @@ impl Machine {
 
     /// The result that a match of the current term gives.
     fn qualifier(&self) -> Option<SpfResult> {
-        let check = self.checks.get(self.current)?;
+        let check = self.report.checks.get(self.current)?;
         match &check.record.as_ref()?.terms().get(check.reached)?.kind {
             TermKind::Directive(directive) => Some(directive.qualifier.result()),
             TermKind::Modifier(_) => None,
@@ -352,12 +375,12 @@ impl Machine {
     }
 
     fn reached(&self) -> usize {
-        self.checks.get(self.current).map_or(0, |check| check.reached)
+        self.report.checks.get(self.current).map_or(0, |check| check.reached)
     }
 
     fn next_term(&mut self) {
         self.is_counted = false;
-        if let Some(check) = self.checks.get_mut(self.current) {
+        if let Some(check) = self.report.checks.get_mut(self.current) {
             check.reached = check.reached.saturating_add(1);
         }
     }
@@ -368,7 +391,7 @@ impl Machine {
     fn end_check(&mut self, mut result: SpfResult, mut cause: Cause) {
         // A redirect is the same evaluation with another record (§6.1), so what decides for its origin is what decided here.
         let mut decisive = self.current;
-        while let Some(check) = self.checks.get_mut(self.current) {
+        while let Some(check) = self.report.checks.get_mut(self.current) {
             check.result = Some(result);
             match check.entered {
                 Entered::Redirect(by) => self.current = by.check,
@@ -381,7 +404,7 @@ impl Machine {
                 }
                 Entered::Start => {
                     let place = self.place(decisive).filter(|_| cause == Cause::Match);
-                    self.ended = Some(Ended { result, cause, place });
+                    self.decide(result, cause, place);
                     return self.start_explanation(result, decisive);
                 }
             }
@@ -393,16 +416,21 @@ impl Machine {
         let result = cause.result().unwrap_or(SpfResult::PermError);
         let place = self.place(self.current);
         let mut next = Some(self.current);
-        while let Some(check) = next.and_then(|index| self.checks.get_mut(index)) {
+        while let Some(check) = next.and_then(|index| self.report.checks.get_mut(index)) {
             check.result = Some(result);
             next = check.entered.by().map(|by| by.check);
         }
-        self.ended = Some(Ended { result, cause, place });
+        self.decide(result, cause, place);
+    }
+
+    fn decide(&mut self, result: SpfResult, cause: Cause, place: Option<Place>) {
+        (self.report.result, self.report.cause, self.report.place) = (result, cause, place);
+        self.is_decided = true;
     }
 
     /// The term at which an evaluation stands; without a record of its own, the term that led to it.
     fn place(&self, index: usize) -> Option<Place> {
-        let check = self.checks.get(index)?;
+        let check = self.report.checks.get(index)?;
         let Some(record) = &check.record else { return check.entered.by() };
         // Behind the last term it is the redirect that is being evaluated.
         let term = if check.reached < record.terms().len() { check.reached } else { record.redirect()? };
@@ -423,18 +451,18 @@ impl Machine {
     /// §4.6.4: "SPF implementations MUST limit the total number of those terms to 10 during SPF evaluation, to avoid unreasonable load on the
     /// DNS. If this limit is exceeded, the implementation MUST return "permerror"."
     pub(super) fn count_lookup(&mut self) -> Result<(), Flow> {
-        if self.lookups >= self.limits.max_lookup_terms {
+        if self.report.lookups >= self.limits.max_lookup_terms {
             return Err(Flow::Abort(Cause::Limit(Limit::LookupTerms)));
         }
-        self.lookups = self.lookups.saturating_add(1);
+        self.report.lookups = self.report.lookups.saturating_add(1);
         Ok(())
     }
 
     /// §4.6.4: "SPF implementations SHOULD limit "void lookups" to two. ... Exceeding the limit produces a "permerror" result."
     pub(super) fn count_void(&mut self, answer: &Answer) -> Result<(), Flow> {
         if answer.is_void() {
-            self.voids = self.voids.saturating_add(1);
-            if self.voids > self.limits.max_void_lookups {
+            self.report.voids = self.report.voids.saturating_add(1);
+            if self.report.voids > self.limits.max_void_lookups {
                 return Err(Flow::Abort(Cause::Limit(Limit::VoidLookups)));
             }
         }
@@ -460,8 +488,8 @@ impl Machine {
 
     /// RFC 8616 §4: "If the local-part contains non-ASCII characters, terms that include %{s} or %{l} do not match anything".
     pub(super) fn note_uses(&mut self, uses: Uses) -> Result<(), NoTarget> {
-        self.uses.sender |= uses.sender;
-        self.uses.helo |= uses.helo;
+        self.report.depends_on_sender |= uses.sender;
+        self.report.depends_on_helo |= uses.helo;
         if uses.local_part && !self.mailbox.local().is_ascii() { Err(NoTarget::LocalPart) } else { Ok(()) }
     }
 
@@ -472,7 +500,7 @@ impl Machine {
     }
 
     pub(super) fn domain(&self) -> Option<&Name> {
-        self.checks.get(self.current).map(|check| &check.domain)
+        self.report.checks.get(self.current).map(|check| &check.domain)
     }
 
     /// §5.3: "an address lookup is done ... using the type of lookup (A or AAAA) appropriate for the connection type".

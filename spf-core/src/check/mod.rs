@@ -24,7 +24,7 @@
 //! | `step_explanation.rs` | §6.2 |
 //! | `ahead.rs` | §11.1: questions that will follow |
 //!
-//! Invariants: recursion is a list ([`Outcome::checks`]) that the limit on terms bounds; the number of questions is bounded by the limits,
+//! Invariants: recursion is a list ([`Report::checks`](crate::outcome::Report::checks)) that the limit on terms bounds; the number of questions is bounded by the limits,
 //! whatever records and answers say: 1 for the domain, `1 + max_mx_names` for each term, `1 + max_ptr_names` for names of the client, 1 for the
 //! explanation.
 
@@ -43,7 +43,7 @@ mod step_redirect;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use self::machine::Machine;
+pub(crate) use self::machine::Machine;
 use crate::dns::{Answer, Question};
 use crate::identity::{Helo, Identity, MailFrom, Mailbox, Path, Sender, Session};
 use crate::limits::Limits;
@@ -151,7 +151,7 @@ impl<I: Identity> Pending<I> {
     #[must_use]
     pub fn expire(mut self) -> Outcome<I> {
         self.machine.expire(self.question, Answer::Failed);
-        self.machine.into_outcome()
+        Outcome::new(self.machine)
     }
 
     /// The questions that will probably be asked after this one, in that order; see [`ahead`](self).
@@ -168,7 +168,7 @@ impl<I: Identity> Progress<I> {
     fn of(mut machine: Box<Machine>) -> Self {
         match machine.run() {
             Some(question) => Self::Ask(Pending { machine, question, identity: PhantomData }),
-            None => Self::Done(machine.into_outcome()),
+            None => Self::Done(Outcome::new(machine)),
         }
     }
 

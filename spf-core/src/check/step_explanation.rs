@@ -21,17 +21,6 @@ pub(super) enum Explaining {
     Target(Arc<Record>),
     /// The text is there and is to be expanded.
     Text(Arc<TxtRecords>),
-    /// There it is.
-    Done(Explanation),
-}
-
-impl Explaining {
-    pub(super) fn into_explanation(self) -> Option<Explanation> {
-        match self {
-            Self::Done(explanation) => Some(explanation),
-            Self::Nothing | Self::Target(_) | Self::Text(_) => None,
-        }
-    }
 }
 
 impl Machine {
@@ -43,7 +32,7 @@ impl Machine {
         if result != SpfResult::Fail {
             return;
         }
-        let Some(record) = self.checks.get(decisive).and_then(|check| check.record.as_ref()) else { return };
+        let Some(record) = self.report.checks.get(decisive).and_then(|check| check.record.as_ref()) else { return };
         if record.explanation().is_some() {
             self.explaining = Explaining::Target(Arc::clone(record));
             self.current = decisive;
@@ -52,7 +41,7 @@ impl Machine {
 
     /// The evaluation and the term that questions of an explanation belong to.
     pub(super) fn explaining_place(&self) -> (usize, Option<usize>) {
-        let record = self.checks.get(self.current).and_then(|check| check.record.as_ref());
+        let record = self.report.checks.get(self.current).and_then(|check| check.record.as_ref());
         (self.current, record.and_then(|record| record.explanation()))
     }
 
@@ -61,10 +50,6 @@ impl Machine {
         let explaining = std::mem::replace(&mut self.explaining, Explaining::Nothing);
         let flow = match &explaining {
             Explaining::Nothing => return false,
-            Explaining::Done(_) => {
-                self.explaining = explaining;
-                return false;
-            }
             Explaining::Target(record) => self.ask_explanation(record),
             Explaining::Text(records) => self.expand_explanation(records),
         };
@@ -114,8 +99,7 @@ impl Machine {
         }
         let text = expand_text(text, &pieces, &self.values()?, self.limits.max_explanation);
         let domain = self.domain()?.clone();
-        self.explaining =
-            if text.is_empty() { Explaining::Nothing } else { Explaining::Done(Explanation { text, domain }) };
+        self.report.explanation = Some(Explanation { text, domain }).filter(|explanation| !explanation.text.is_empty());
         None
     }
 }

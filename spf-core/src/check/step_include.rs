@@ -16,7 +16,7 @@ impl Machine {
         }
         match self.target(record, Some(domain)) {
             Ok(name) if name.is_multi_label() => {
-                let term = self.checks.get(self.current).map_or(0, |check| check.reached);
+                let term = self.report.checks.get(self.current).map_or(0, |check| check.reached);
                 Flow::Enter(Entered::Include(Place { check: self.current, term }), name)
             }
             // §4.3 makes `none` of a domain that is malformed or has one label, and §5.2 makes `permerror` of that.

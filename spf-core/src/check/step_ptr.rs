@@ -67,7 +67,7 @@ impl Machine {
         let Some(pointers) = &self.pointers else {
             // §4.6.4: "When evaluating the "ptr" mechanism or the %{p} macro, the number of "PTR" resource records queried is included in the
             // overall limit". Explanations are made when all is decided, and count no more.
-            if self.ended.is_none() {
+            if !self.is_decided {
                 self.count_lookup()?;
             }
             return Err(self.ask_pointers(false));

@@ -11,7 +11,7 @@ use crate::record::Record;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Place {
-    /// Index in [`Outcome::checks`](super::Outcome::checks).
+    /// Index in [`Report::checks`](super::Report::checks).
     pub check: usize,
     /// Index in [`Record::terms`].
     pub term: usize,

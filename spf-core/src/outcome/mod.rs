@@ -10,13 +10,14 @@ mod trace;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::ops::Deref;
 
 pub use self::cause::Cause;
 pub use self::log::{Asked, Check, Entered, Place};
 pub use self::trace::{TermState, TraceLine};
 
-use crate::identity::{Identity, Mailbox, Session};
+use crate::check::Machine;
+use crate::identity::{Identity, Session};
 use crate::name::Name;
 
 /// The results of RFC 7208 §2.6.
@@ -72,10 +73,10 @@ pub struct Explanation {
     pub domain: Name,
 }
 
-/// What came of a check of one identity.
+/// What came of a check: see [`Outcome`], which says for which identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Outcome<I: Identity> {
+pub struct Report {
     /// The result.
     pub result: SpfResult,
     /// Why it is that.
@@ -98,12 +99,9 @@ pub struct Outcome<I: Identity> {
     pub depends_on_sender: bool,
     /// Another HELO could give another result: a macro used it.
     pub depends_on_helo: bool,
-    pub(crate) session: Session,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) identity: PhantomData<I>,
 }
 
-impl<I: Identity> Outcome<I> {
+impl Report {
     /// The text of the term that decided, as it stands in its record.
     #[must_use]
     pub fn term(&self) -> Option<&str> {
@@ -111,11 +109,47 @@ impl<I: Identity> Outcome<I> {
         let record = self.checks.get(place.check)?.record.as_ref()?;
         Some(record.term_text(place.term)).filter(|text| !text.is_empty())
     }
+}
 
-    /// The client's address.
+/// What came of a check of one identity; the rest is in the [`Report`] that it dereferences to.
+///
+/// `Outcome<Helo>` and `Outcome<MailFrom>` are different types, so a function that needs the one cannot be given the other:
+///
+/// ```compile_fail
+/// # use spf_core::{identity::{Helo, MailFrom}, outcome::Outcome};
+/// fn spf_for_dmarc(outcome: &Outcome<MailFrom>) {}
+/// fn confuse(outcome: &Outcome<Helo>) {
+///     spf_for_dmarc(outcome); // does not compile
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Outcome<I: Identity> {
+    machine: Box<Machine>,
+    identity: PhantomData<I>,
+}
+
+impl<I: Identity> Outcome<I> {
+    /// The outcome of a machine that has come to its end.
+    pub(crate) fn new(machine: Box<Machine>) -> Self {
+        Self { machine, identity: PhantomData }
+    }
+
+    /// The report alone, for those who want its parts; which identity it was is lost with that.
     #[must_use]
-    pub fn client(&self) -> IpAddr {
-        self.session.client()
+    pub fn into_report(self) -> Report {
+        self.machine.into_report()
+    }
+
+    /// The session that was checked.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.machine.session
+    }
+
+    /// The local part of the sender that was checked; "postmaster" where there was none.
+    #[must_use]
+    pub fn local_part(&self) -> &[u8] {
+        self.machine.mailbox.local()
     }
 
     /// What was checked, for Authentication-Results: `smtp.mailfrom=` or `smtp.helo=`, ptype, property and value (RFC 8601 §2.7.2).
@@ -128,3 +162,29 @@ impl<I: Identity> Outcome<I> {
         self.domain.as_ref().map(|domain| ("smtp", I::NAME, domain))
     }
 }
+
+impl<I: Identity> Deref for Outcome<I> {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.machine.report
+    }
+}
+
+impl<I: Identity> fmt::Debug for Outcome<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("identity", &I::NAME)
+            .field("report", &self.machine.report)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Two outcomes are equal when their reports are.
+impl<I: Identity> PartialEq for Outcome<I> {
+    fn eq(&self, other: &Self) -> bool {
+        self.machine.report == other.machine.report
+    }
+}
+
+impl<I: Identity> Eq for Outcome<I> {}

@@ -1,7 +1,6 @@
 //! A check as the tree that an operator reads: every term of every record in the order of evaluation, with running counts.
 
-use super::{Asked, Check, Entered, Outcome};
-use crate::identity::Identity;
+use super::{Asked, Check, Entered, Report};
 use crate::record::TermKind;
 
 /// What became of a term.
@@ -12,7 +11,7 @@ pub enum TermState {
     Matched,
     /// It did not match.
     NotMatched,
-    /// The whole check ended in it with an error: see [`Outcome::cause`].
+    /// The whole check ended in it with an error: see [`Report::cause`].
     Ended,
     /// Evaluation did not come to it.
     NotReached,
@@ -28,7 +27,7 @@ pub enum TermState {
 pub struct TraceLine<'a> {
     /// How many includes and redirects led here.
     pub depth: usize,
-    /// The evaluation it belongs to: index in [`Outcome::checks`].
+    /// The evaluation it belongs to: index in [`Report::checks`].
     pub check: usize,
     /// Index in the record.
     pub index: usize,
@@ -42,15 +41,15 @@ pub struct TraceLine<'a> {
     pub voids: u32,
     /// The questions that it asked, in order; for `include` and `redirect=` the one for the record.
     pub questions: Vec<&'a Asked>,
-    /// The evaluation that it led to: index in [`Outcome::checks`]; its lines follow.
+    /// The evaluation that it led to: index in [`Report::checks`]; its lines follow.
     pub led_to: Option<usize>,
 }
 
-impl<I: Identity> Outcome<I> {
+impl Report {
     /// Every term of every record that was evaluated, in the order of evaluation: below an `include` or `redirect=` the terms of its target.
     ///
     /// Made when asked for, in time linear in the records and questions. The question for the first record is in no line: it is the first of
-    /// [`Outcome::questions`].
+    /// [`Report::questions`].
     #[must_use]
     pub fn trace(&self) -> Vec<TraceLine<'_>> {
         let mut lines = Vec::new();

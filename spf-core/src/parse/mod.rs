@@ -22,17 +22,13 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-use nom::bytes::complete::take_while;
-use nom::character::complete::satisfy;
-use nom::combinator::{opt, recognize};
+use nom::IResult;
 use nom::error::ParseError;
-use nom::sequence::pair;
-use nom::{IResult, Parser};
 
 pub(crate) use self::domain_spec::{Allowed, macro_string};
 pub use self::error::{RecordError, SyntaxError};
 use crate::limits::RecordLimits;
-use crate::record::{Directive, Qualifier, Record, Span, Term, TermKind, VERSION, has_version};
+use crate::record::{Directive, Mechanism, Qualifier, Record, Span, Term, TermKind, VERSION, has_version};
 
 /// What a grammar of this folder gives.
 type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
@@ -86,17 +82,17 @@ impl Whole<'_> {
 }
 
 /// Parses a whole record.
-pub(crate) fn record(text: &[u8], limits: RecordLimits) -> Result<Record, RecordError> {
-    let whole = Whole(text);
-    if text.len() > limits.max_bytes || u32::try_from(text.len()).is_err() {
+pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record, RecordError> {
+    let whole = Whole(record_text);
+    if record_text.len() > limits.max_bytes || u32::try_from(record_text.len()).is_err() {
         return Err(RecordError::new(&[], limits.max_bytes, SyntaxError::TooLong));
     }
-    if !has_version(text) {
+    if !has_version(record_text) {
         return Err(RecordError::new(&[], 0, SyntaxError::Version));
     }
     let mut record =
         Record { text: Box::default(), terms: Vec::with_capacity(FEW_TERMS), redirect: None, explanation: None };
-    let mut rest = text.get(VERSION.len()..).unwrap_or_default();
+    let mut rest = record_text.get(VERSION.len()..).unwrap_or_default();
     loop {
         // §4.6.1: terms are separated by 1*SP, and §4.5 lets the record end with *SP. A tab separates nothing.
         let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
@@ -104,15 +100,19 @@ pub(crate) fn record(text: &[u8], limits: RecordLimits) -> Result<Record, Record
         if rest.is_empty() {
             break;
         }
-        let (term_text, behind) = rest.split_at(rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len()));
-        let kind = term(term_text, whole)
-            .and_then(|kind| modifier::note(&mut record, &kind, term_text).map(|()| kind))
-            .map_err(|fault| RecordError::new(term_text, whole.at(fault.rest), fault.kind))?;
-        record.terms.push(Term { span: whole.span(term_text), kind });
+        let (text, behind) = rest.split_at(rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len()));
+        // The term is made in its place: see `mechanism`.
+        let nothing = Directive { qualifier: Qualifier::Pass, mechanism: Mechanism::All };
+        record.terms.push(Term { span: whole.span(text), kind: TermKind::Directive(nothing) });
+        if let Some(place) = record.terms.last_mut() {
+            let parsed = term(text, whole, &mut place.kind);
+            parsed.map_err(|fault| RecordError::new(text, whole.at(fault.rest), fault.kind))?;
+        }
+        modifier::note(&mut record).map_err(|kind| RecordError::new(text, whole.at(text), kind))?;
         rest = behind;
     }
     // Every byte went through a grammar that takes printable ASCII only.
-    record.text = std::str::from_utf8(text)
+    record.text = std::str::from_utf8(record_text)
         .map_err(|error| RecordError::new(&[], error.valid_up_to(), SyntaxError::BadByte))?
         .into();
     Ok(record)
@@ -121,51 +121,39 @@ pub(crate) fn record(text: &[u8], limits: RecordLimits) -> Result<Record, Record
 /// Room for the terms of nearly every record that is there.
 const FEW_TERMS: usize = 16;
 
-/// One term: `term = directive / modifier`.
-fn term<'a>(text: &'a [u8], whole: Whole<'_>) -> Result<TermKind, Fault<'a>> {
-    let (rest, qualifier) = finish(opt(qualifier).parse(text))?;
-    let (behind, name) = finish(name(rest))?;
+/// One term: `term = directive / modifier`. It is put at `place`.
+fn term<'a>(text: &'a [u8], whole: Whole<'_>, place: &mut TermKind) -> Result<(), Fault<'a>> {
+    // qualifier = "+" / "-" / "?" / "~"
+    let (qualifier, rest) = match text.split_first() {
+        Some((b'+', rest)) => (Some(Qualifier::Pass), rest),
+        Some((b'-', rest)) => (Some(Qualifier::Fail), rest),
+        Some((b'?', rest)) => (Some(Qualifier::Neutral), rest),
+        Some((b'~', rest)) => (Some(Qualifier::SoftFail), rest),
+        _ => (None, text),
+    };
+    let (name, behind) = name(rest)?;
     // §4.6.1: "Modifiers are distinguished from directives by ... the "=" character immediately after the name, before any ":" or "/"".
     if let Some(value) = behind.strip_prefix(b"=") {
         if qualifier.is_some() {
             return Err(Fault::new(text, SyntaxError::QualifiedModifier));
         }
-        return modifier::modifier(name, value, whole).map(TermKind::Modifier);
+        *place = TermKind::Modifier(modifier::modifier(name, value, whole)?);
+    } else if let TermKind::Directive(directive) = place {
+        directive.qualifier = qualifier.unwrap_or(Qualifier::Pass);
+        mechanism::mechanism(name, rest, behind, whole, &mut directive.mechanism)?;
     }
-    let mechanism = mechanism::mechanism(name, rest, behind, whole)?;
-    Ok(TermKind::Directive(Directive { qualifier: qualifier.unwrap_or(Qualifier::Pass), mechanism }))
+    Ok(())
 }
 
-/// `qualifier = "+" / "-" / "?" / "~"`
-fn qualifier(input: &[u8]) -> Parsed<'_, Qualifier> {
-    let Some((first, rest)) = input.split_first() else {
-        return Err(nom::Err::Error(Fault::new(input, SyntaxError::Name)));
-    };
-    let qualifier = match first {
-        b'+' => Qualifier::Pass,
-        b'-' => Qualifier::Fail,
-        b'?' => Qualifier::Neutral,
-        b'~' => Qualifier::SoftFail,
-        _ => return Err(nom::Err::Error(Fault::new(input, SyntaxError::Name))),
-    };
-    Ok((rest, qualifier))
-}
-
-/// `name = ALPHA *( ALPHA / DIGIT / "-" / "_" / "." )`
-fn name(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let alpha = satisfy(|letter| letter.is_ascii_alphabetic());
-    match recognize(pair(alpha, take_while(is_name_byte))).parse(input) {
-        Ok(parsed) => Ok(parsed),
-        Err(nom::Err::Error(Fault { .. })) => {
-            let kind = if input.first().is_some_and(|byte| !byte.is_ascii_graphic()) {
-                SyntaxError::BadByte
-            } else {
-                SyntaxError::Name
-            };
-            fault(input, kind)
+/// `name = ALPHA *( ALPHA / DIGIT / "-" / "_" / "." )`, and what is behind it.
+fn name(text: &[u8]) -> Result<(&[u8], &[u8]), Fault<'_>> {
+    match text.first() {
+        Some(first) if first.is_ascii_alphabetic() => {
+            let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            Ok(text.split_at(text.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(text.len())))
         }
-        Err(other) => Err(other),
+        Some(first) if !first.is_ascii_graphic() => Err(Fault::new(text, SyntaxError::BadByte)),
+        _ => Err(Fault::new(text, SyntaxError::Name)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::domain_spec::{Allowed, domain_spec, macro_string};
 use super::{Fault, SyntaxError, Whole};
-use crate::record::{Modifier, Record, TermKind};
+use crate::record::{Modifier, Record, Term, TermKind};
 
 /// The modifier of this name; `value` is what is behind the "=".
 pub(super) fn modifier<'a>(name: &[u8], value: &'a [u8], whole: Whole<'_>) -> Result<Modifier, Fault<'a>> {
@@ -18,9 +18,11 @@ pub(super) fn modifier<'a>(name: &[u8], value: &'a [u8], whole: Whole<'_>) -> Re
     Ok(Modifier::Unknown { name: whole.span(name), value: whole.span(value) })
 }
 
-/// Notes where the two modifiers are that come once.
-pub(super) fn note<'a>(record: &mut Record, kind: &TermKind, text: &'a [u8]) -> Result<(), Fault<'a>> {
-    let TermKind::Modifier(modifier) = kind else { return Ok(()) };
+/// Notes where the two modifiers are that come once, when the last term is one of them.
+pub(super) fn note(record: &mut Record) -> Result<(), SyntaxError> {
+    let Some((Term { kind: TermKind::Modifier(modifier), .. }, before)) = record.terms.split_last() else {
+        return Ok(());
+    };
     let (place, second) = match modifier {
         Modifier::Redirect(_) => (&mut record.redirect, SyntaxError::SecondRedirect),
         Modifier::Explanation(_) => (&mut record.explanation, SyntaxError::SecondExplanation),
@@ -29,8 +31,8 @@ pub(super) fn note<'a>(record: &mut Record, kind: &TermKind, text: &'a [u8]) -> 
     // §6: "The modifiers "redirect" and "exp" ... MUST NOT appear in a record more than once each. If they do, then check_host() exits with
     // a result of "permerror"."
     if place.is_some() {
-        return Err(Fault::new(text, second));
+        return Err(second);
     }
-    *place = Some(record.terms.len());
+    *place = Some(before.len());
     Ok(())
 }

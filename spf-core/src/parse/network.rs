@@ -1,44 +1,78 @@
 //! Addresses and prefix lengths (RFC 7208 §5.6, §12).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use super::{Fault, SyntaxError};
 use crate::record::DualCidr;
 
 /// `ip4-network [ ip4-cidr-length ]`
 pub(super) fn ip4_network(text: &[u8]) -> Result<(Ipv4Addr, u8), Fault<'_>> {
-    let (address, bits) = network(text, SyntaxError::Ip4)?;
-    Ok((address, bits.map_or(Ok(32), |bits| prefix(bits, 32))?))
+    let (address, rest) = qnums(text).ok_or_else(|| fault_in(text, SyntaxError::Ip4))?;
+    Ok((address, end_or_prefix(text, rest, 32, SyntaxError::Ip4)?))
 }
 
-/// `ip6-network [ ip6-cidr-length ]`
+/// `ip6-network [ ip6-cidr-length ]`. The standard library reads addresses as RFC 4291 section 2.2 does (no zone, no port).
 pub(super) fn ip6_network(text: &[u8]) -> Result<(Ipv6Addr, u8), Fault<'_>> {
-    let (address, bits) = network(text, SyntaxError::Ip6)?;
-    Ok((address, bits.map_or(Ok(128), |bits| prefix(bits, 128))?))
+    let (address, rest) = text.split_at(text.iter().position(|&byte| byte == b'/').unwrap_or(text.len()));
+    let parsed = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+    let address = parsed.ok_or_else(|| fault_in(text, SyntaxError::Ip6))?;
+    Ok((address, end_or_prefix(text, rest, 128, SyntaxError::Ip6)?))
 }
 
-/// An address, and what is behind the first "/". The standard library reads IPv4 as `qnum` does (no leading zeros), and IPv6 as RFC 4291
-/// section 2.2 does (no zone, no port).
-fn network<A: FromStr>(text: &[u8], kind: SyntaxError) -> Result<(A, Option<&[u8]>), Fault<'_>> {
-    let slash = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-    let (address, rest) = text.split_at(slash);
-    if let Some(at) = address.iter().position(|byte| !byte.is_ascii_graphic()) {
-        return Err(Fault::new(text.get(at..).unwrap_or_default(), SyntaxError::BadByte));
+/// `ip4-network = qnum "." qnum "." qnum "." qnum`, and what is behind it.
+#[inline]
+fn qnums(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (a, rest) = qnum(text)?;
+    let (b, rest) = qnum(rest.strip_prefix(b".")?)?;
+    let (c, rest) = qnum(rest.strip_prefix(b".")?)?;
+    let (d, rest) = qnum(rest.strip_prefix(b".")?)?;
+    Some((Ipv4Addr::new(a, b, c, d), rest))
+}
+
+/// `qnum`: 0 to 255 without leading zeros. More digits than that stay behind it, where none can follow.
+#[inline]
+fn qnum(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => Some((decimal(*a, *b, *c)?, rest)),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => Some((decimal(b'0', *a, *b)?, rest)),
+        [a @ b'0'..=b'9', rest @ ..] => Some((a.checked_sub(b'0')?, rest)),
+        _ => None,
     }
-    let address = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
-    Ok((address.ok_or_else(|| Fault::new(text, kind))?, rest.strip_prefix(b"/")))
+}
+
+/// Three digits as a number, when it is below 256.
+fn decimal(a: u8, b: u8, c: u8) -> Option<u8> {
+    let [a, b, c] = [a, b, c].map(|digit| u16::from(digit.saturating_sub(b'0')));
+    u8::try_from(a.saturating_mul(100).saturating_add(b.saturating_mul(10)).saturating_add(c)).ok()
+}
+
+/// What follows an address: nothing, or "/" and the length of the prefix.
+fn end_or_prefix<'a>(text: &'a [u8], rest: &'a [u8], most: u8, kind: SyntaxError) -> Result<u8, Fault<'a>> {
+    match rest.split_first() {
+        None => Ok(most),
+        Some((b'/', digits)) => prefix(digits, most),
+        Some(_) => Err(fault_in(text, kind)),
+    }
+}
+
+/// A malformed address; a byte in it that has no place in any record (a tab, a line feed) is worth its own word.
+fn fault_in(text: &[u8], kind: SyntaxError) -> Fault<'_> {
+    match text.iter().position(|byte| !byte.is_ascii_graphic()) {
+        Some(at) => Fault::new(text.get(at..).unwrap_or_default(), SyntaxError::BadByte),
+        None => Fault::new(text, kind),
+    }
 }
 
 /// A prefix length: digits without leading zeros, no more than `most`.
 fn prefix(digits: &[u8], most: u8) -> Result<u8, Fault<'_>> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     // ip4-cidr-length = "/" ("0" / %x31-39 0*1DIGIT) and its sister of IPv6 have no leading zeros.
-    if !is_number || (digits.len() > 1 && digits.first() == Some(&b'0')) {
-        return Err(Fault::new(digits, SyntaxError::Prefix));
+    match qnum(digits) {
+        Some((number, [])) if number <= most => Ok(number),
+        _ if digits.is_empty() || digits.first() == Some(&b'0') || !digits.iter().all(u8::is_ascii_digit) => {
+            Err(Fault::new(digits, SyntaxError::Prefix))
+        }
+        _ => Err(Fault::new(digits, SyntaxError::PrefixTooLarge)),
     }
-    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-    number.filter(|&number| number <= most).ok_or_else(|| Fault::new(digits, SyntaxError::PrefixTooLarge))
 }
 
 /// Takes `dual-cidr-length = [ ip4-cidr-length ] [ "/" ip6-cidr-length ]` off the end of the text.
