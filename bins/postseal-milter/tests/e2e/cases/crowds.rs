@@ -57,6 +57,19 @@ impl Crowd {
         fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
+    /// The descriptors that are open when nobody is connected any more.
+    fn at_rest(&self) -> usize {
+        self.message();
+        let mut open = self.descriptors();
+        loop {
+            std::thread::sleep(Duration::from_millis(200));
+            let now = self.descriptors();
+            if std::mem::replace(&mut open, now) == now {
+                return now;
+            }
+        }
+    }
+
     /// Waits until there are no more descriptors open than these.
     fn is_back_at(&self, descriptors: usize) {
         let deadline = Instant::now() + PATIENCE;
@@ -102,8 +115,7 @@ fn dialogue() -> Vec<Vec<u8>> {
 fn s19_a_thousand_idle_and_slow_connections_are_in_nobodys_way_and_leave_nothing_behind() {
     engine::descriptors::raise();
     let crowd = Crowd::start("connections = 1200");
-    crowd.message();
-    let (descriptors, memory) = (crowd.descriptors(), crowd.memory());
+    let (descriptors, memory) = (crowd.at_rest(), crowd.memory());
     let dialogue = dialogue();
     let mut streams: Vec<TcpStream> = (0..1000).map(|_| crowd.connect()).collect();
     for (number, stream) in streams.iter_mut().enumerate() {
@@ -155,8 +167,7 @@ fn s19_ten_thousand_broken_connections_leave_no_descriptor_and_no_memory_behind(
             let _ = stream.write_all(&dialogue[..end]);
         }
     };
-    crowd.message();
-    let descriptors = crowd.descriptors();
+    let descriptors = crowd.at_rest();
     // What the allocator keeps for itself, it keeps from the first thousands on.
     broken(3000);
     crowd.is_back_at(descriptors);
@@ -172,7 +183,7 @@ fn s19_ten_thousand_broken_connections_leave_no_descriptor_and_no_memory_behind(
 #[test]
 fn without_descriptors_connections_wait_and_none_is_lost() {
     let crowd = Crowd::start("");
-    let limit = crowd.descriptors() + 10;
+    let limit = crowd.at_rest() + 10;
     crowd.limit_descriptors(limit);
     let mut streams: Vec<TcpStream> = (0..40).map(|_| crowd.connect()).collect();
     let offer = &dialogue()[0];
