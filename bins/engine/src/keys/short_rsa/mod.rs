@@ -6,9 +6,9 @@
 //!
 //! The crate `rsa` does the arithmetic. What is known against it (RUSTSEC-2023-0071, "Marvin": the time of a private-key operation depended on
 //! its input) is met so: every signature is made with fresh random numbers that blind base, exponents and primes, and an error of the random number
-//! source is an error of the signature, never a signature without blinding; nothing is decrypted, so there is no padding oracle; the message that is
-//! signed holds the time and the header of somebody's mail, so an attacker cannot have chosen numbers raised. What is left: parts of its big number
-//! arithmetic are not claimed to run in constant time, so somebody with a precise clock on the same processor may learn something.
+//! source is an error of the signature, never a signature without blinding; nothing is decrypted, so there is no padding oracle; what is raised to
+//! the private exponent is a padded hash, never a number that somebody sent. What is left: parts of the arithmetic are not claimed to run in
+//! constant time, so somebody with a precise clock on the same processor may learn something.
 //!
 //! *Invariants*: a signature that does not verify never leaves this module. With a fault in one half of the computation a wrong signature and its
 //! message give away a prime (Boneh, DeMillo and Lipton, "On the importance of checking cryptographic protocols for faults"). The crate raises
