@@ -48,17 +48,22 @@ pub(crate) fn length_above_space(text: &[u8]) -> usize {
 /// The places of one octet in a text, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Positions<'a> {
-    rest: &'a [u8],
-    octet: u8,
-    /// The place of the word that `hits` is about, and of the one behind it.
-    at: usize,
+    words: std::slice::Iter<'a, [u8; 8]>,
+    /// What is left behind the last word.
+    tail: &'a [u8],
+    /// The octet in every place.
+    pattern: u64,
+    /// Where the next word begins.
     next: usize,
+    /// The hits of the word before it.
     hits: u64,
 }
 
 impl<'a> Positions<'a> {
-    pub(crate) const fn new(octet: u8, text: &'a [u8]) -> Self {
-        Self { rest: text, octet, at: 0, next: 0, hits: 0 }
+    #[inline]
+    pub(crate) fn new(octet: u8, text: &'a [u8]) -> Self {
+        let (words, tail) = text.as_chunks();
+        Self { words: words.iter(), tail, pattern: splat(octet), next: 0, hits: 0 }
     }
 }
 
@@ -68,27 +73,25 @@ impl Iterator for Positions<'_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         while self.hits == 0 {
-            self.at = self.next;
-            if let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
-                self.hits = zero_octets(u64::from_le_bytes(*word) ^ splat(self.octet));
-                self.next = self.at.saturating_add(8);
-                self.rest = rest;
-            } else {
-                if self.rest.is_empty() {
-                    return None;
+            let word = match self.words.next() {
+                Some(word) => u64::from_le_bytes(*word),
+                None if self.tail.is_empty() => return None,
+                None => {
+                    // Filled up with something else.
+                    let mut word = (!self.pattern).to_le_bytes();
+                    for (to, from) in word.iter_mut().zip(self.tail) {
+                        *to = *from;
+                    }
+                    self.tail = &[];
+                    u64::from_le_bytes(word)
                 }
-                // Filled up with something else.
-                let mut word = [!self.octet; 8];
-                for (to, from) in word.iter_mut().zip(self.rest) {
-                    *to = *from;
-                }
-                self.hits = zero_octets(u64::from_le_bytes(word) ^ splat(self.octet));
-                self.rest = &[];
-            }
+            };
+            self.hits = zero_octets(word ^ self.pattern);
+            self.next = self.next.wrapping_add(8);
         }
         let place = first_place(self.hits);
         self.hits &= self.hits.wrapping_sub(1);
-        Some(self.at.saturating_add(place))
+        Some(self.next.wrapping_sub(8).wrapping_add(place))
     }
 }
 

@@ -20,6 +20,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::swar::{first_place, splat, up_to_space, zero_octets};
+
 /// Room for the tags of a usual list.
 const USUAL_TAGS: usize = 16;
 
@@ -294,29 +296,38 @@ fn name_length(text: &[u8]) -> usize {
 }
 
 /// `[FWS] tag-value [FWS]`: VALCHAR, white space and folds in any order, up to the first byte that is none of them.
+///
+/// `VALCHAR = %x21-3A / %x3C-7E`, and the non-ASCII bytes that RFC 8616 §5 adds.
 fn value_length(text: &[u8]) -> usize {
     let mut length: usize = 0;
     loop {
         let rest = text.get(length..).unwrap_or_default();
-        let run = rest.get(..memchr::memchr2(b';', b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
-        // All bytes are looked at without a branch, which becomes vector code.
-        if run.iter().fold(false, |any, byte| any | !is_value_byte(*byte)) {
-            let first = run.iter().position(|byte| !is_value_byte(*byte)).unwrap_or(0);
-            return length.saturating_add(first);
-        }
-        length = length.saturating_add(run.len());
-        // A line break that belongs to folding white space: `CRLF WSP`.
-        match rest.get(run.len()..) {
+        length = length.saturating_add(plain_length(rest));
+        match text.get(length..) {
+            Some([b'\t', ..]) => length = length.saturating_add(1),
+            // A line break that belongs to folding white space: `CRLF WSP`.
             Some([b'\r', b'\n', b' ' | b'\t', ..]) => length = length.saturating_add(3),
             _ => return length,
         }
     }
 }
 
-/// `VALCHAR = %x21-3A / %x3C-7E`, and the non-ASCII bytes that RFC 8616 §5 adds.
-/// And WSP.
-const fn is_value_byte(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x3a | 0x3c..=0x7e | 0x80.. | b'\t')
+/// How many bytes of VALCHAR and SP a text begins with.
+fn plain_length(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // SP is the one byte up to SP that may stand there.
+        let blanks = up_to_space(word) & !zero_octets(word ^ splat(b' '));
+        let other = blanks | zero_octets(word ^ splat(b';')) | zero_octets(word ^ splat(0x7f));
+        if other != 0 {
+            return text.len().saturating_sub(rest.len()).saturating_add(first_place(other));
+        }
+        rest = after;
+    }
+    let is_plain = |byte: &u8| matches!(byte, 0x20..=0x3a | 0x3c..=0x7e | 0x80..);
+    let length = rest.iter().take_while(|byte| is_plain(byte)).count();
+    text.len().saturating_sub(rest.len()).saturating_add(length)
 }
 
 const fn is_fws(byte: u8) -> bool {

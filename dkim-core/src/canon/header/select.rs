@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
 use crate::header::{Field, HeaderBlock};
+use crate::swar::splat;
 
 /// Fields of a header that are not worth a table: as many as a register has bits.
 const FEW: usize = 64;
@@ -209,30 +210,26 @@ fn place(number: Option<&u8>) -> Option<usize> {
 }
 
 /// One octet that is the same for the same name in any case, and differs for most others. Which names share one depends on the key.
+///
+/// Of a long name the first and the last eight octets count: enough to tell names apart, and a constant cost.
 fn mark_of(name: &[u8], key: u64) -> u8 {
-    let mix = |sum: u64, octets: [u8; 8]| {
-        let product = (sum ^ (u64::from_le_bytes(octets) | 0x2020_2020_2020_2020)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        product ^ (product >> 32)
-    };
+    let word = |octets: &[u8; 8]| u64::from_le_bytes(*octets) | splat(0x20);
     let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-    let mut sum = key.wrapping_add(length);
-    let mut rest = name;
-    while let Some((octets, after)) = rest.split_first_chunk::<8>() {
-        sum = mix(sum, *octets);
-        rest = after;
-    }
-    // What is left is read with octets twice, which is quicker than one by one.
-    let last = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (Some(last), _, _) => *last,
-        (None, Some([a, b, c, d]), Some([e, f, g, h])) => [*a, *b, *c, *d, *e, *f, *g, *h],
-        _ => match name {
-            [] => [0; 8],
-            [first, ..] => {
-                [*first, *name.get(name.len() / 2).unwrap_or(first), *name.last().unwrap_or(first), 0, 0, 0, 0, 0]
-            }
+    let octets = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => word(first) ^ word(last).rotate_left(29),
+        _ => match (name.first_chunk(), name.last_chunk()) {
+            // Some octets are read twice, which is quicker than one by one.
+            (Some([a, b, c, d]), Some([e, f, g, h])) => word(&[*a, *b, *c, *d, *e, *f, *g, *h]),
+            _ => match name {
+                [a, b, c] => word(&[*a, *b, *c, 0, 0, 0, 0, 0]),
+                [a, b] => word(&[*a, *b, 0, 0, 0, 0, 0, 0]),
+                [a] => word(&[*a, 0, 0, 0, 0, 0, 0, 0]),
+                _ => 0,
+            },
         },
     };
-    let [.., high] = mix(sum, last).to_le_bytes();
+    let product = (octets ^ key.wrapping_add(length)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let [.., high] = (product ^ (product << 29)).to_le_bytes();
     high
 }
 
