@@ -1,6 +1,6 @@
 //! The load tool against the real daemon in this process: few messages, every kind of work, pattern and socket.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test helpers")]
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,6 +8,7 @@ use std::path::Path;
 
 use engine::logging::Logger;
 use engine::server::{LocalAddress, Server};
+use engine::start::{Request, Source, prepare};
 use milter_load::check::Checker;
 use milter_load::client::{Client, Pattern, default_client};
 use milter_load::mail::{Signer, messages};
@@ -44,7 +45,7 @@ impl Daemon {
         let runtime = Runtime::new().unwrap();
         let server = runtime
             .block_on(async {
-                let prepared = engine::start::prepare(engine::start::Source::File(file), None).unwrap();
+                let prepared = prepare(&Request::new(Source::File(file)), None).unwrap();
                 Server::bind(prepared.setup, Logger::disabled()).await
             })
             .unwrap();
@@ -111,6 +112,40 @@ fn idle_connections_are_opened_used_and_closed() {
     }
 }
 
+/// The program with these arguments and everything it needs to know of the daemon; exit code and lines of JSON.
+fn program(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, Vec<serde_json::Value>) {
+    let Socket::Unix(socket) = &daemon.sockets[0] else { panic!("the first socket is a Unix socket") };
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_milter-load"))
+        .args(arguments)
+        .args(["--json", "--connections", "2", "--selector", "rsa", "--domain", "example.com", "--key"])
+        .arg(daemon.folder.path().join("rsa.pem"))
+        .args(["--target", &format!("ours,{},{}", socket.display(), std::process::id())])
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn the_program_prints_json_and_fails_where_an_answer_is_wrong() {
+    let daemon = Daemon::start();
+    let few = ["--messages", "4", "--warm-up", "0", "--rounds", "1", "--size", "1KiB,2KiB", "--pattern", "sendmail"];
+    let (code, lines) = program(&daemon, &[&["mail"], &few[..]].concat());
+    assert_eq!((code, lines.len()), (Some(0), 1));
+    assert_eq!(lines[0]["target"], "ours");
+    assert_eq!(lines[0]["body_octets"], serde_json::json!([1024, 2048]));
+    assert_eq!(lines[0]["pattern"], "sendmail");
+    assert!(lines[0]["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+
+    let (code, lines) = program(&daemon, &["idle", "--work", "verify"]);
+    assert_eq!((code, lines.len()), (Some(0), 1));
+    assert_eq!(lines[0]["connections"], 2);
+
+    // Mail of others is not signed.
+    let (code, lines) = program(&daemon, &[&["mail", "--client", "192.0.2.10"], &few[..]].concat());
+    assert_eq!((code, lines.len()), (Some(1), 0));
+}
+
 #[test]
 fn a_wrong_answer_fails_the_run() {
     let daemon = Daemon::start();
@@ -125,7 +160,7 @@ fn a_wrong_answer_fails_the_run() {
     // A key that is not in the zone, mail that is not the daemon's own, and a signature by another key than expected.
     for (work, selector, client, expected) in [
         (Work::Verify, "nobody", default_client(Work::Verify), "no pass"),
-        (Work::Sign, "rsa", default_client(Work::Verify), "new header fields instead of one signature"),
+        (Work::Sign, "rsa", default_client(Work::Verify), "0 signatures"),
         (Work::Sign, "other", default_client(Work::Sign), "the signature is"),
     ] {
         let (name, error) = wrong(work, selector, client);
