@@ -105,7 +105,7 @@ impl BodyHashPlan {
 /// The pass over the body.
 ///
 /// *Inputs*: the octets after the empty line that ends the header, in order, cut in any way.
-/// *Limits*: holds one buffer of 4 KiB for each of at most two canonicalizations, and one digest for each distinct request.
+/// *Limits*: holds one buffer of at most 4 KiB for each of at most two canonicalizations, and one digest for each distinct request.
 #[derive(Debug)]
 pub struct BodyHasher {
     lanes: [Option<Lane>; 2],
@@ -173,7 +173,7 @@ impl BodyHasher {
 
 impl Lane {
     const fn new(canon: Canon) -> Self {
-        Self { machine: BodyCanonicalizer::new(canon), stage: Stage::new(), total: 0 }
+        Self { machine: BodyCanonicalizer::new(canon), stage: Stage::new(canon), total: 0 }
     }
 
     fn wants_more(&self, slots: &Few<Slot>) -> bool {
