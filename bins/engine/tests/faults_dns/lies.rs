@@ -54,7 +54,7 @@ fn with_wrong_question(asked: &Asked) -> Packet {
 }
 
 fn from_another_port(asked: &Asked) -> Packet {
-    Packet::from(asked.text(&[b"v=DKIM1; p="])).from_elsewhere()
+    Packet::from(asked.text(&[b"v=DKIM1; p="])).by_another_port()
 }
 
 fn as_a_question(asked: &Asked) -> Packet {

@@ -74,7 +74,7 @@ pub(crate) fn soa(seconds: u32) -> Record {
 pub(crate) struct Packet {
     octets: Vec<u8>,
     after: Duration,
-    is_from_elsewhere: bool,
+    is_by_another_port: bool,
 }
 
 impl Packet {
@@ -87,8 +87,8 @@ impl Packet {
     }
 
     /// Sends it from another port.
-    pub(crate) fn from_elsewhere(self) -> Self {
-        Self { is_from_elsewhere: true, ..self }
+    pub(crate) fn by_another_port(self) -> Self {
+        Self { is_by_another_port: true, ..self }
     }
 }
 
@@ -212,7 +212,7 @@ fn serve_udp(socket: &UdpSocket, shared: &Shared) {
             return;
         }
         for packet in shared.packets(&question[..octets], false) {
-            let sender = if packet.is_from_elsewhere {
+            let sender = if packet.is_by_another_port {
                 UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
             } else {
                 socket.try_clone().unwrap()
