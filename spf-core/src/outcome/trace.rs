@@ -69,7 +69,7 @@ impl Report {
                 counts = (last.lookups, last.voids);
             }
             let state = self.state(check_index, check, index, !questions.is_empty());
-            if state == TermState::Ended {
+            if state == TermState::Ended && self.is_place(check_index, index) {
                 counts = (self.lookups, self.voids);
             }
             let term = record.term_text(index);
@@ -87,15 +87,18 @@ impl Report {
             .position(|entered| entered.entered.by().is_some_and(|by| by.check == check && by.term == term))
     }
 
+    fn is_place(&self, check: usize, term: usize) -> bool {
+        self.place.is_some_and(|place| place.check == check && place.term == term)
+    }
+
     fn state(&self, check_index: usize, check: &Check, index: usize, has_asked: bool) -> TermState {
-        let is_place = self.place.is_some_and(|place| place.check == check_index && place.term == index);
         let is_error = self.cause.result().is_some();
         let is_directive = check
             .record
             .as_ref()
             .and_then(|record| record.terms().get(index))
             .is_some_and(|term| matches!(term.kind, TermKind::Directive(_)));
-        if is_place && is_error {
+        if is_error && self.is_place(check_index, index) {
             return TermState::Ended;
         }
         if !is_directive {
