@@ -102,10 +102,6 @@ pub fn check_mail_from(session: &Session, sender: &Sender, limits: &Limits) -> P
 #[derive(Debug, Clone)]
 #[must_use = "a check does nothing until its questions are answered"]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an outcome is moved once, when it is there; a box would cost an allocation each time"
-)]
 pub enum Progress<I: Identity> {
     /// A question has to be answered.
     Ask(Pending<I>),

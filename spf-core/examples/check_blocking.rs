@@ -1,0 +1,59 @@
+//! Checks a sender with a nameserver, blocking: `check_blocking 127.0.0.1:53 CLIENT HELO SENDER`. Exit code 0 for `pass`.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+use std::{error::Error, process::ExitCode};
+
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
+use hickory_proto::rr::{Name, RecordData, RecordType};
+use spf_core::check::{Progress, check_mail_from};
+use spf_core::dns::{Answer, Question, RecordKind as Kind};
+use spf_core::identity::{Sender, Session};
+use spf_core::{limits::Limits, outcome::SpfResult};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [server, client, helo, sender] = &args[..] else { return Err("usage: SERVER:PORT CLIENT HELO SENDER".into()) };
+    let (server, begin) = (server.parse()?, Instant::now());
+    let session = Session::new(client.parse()?, helo);
+    let mut progress = check_mail_from(&session, &Sender::from_reverse_path(sender.as_bytes()), &Limits::default());
+    let outcome = loop {
+        match progress {
+            Progress::Done(outcome) => break outcome,
+            Progress::Ask(pending) => {
+                let answer = lookup(server, pending.question()).unwrap_or(Answer::Failed);
+                progress = pending.answer_at(answer, begin.elapsed());
+            }
+        }
+    };
+    println!("spf={} ({}) term={}", outcome.result, outcome.cause, outcome.term().unwrap_or("none"));
+    Ok(ExitCode::from(u8::from(outcome.result != SpfResult::Pass)))
+}
+
+fn lookup(server: SocketAddr, question: &Question) -> Result<Answer, Box<dyn Error>> {
+    let kind: RecordType = question.kind.to_string().parse()?;
+    let mut query = Message::query();
+    let name = Name::from_labels(question.name.labels().map(str::as_bytes))?;
+    query.add_query(Query::query(name, kind)).metadata.recursion_desired = true;
+    let socket = UdpSocket::bind(if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.connect(server)?;
+    socket.send(&query.to_vec()?)?;
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer)?;
+    let reply = Message::from_vec(buffer.get(..length).unwrap_or_default())?;
+    let data = reply.answers.iter().map(|record| &record.data);
+    Ok(match reply.metadata.response_code {
+        _ if reply.metadata.id != query.metadata.id || reply.metadata.truncation => Answer::Failed,
+        ResponseCode::NoError => match question.kind {
+            Kind::Txt => Answer::txt(data.filter_map(TXT::try_borrow).map(|text| text.txt_data.concat())),
+            Kind::A => Answer::a(data.filter_map(A::try_borrow).map(|address| address.0)),
+            Kind::Aaaa => Answer::aaaa(data.filter_map(AAAA::try_borrow).map(|address| address.0)),
+            Kind::Mx => Answer::mx(data.filter_map(MX::try_borrow).map(|mx| (mx.preference, mx.exchange.to_ascii()))),
+            Kind::Ptr => Answer::ptr(data.filter_map(PTR::try_borrow).map(|name| name.0.to_ascii())),
+        },
+        ResponseCode::NXDomain => Answer::NxDomain,
+        _ => Answer::Failed,
+    })
+}
