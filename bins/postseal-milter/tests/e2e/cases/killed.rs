@@ -1,6 +1,7 @@
 //! The daemon is killed under load, again and again: what becomes of mail is what `milter_default_action` says, and nothing is lost or doubled.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -117,6 +118,11 @@ fn s12_killed_under_load_with_tempfail_no_message_is_lost_doubled_or_unsigned() 
     site.daemon.kill();
     let reply = offer(&site, load.sent);
     assert_eq!((reply.code, reply.text.as_str()), (451, "4.7.1 Service unavailable - try again later"));
+    // A local program has nobody to come again: its mail stays where `postdrop` put it.
+    site.postfix.sendmail("sender@author.example", "reader@reader.example", b"Subject: local\n\nlocal\n");
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(fs::read_dir(site.folder.path().join("spool/maildrop")).unwrap().count(), 1, "{}", site.postfix.log());
+    assert!(!site.postfix.mailbox.has_more());
 }
 
 #[test]
