@@ -1,6 +1,5 @@
 //! How often memory is asked for: a program of its own, because it counts for all threads of it.
 
-#![expect(clippy::unwrap_used, reason = "the helpers work on data of this file; what fails there fails the test")]
 #![expect(unsafe_code, reason = "an allocator that counts is an allocator, and that trait is unsafe to implement")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

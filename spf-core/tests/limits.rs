@@ -3,8 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "the helpers work on data of this file; what fails there fails the test"
+    reason = "the helpers work on data of these files; what fails there fails the test"
 )]
 
 mod support;

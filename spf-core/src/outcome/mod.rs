@@ -115,7 +115,7 @@ impl Report {
 ///
 /// `Outcome<Helo>` and `Outcome<MailFrom>` are different types, so a function that needs the one cannot be given the other:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// # use spf_core::{identity::{Helo, MailFrom}, outcome::Outcome};
 /// fn spf_for_dmarc(outcome: &Outcome<MailFrom>) {}
 /// fn confuse(outcome: &Outcome<Helo>) {
