@@ -1,5 +1,7 @@
-//! The floor of a row: what no implementation can go below with the same backend. SHA-256 of the raw body and of [`HEADER_OCTETS`] octets of
-//! header, and the public-key operation, called on the crates themselves and not through `dkim-core`.
+//! The floor of a row: what no implementation can go below with the same backend.
+//!
+//! SHA-256 of the raw body and of [`HEADER_OCTETS`] octets of header, and the public-key operation, called on the crates themselves and not through
+//! `dkim-core`.
 #![expect(clippy::expect_used, reason = "keys are constants of this package")]
 
 use std::hint::black_box;
