@@ -510,6 +510,18 @@ fn the_trace_is_the_tree_with_running_counts() {
     assert_eq!(outcome.checks[1].result, Some(SpfResult::Fail));
 }
 
+/// The names of the client are asked for by the redirect, behind the last term.
+#[test]
+fn questions_of_a_redirect_are_in_the_trace() {
+    let zone = Zone::txt(&[("example.com", "v=spf1 redirect=%{p}.x.example a:h.example")])
+        .with("h.example", a(&["192.0.2.1"]));
+    let outcome = zone.check(CLIENT);
+    assert_eq!(outcome.cause, Cause::RedirectWithoutRecord);
+    let trace = outcome.trace();
+    let questions: Vec<String> = trace[0].questions.iter().map(|asked| asked.question.to_string()).collect();
+    assert_eq!(questions, ["9.2.0.192.in-addr.arpa PTR", "unknown.x.example TXT"]);
+}
+
 #[test]
 fn the_trace_shows_the_term_that_crosses_a_limit() {
     let outcome = Zone::txt(&[

@@ -226,12 +226,12 @@ impl Machine {
         self.report.questions.push(Asked { question, answer, check, term, lookups, voids });
     }
 
+    /// The evaluation and the term that an answer belongs to.
     fn place_of(&self, waiting: &Waiting) -> (usize, Option<usize>) {
-        let reached = self.report.checks.get(self.current).map(|check| check.reached);
         match waiting {
             Waiting::Record => (self.current, None),
             _ if self.is_decided => self.explaining_place(),
-            _ => (self.current, reached),
+            _ => (self.current, self.place(self.current).map(|place| place.term)),
         }
     }
 
