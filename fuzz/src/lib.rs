@@ -11,6 +11,7 @@ pub mod dkim_text;
 pub mod keys;
 pub mod mail_path;
 pub mod milter;
+pub mod spf;
 
 /// A fuzz target: its name (the name of its folder under `corpus/`) and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -24,4 +25,5 @@ pub const TARGETS: &[&[Target]] = &[
     keys::TARGETS,
     mail_path::TARGETS,
     milter::TARGETS,
+    spf::TARGETS,
 ];
