@@ -185,8 +185,8 @@ impl Options {
     }
 }
 
-/// Octets a second of the candidates of a row.
 impl Options {
+    /// Octets a second of the candidates of a row.
     fn report_rate(&self, name: &str, octets: usize, candidates: &mut [Candidate<'_>]) {
         let times = measure(self.time, candidates);
         for ((candidate, _), time) in candidates.iter().zip(&times) {
