@@ -64,7 +64,8 @@ impl<I: Identity> Outcome<I> {
 
     fn comment(&self) -> String {
         let client = self.session().client();
-        let domain = self.domain.as_ref().map_or_else(|| "no domain".to_owned(), |domain| comment(domain.as_str()));
+        let Some(domain) = &self.domain else { return format!("no domain to check for {client}") };
+        let domain = comment(domain.as_str());
         match self.result {
             SpfResult::Pass => format!("{client} may send for {domain}"),
             SpfResult::Fail => format!("{client} may not send for {domain}"),
