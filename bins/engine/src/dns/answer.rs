@@ -1,87 +1,108 @@
-//! From a DNS message to what is known of a name: aliases followed, records of other names left out, how long to keep it.
+//! What a DNS message says of a name: aliases followed, records of other names left out, how long it may be kept.
 //!
 //! The resolver that we ask does the work (RFC 1034 §5.3.1: a stub), so an alias comes with what it leads to. A server that answers only for
 //! its own zones leaves off where the alias leaves them: then the target is asked for, as RFC 1034 §5.2.2 says.
 
 use std::time::Duration;
 
-use dkim_core::dns::TxtAnswer;
 use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 
-use super::cache::Fresh;
 use super::{KEEP_NEGATIVE, MAX_KEEP, MAX_KEEP_NEGATIVE, MAX_TXT};
 
 /// Aliases followed for one question: as many as BIND and more than Unbound, which sees more of them than we do.
 pub(super) const MAX_ALIASES: usize = 16;
 
-/// What a message says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// This, for so long.
-    Known(Fresh),
-    /// That the name stands for another one, which is to be asked for.
-    Alias { target: Name, keep: Duration },
-    /// Nothing that could be used.
-    Nothing,
+/// What a message says about a name.
+#[derive(Debug, PartialEq)]
+pub(super) struct Reading<'m> {
+    /// The names that it stands for, in their order; the last one is where [`said`](Self::said) is about.
+    pub(super) aliases: Vec<&'m Name>,
+    /// What is there.
+    pub(super) said: Said<'m>,
+    /// How long that may be kept.
+    pub(super) keep: Duration,
 }
 
-/// Reads the answer to a question for the TXT records of `name`; `aliases_left` counts down over all messages of a question.
-pub(super) fn read(name: &Name, message: &Message, aliases_left: &mut usize) -> Said {
+/// What is under a name, behind its aliases.
+#[derive(Debug, PartialEq)]
+pub(super) enum Said<'m> {
+    /// TXT records, at most [`MAX_TXT`] octets of them.
+    Texts(Vec<&'m TXT>),
+    /// The name exists and has none.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// Nothing about this name, the last alias, which is to be asked for.
+    Alias(&'m Name),
+    /// More octets of TXT than are read.
+    TooLong,
+    /// More aliases than are followed.
+    TooManyAliases,
+}
+
+/// Reads the answer to a question for the TXT records of `name`: one without error, or that there is no such name. At most `max_aliases` are
+/// followed.
+pub(super) fn read<'m>(name: &'m Name, message: &'m Message, max_aliases: usize) -> Reading<'m> {
     let mut owner = name;
-    let mut keep = MAX_KEEP;
+    let (mut aliases, mut keep) = (Vec::new(), MAX_KEEP);
     // Records of any other name are none of our business (RFC 5452 §6): what was not asked for is not believed.
-    while !has_text(owner, message) {
-        let Some((target, ttl)) = records_of(owner, message).find_map(alias) else { break };
-        let Some(left) = aliases_left.checked_sub(1) else { return Said::Nothing };
-        *aliases_left = left;
+    let texts = loop {
+        let texts: Vec<(&TXT, Duration)> = records_of(owner, message).filter_map(text).collect();
+        if !texts.is_empty() {
+            break texts;
+        }
+        let Some((target, ttl)) = records_of(owner, message).find_map(alias) else { break texts };
+        if aliases.len() >= max_aliases {
+            return Reading { aliases, said: Said::TooManyAliases, keep };
+        }
+        aliases.push(target);
         (owner, keep) = (target, keep.min(ttl));
-    }
-    if has_text(owner, message) {
-        return texts(owner, message, keep);
+    };
+    if !texts.is_empty() {
+        let octets = texts.iter().flat_map(|(text, _)| text.txt_data.iter()).map(|string| string.len());
+        let is_too_long = octets.fold(0, usize::saturating_add) > MAX_TXT;
+        let keep = texts.iter().map(|(_, ttl)| *ttl).fold(keep, Duration::min);
+        let texts = texts.into_iter().map(|(text, _)| text).collect();
+        return Reading { aliases, said: if is_too_long { Said::TooLong } else { Said::Texts(texts) }, keep };
     }
     let negative = negative_ttl(message);
-    let known = |answer| {
-        Said::Known(Fresh { answer, keep: negative.unwrap_or(KEEP_NEGATIVE).min(MAX_KEEP_NEGATIVE).min(keep) })
+    let said = match (message.metadata.response_code, aliases.last()) {
+        (ResponseCode::NXDomain, _) => Said::NxDomain,
+        // RFC 2308 §2.2: no error, no answer, and the SOA; without it nothing is said about what the alias leads to.
+        (_, Some(target)) if negative.is_none() => {
+            let said = Said::Alias(target);
+            return Reading { aliases, said, keep };
+        }
+        _ => Said::NoData,
     };
-    match message.metadata.response_code {
-        ResponseCode::NXDomain => known(TxtAnswer::NxDomain),
-        // RFC 2308 §2.2: no error, no answer, and the SOA.
-        ResponseCode::NoError if negative.is_some() => known(TxtAnswer::NoData),
-        ResponseCode::NoError if owner != name => Said::Alias { target: owner.clone(), keep },
-        // RFC 2308 §2.2: a referral looks alike, but for its NS. This server does not resolve for us: it says nothing about the name.
-        ResponseCode::NoError if !message.metadata.authoritative && has_name_servers(message) => Said::Nothing,
-        ResponseCode::NoError => known(TxtAnswer::NoData),
-        _ => Said::Nothing,
-    }
+    Reading { aliases, said, keep: negative.unwrap_or(KEEP_NEGATIVE).min(MAX_KEEP_NEGATIVE).min(keep) }
 }
 
-fn records_of<'a>(owner: &'a Name, message: &'a Message) -> impl Iterator<Item = &'a Record> {
+/// Whether a message refers to the servers of a zone in place of an answer. RFC 2308 §2.2: it looks like "no such record", but for its NS. A
+/// server that does so does not resolve for us, and says nothing about the name.
+pub(super) fn is_referral(name: &Name, message: &Message) -> bool {
+    let has_name_servers = message.authorities.iter().any(|record| matches!(record.data, RData::NS(_)));
+    message.metadata.response_code == ResponseCode::NoError
+        && !message.metadata.authoritative
+        && has_name_servers
+        && negative_ttl(message).is_none()
+        && records_of(name, message).next().is_none()
+}
+
+fn records_of<'m>(owner: &'m Name, message: &'m Message) -> impl Iterator<Item = &'m Record> {
     message.answers.iter().filter(move |record| record.dns_class == DNSClass::IN && record.name == *owner)
 }
 
-fn has_text(owner: &Name, message: &Message) -> bool {
-    records_of(owner, message).any(|record| matches!(record.data, RData::TXT(_)))
+fn text(record: &Record) -> Option<(&TXT, Duration)> {
+    let RData::TXT(text) = &record.data else { return None };
+    Some((text, Duration::from_secs(record.ttl.into())))
 }
 
 fn alias(record: &Record) -> Option<(&Name, Duration)> {
     let RData::CNAME(target) = &record.data else { return None };
     Some((&target.0, Duration::from_secs(record.ttl.into())))
-}
-
-fn texts(owner: &Name, message: &Message, mut keep: Duration) -> Said {
-    let mut octets: usize = 0;
-    let mut texts = Vec::new();
-    for record in records_of(owner, message) {
-        let RData::TXT(text) = &record.data else { continue };
-        octets = text.txt_data.iter().fold(octets, |octets, string| octets.saturating_add(string.len()));
-        if octets > MAX_TXT {
-            return Said::Nothing;
-        }
-        texts.push(text.txt_data.concat());
-        keep = keep.min(Duration::from_secs(record.ttl.into()));
-    }
-    Said::Known(Fresh { answer: TxtAnswer::Records(texts), keep })
 }
 
 /// RFC 2308 §5: "the minimum of the SOA.MINIMUM field and SOA's TTL".
@@ -92,14 +113,10 @@ fn negative_ttl(message: &Message) -> Option<Duration> {
     })
 }
 
-fn has_name_servers(message: &Message) -> bool {
-    message.authorities.iter().any(|record| matches!(record.data, RData::NS(_)))
-}
-
 #[cfg(test)]
 mod tests {
     use hickory_proto::op::{MessageType, OpCode};
-    use hickory_proto::rr::rdata::{CNAME, NS, SOA, TXT};
+    use hickory_proto::rr::rdata::{CNAME, NS, SOA};
 
     use super::*;
 
@@ -130,16 +147,24 @@ mod tests {
         message
     }
 
-    fn said(message: &Message) -> Said {
-        read(&name("a.example."), message, &mut MAX_ALIASES.clone())
+    /// What is said of `a.example`, in words: the texts, how many aliases came before, for how many seconds.
+    fn said(message: &Message) -> (String, usize, u64) {
+        let name = name("a.example.");
+        let Reading { aliases, said, keep } = read(&name, message, MAX_ALIASES);
+        let words = match said {
+            Said::Texts(texts) => texts
+                .iter()
+                .map(|text| String::from_utf8(text.txt_data.concat()).unwrap())
+                .collect::<Vec<_>>()
+                .join("+"),
+            Said::Alias(target) => format!("ask for {target}"),
+            other => format!("{other:?}"),
+        };
+        (words, aliases.len(), keep.as_secs())
     }
 
-    fn known(answer: TxtAnswer, seconds: u64) -> Said {
-        Said::Known(Fresh { answer, keep: Duration::from_secs(seconds) })
-    }
-
-    fn records(texts: &[&str]) -> TxtAnswer {
-        TxtAnswer::Records(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
+    fn known(words: &str, aliases: usize, seconds: u64) -> (String, usize, u64) {
+        (words.to_owned(), aliases, seconds)
     }
 
     use ResponseCode::{NXDomain, NoError};
@@ -148,9 +173,9 @@ mod tests {
     fn records_of_other_names_are_not_believed() {
         let answers =
             vec![text("b.example.", 60, "theirs"), text("A.Example.", 600, "ours"), text("a.example.", 60, "too")];
-        assert_eq!(said(&message(NoError, answers, vec![])), known(records(&["ours", "too"]), 60));
+        assert_eq!(said(&message(NoError, answers, vec![])), known("ours+too", 0, 60));
         let answers = vec![text("b.example.", 60, "theirs"), cname("c.example.", "b.example.")];
-        assert_eq!(said(&message(NoError, answers, vec![])), known(TxtAnswer::NoData, 60));
+        assert_eq!(said(&message(NoError, answers, vec![])), known("NoData", 0, 60));
     }
 
     #[test]
@@ -160,56 +185,68 @@ mod tests {
             cname("b.example.", "c.example."),
             cname("a.example.", "b.example."),
         ];
-        assert_eq!(said(&message(NoError, answers, vec![])), known(records(&["found"]), 300));
+        assert_eq!(said(&message(NoError, answers, vec![])), known("found", 2, 300));
     }
 
     #[test]
     fn an_alias_into_another_zone_is_asked_for() {
         let answers = vec![cname("a.example.", "b.example.")];
-        let alias = Said::Alias { target: name("b.example."), keep: Duration::from_secs(300) };
-        assert_eq!(said(&message(NoError, answers.clone(), vec![])), alias);
+        assert_eq!(said(&message(NoError, answers.clone(), vec![])), known("ask for b.example.", 1, 300));
         // With the SOA of its zone the target is known to have none.
-        assert_eq!(said(&message(NoError, answers.clone(), vec![soa(30, 60)])), known(TxtAnswer::NoData, 30));
-        assert_eq!(said(&message(NXDomain, answers, vec![soa(30, 60)])), known(TxtAnswer::NxDomain, 30));
+        assert_eq!(said(&message(NoError, answers.clone(), vec![soa(30, 60)])), known("NoData", 1, 30));
+        assert_eq!(said(&message(NXDomain, answers, vec![soa(30, 60)])), known("NxDomain", 1, 30));
     }
 
     #[test]
     fn aliases_that_go_round_or_on_and_on_end() {
         let circle = vec![cname("a.example.", "b.example."), cname("b.example.", "a.example.")];
-        assert_eq!(said(&message(NoError, circle, vec![])), Said::Nothing);
+        assert_eq!(said(&message(NoError, circle, vec![])), known("TooManyAliases", MAX_ALIASES, 300));
         let chain = |length: usize| {
             let owner = |n: usize| if n == 0 { "a.example.".to_owned() } else { format!("n{n}.example.") };
             let mut answers: Vec<_> = (0..length).map(|n| cname(&owner(n), &owner(n + 1))).collect();
             answers.push(text(&owner(length), 60, "end"));
             message(NoError, answers, vec![])
         };
-        assert_eq!(said(&chain(MAX_ALIASES)), known(records(&["end"]), 60));
-        assert_eq!(said(&chain(MAX_ALIASES + 1)), Said::Nothing);
+        assert_eq!(said(&chain(MAX_ALIASES)), known("end", MAX_ALIASES, 60));
+        assert_eq!(said(&chain(MAX_ALIASES + 1)), known("TooManyAliases", MAX_ALIASES, 300));
     }
 
     #[test]
     fn rfc2308_s5_a_negative_answer_is_kept_as_the_soa_says_and_a_quarter_of_an_hour_at_most() {
         for (soa, seconds) in [(soa(600, 60), 60), (soa(60, 600), 60), (soa(86_400, 86_400), 900), (soa(0, 60), 0)] {
-            assert_eq!(said(&message(NXDomain, vec![], vec![soa.clone()])), known(TxtAnswer::NxDomain, seconds));
-            assert_eq!(said(&message(NoError, vec![], vec![soa])), known(TxtAnswer::NoData, seconds));
+            assert_eq!(said(&message(NXDomain, vec![], vec![soa.clone()])), known("NxDomain", 0, seconds));
+            assert_eq!(said(&message(NoError, vec![], vec![soa])), known("NoData", 0, seconds));
         }
-        assert_eq!(said(&message(NXDomain, vec![], vec![])), known(TxtAnswer::NxDomain, 60));
+        assert_eq!(said(&message(NXDomain, vec![], vec![])), known("NxDomain", 0, 60));
     }
 
     #[test]
-    fn rfc2308_s2_2_a_referral_says_nothing_about_the_name() {
-        let referral = vec![record("example.", 60, RData::NS(NS(name("ns.example."))))];
-        let mut message = message(NoError, vec![], referral);
-        assert_eq!(said(&message), Said::Nothing);
-        message.metadata.authoritative = true;
-        assert_eq!(said(&message), known(TxtAnswer::NoData, 60));
+    fn rfc2308_s2_2_a_referral_is_told_from_no_such_record() {
+        let servers = || record("example.", 60, RData::NS(NS(name("ns.example."))));
+        let refers = |message: &Message| is_referral(&name("a.example."), message);
+        let referral = message(NoError, vec![], vec![servers()]);
+        assert!(refers(&referral));
+        // What stands in it about other names does not make it an answer.
+        assert!(refers(&message(NoError, vec![text("b.example.", 60, "x")], vec![servers()])));
+        let mut authoritative = referral;
+        authoritative.metadata.authoritative = true;
+        for other in [
+            authoritative,
+            message(NoError, vec![], vec![]),
+            message(NoError, vec![], vec![soa(60, 60), servers()]),
+            message(NXDomain, vec![], vec![servers()]),
+            message(NoError, vec![cname("a.example.", "b.example.")], vec![servers()]),
+            message(NoError, vec![text("a.example.", 60, "x")], vec![servers()]),
+        ] {
+            assert!(!refers(&other), "{other}");
+        }
     }
 
     #[test]
-    fn more_text_than_one_name_may_have_is_nothing() {
+    fn no_more_text_is_read_than_one_name_may_have() {
         let long =
             |octets: usize| record("a.example.", 60, RData::TXT(TXT::from_bytes(vec![&[b'x'; 255]; octets / 255])));
-        assert!(matches!(said(&message(NoError, vec![long(MAX_TXT)], vec![])), Said::Known(_)));
-        assert_eq!(said(&message(NoError, vec![long(40_000), long(40_000)], vec![])), Said::Nothing);
+        assert_eq!(said(&message(NoError, vec![long(MAX_TXT)], vec![])).0.len(), MAX_TXT / 255 * 255);
+        assert_eq!(said(&message(NoError, vec![long(40_000), long(40_000)], vec![])), known("TooLong", 0, 60));
     }
 }

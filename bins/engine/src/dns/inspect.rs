@@ -6,13 +6,14 @@
 
 use dkim_core::dns::TxtAnswer;
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::{Name, RecordType};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::answer::MAX_ALIASES;
+use super::answer::{self, MAX_ALIASES, Said};
 use super::exchange::{Failure, Servers};
-use super::{MAX_TXT, Resolver, Zone, canonical};
+use super::{Resolver, Zone, canonical};
 
 /// What was found under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,53 +122,22 @@ async fn on_network(network: &Servers, mut name: Name) -> Inspection {
 
 /// Reads a message, and follows the aliases in it; `None` when the one that `name` is then is to be asked for.
 fn read(name: &mut Name, message: &Message, aliases: &mut Vec<String>) -> Option<Detail> {
-    let of = |owner: &Name| -> Vec<&Record> {
-        let wanted = |record: &&Record| record.dns_class == DNSClass::IN && record.name == *owner;
-        message.answers.iter().filter(wanted).collect()
-    };
-    let mut has_followed = false;
-    loop {
-        let records = of(name);
-        let texts: Vec<Vec<Vec<u8>>> = records.iter().filter_map(|record| strings(record)).collect();
-        if !texts.is_empty() {
-            let octets = texts.iter().flatten().map(Vec::len).fold(0, usize::saturating_add);
-            let fits = octets <= MAX_TXT;
-            return Some(if fits {
-                Detail::Records(texts)
-            } else {
-                Detail::Failed(Trouble::Unusable("more than 64 KiB"))
-            });
+    let reading = answer::read(name, message, MAX_ALIASES.saturating_sub(aliases.len()));
+    aliases.extend(reading.aliases.iter().map(|alias| canonical(&alias.to_ascii())));
+    match reading.said {
+        Said::Texts(texts) => {
+            let strings = |text: &&TXT| text.txt_data.iter().map(|string| string.to_vec()).collect();
+            Some(Detail::Records(texts.iter().map(strings).collect()))
         }
-        let target = records.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) => Some(&target.0),
-            _ => None,
-        });
-        let Some(target) = target else { break };
-        if aliases.len() >= MAX_ALIASES {
-            return Some(Detail::Failed(Trouble::Unusable("aliases without end")));
+        Said::NoData => Some(Detail::NoData),
+        Said::NxDomain => Some(Detail::NxDomain),
+        Said::TooLong => Some(Detail::Failed(Trouble::Unusable("more than 64 KiB"))),
+        Said::TooManyAliases => Some(Detail::Failed(Trouble::Unusable("aliases without end"))),
+        Said::Alias(target) => {
+            *name = target.clone();
+            None
         }
-        *name = target.clone();
-        aliases.push(canonical(&target.to_ascii()));
-        has_followed = true;
     }
-    let has_soa = message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
-    let has_name_servers = message.authorities.iter().any(|record| matches!(record.data, RData::NS(_)));
-    match message.metadata.response_code {
-        ResponseCode::NXDomain => Some(Detail::NxDomain),
-        // A server that does not know the zone of the target leaves off at the alias (RFC 1034 §5.2.2).
-        ResponseCode::NoError if has_followed && !has_soa => None,
-        // RFC 2308 §2.2: a referral looks like NODATA, but for its NS.
-        ResponseCode::NoError if has_name_servers && !has_soa && !message.metadata.authoritative => {
-            Some(Detail::Failed(Trouble::Unusable("the server refers to others and does not resolve")))
-        }
-        ResponseCode::NoError => Some(Detail::NoData),
-        code => Some(Detail::Failed(Failure::Code(code).into())),
-    }
-}
-
-fn strings(record: &Record) -> Option<Vec<Vec<u8>>> {
-    let RData::TXT(text) = &record.data else { return None };
-    Some(text.txt_data.iter().map(|string| string.to_vec()).collect())
 }
 
 impl From<Failure> for Trouble {
@@ -177,6 +147,7 @@ impl From<Failure> for Trouble {
             Failure::Code(ResponseCode::Refused) => Self::Refused,
             Failure::Code(code) => Self::Code(code.to_string()),
             Failure::Malformed => Self::Unusable("it is malformed"),
+            Failure::Referral => Self::Unusable("the server refers to others and does not resolve"),
             other => Self::Unreachable(other.to_string()),
         }
     }
@@ -188,7 +159,8 @@ mod tests {
 
     use dkim_core::crypto::Backend;
     use hickory_proto::op::{MessageType, OpCode};
-    use hickory_proto::rr::rdata::{CNAME, NS, SOA, TXT};
+    use hickory_proto::rr::rdata::{CNAME, SOA};
+    use hickory_proto::rr::{RData, Record};
 
     use super::*;
 
@@ -269,13 +241,16 @@ mod tests {
         assert_eq!(said(ResponseCode::NoError, vec![soa()]), Detail::NoData);
         assert_eq!(said(ResponseCode::NoError, Vec::new()), Detail::NoData);
         assert_eq!(said(ResponseCode::NXDomain, vec![soa()]), Detail::NxDomain);
-        assert_eq!(said(ResponseCode::ServFail, Vec::new()), Detail::Failed(Trouble::ServFail));
-        assert_eq!(said(ResponseCode::Refused, Vec::new()), Detail::Failed(Trouble::Refused));
-        let referral = Record::from_rdata(name("example"), 60, RData::NS(NS(name("ns.example"))));
-        assert_eq!(
-            said(ResponseCode::NoError, vec![referral]),
-            Detail::Failed(Trouble::Unusable("the server refers to others and does not resolve"))
-        );
+        for (failure, trouble) in [
+            (Failure::Code(ResponseCode::ServFail), Trouble::ServFail),
+            (Failure::Code(ResponseCode::Refused), Trouble::Refused),
+            (Failure::Code(ResponseCode::NotImp), Trouble::Code("Not Implemented".to_owned())),
+            (Failure::Malformed, Trouble::Unusable("it is malformed")),
+            (Failure::Referral, Trouble::Unusable("the server refers to others and does not resolve")),
+            (Failure::NoServer, Trouble::Unreachable("no name server is configured".to_owned())),
+        ] {
+            assert_eq!(Trouble::from(failure), trouble);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | TXT records, at most 64 KiB of them | `Records` |
 //! | NOERROR without TXT record | `NoData` |
 //! | NXDOMAIN | `NxDomain` |
-//! | SERVFAIL, REFUSED and every other code, from every server; no answer in time; garbage; truncated and no TCP; more than 64 KiB; more than 16 aliases | `Failed` (RFC 6376 §6.1.2) |
+//! | SERVFAIL, REFUSED and every other code, or a referral, from every server; no answer in time; garbage; truncated and no TCP; more than 64 KiB; more than 16 aliases | `Failed` (RFC 6376 §6.1.2) |
 //!
 //! Names in the zone file are never asked for. Answers are kept for their TTL, at most a day; negative ones for what the SOA says, at most 15
 //! minutes (RFC 2308 §5), failures for five seconds, so that a dead server is not asked for every message (§7 allows up to five minutes).
@@ -111,7 +111,8 @@ impl Resolver {
 
     /// The TXT records of `name`, from the zone, the cache or the network.
     ///
-    /// *Inputs*: a full name in A-labels, with or without final dot. *Limits*: takes no longer than `dns.timeout`.
+    /// *Inputs*: a full name in A-labels, with or without final dot. *Limits*: takes no longer than `dns.timeout`, or a
+    /// quarter of a second more where somebody else asks the same.
     pub async fn txt(&self, name: &str) -> TxtAnswer {
         self.kept(name, |kept| kept.answer().clone()).await.unwrap_or(TxtAnswer::Failed)
     }
@@ -164,7 +165,7 @@ impl Inner {
             return Fresh { answer: zone.txt(name), keep: MAX_KEEP };
         }
         let Some(network) = &self.network else { return FAILED };
-        // A name with its final dot is not tried below the system's search domains.
+        // With its final dot it is the full name that records have; without, it would equal none of theirs.
         let Ok(name) = Name::from_ascii(format!("{name}.")) else {
             // No record can have a name that is not one.
             return Fresh { answer: TxtAnswer::NxDomain, keep: MAX_KEEP_NEGATIVE };
@@ -181,18 +182,27 @@ async fn resolve(network: &Servers, mut name: Name) -> Fresh {
     let mut keep = MAX_KEEP;
     let mut aliases_left = answer::MAX_ALIASES;
     loop {
-        let said = match network.ask(&name, RecordType::TXT).await {
-            Ok(message) => answer::read(&name, &message, &mut aliases_left),
+        let message = match network.ask(&name, RecordType::TXT).await {
+            Ok(message) => message,
             Err(error) => {
                 tracing::debug!(%name, "{error}");
-                Said::Nothing
+                return FAILED;
             }
         };
-        match said {
-            Said::Known(fresh) => return Fresh { keep: fresh.keep.min(keep), ..fresh },
-            Said::Alias { target, keep: ttl } => (name, keep) = (target, keep.min(ttl)),
-            Said::Nothing => return FAILED,
-        }
+        let reading = answer::read(&name, &message, aliases_left);
+        keep = keep.min(reading.keep);
+        let answer = match reading.said {
+            Said::Texts(texts) => TxtAnswer::Records(texts.iter().map(|text| text.txt_data.concat()).collect()),
+            Said::NoData => TxtAnswer::NoData,
+            Said::NxDomain => TxtAnswer::NxDomain,
+            Said::TooLong | Said::TooManyAliases => return FAILED,
+            Said::Alias(target) => {
+                aliases_left = aliases_left.saturating_sub(reading.aliases.len());
+                name = target.clone();
+                continue;
+            }
+        };
+        return Fresh { answer, keep };
     }
 }
 

@@ -1,10 +1,8 @@
 //! Answers that say no.
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::NS;
-use hickory_proto::rr::{Name, RData, Record};
 
-use super::server::soa;
+use super::server::{referral, soa};
 use super::{at_once, honest};
 
 /// The code is a failure of the server, which nobody need wait for.
@@ -75,10 +73,5 @@ fn d23_no_record_is_a_permanent_error() {
 /// A server that does not resolve for us points elsewhere: that is no statement about the key.
 #[test]
 fn a_referral_is_a_temporary_error() {
-    at_once("temperror", |asked| {
-        let mut reply = asked.reply(ResponseCode::NoError);
-        let server = RData::NS(NS(Name::from_ascii("ns.example.").unwrap()));
-        reply.authorities.push(Record::from_rdata(Name::from_ascii("example.com.").unwrap(), 60, server));
-        vec![reply.into()]
-    });
+    at_once("temperror", |asked| vec![referral(asked)]);
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{CNAME, SOA, TXT};
+use hickory_proto::rr::rdata::{CNAME, NS, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record};
 
 /// A question as it arrived.
@@ -67,6 +67,14 @@ pub(crate) fn alias(name: &Name, target: &Name) -> Record {
 
 pub(crate) fn soa(seconds: u32) -> Record {
     Record::from_rdata(Name::root(), seconds, RData::SOA(SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, seconds)))
+}
+
+/// What a server says that does not resolve: who may know.
+pub(crate) fn referral(asked: &Asked) -> Packet {
+    let mut reply = asked.reply(ResponseCode::NoError);
+    let server = RData::NS(NS(Name::from_ascii("ns.example.").unwrap()));
+    reply.authorities.push(Record::from_rdata(Name::from_ascii("example.com.").unwrap(), 60, server));
+    reply.into()
 }
 
 /// Something that the server sends.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
 
-use super::server::{Asked, Packet, Server};
+use super::server::{Asked, Packet, Server, referral};
 use super::{LONG, SHORT, ends_in_time, honest, judge, result, signed, verifier};
 
 fn alive() -> Server {
@@ -54,6 +54,11 @@ fn where_the_first_server_fails_the_second_is_asked() {
 #[test]
 fn where_the_first_server_sends_garbage_the_second_is_asked() {
     second_helps(|asked| vec![Packet::raw([&asked.message.metadata.id.to_be_bytes()[..], &[0x80; 30]].concat())]);
+}
+
+#[test]
+fn where_the_first_server_does_not_resolve_the_second_is_asked() {
+    second_helps(|asked| vec![referral(asked)]);
 }
 
 #[test]
