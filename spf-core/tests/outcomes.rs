@@ -1,6 +1,10 @@
 //! Every cause of a result, each reached by a check; the table of them in `docs/rfc-notes.md`; and what is written about them.
 
-#![expect(clippy::unwrap_used, reason = "the helpers work on data of these files; what fails there fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers work on data of these files; what fails there fails the test"
+)]
 
 mod support;
 
