@@ -47,6 +47,9 @@ const PARTS: u32 = 5;
 /// Questions over TCP at a time: answers may have 64 KiB.
 const MAX_STREAMS: usize = 256;
 
+/// Packets passed over, as they are not the answer, before a question goes on over TCP: many forged ones, and few of those that come late.
+const MAX_FOREIGN: u32 = 100;
+
 /// Octets of the header (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
 
@@ -271,7 +274,7 @@ impl Asked<'_> {
     }
 }
 
-/// The answer; `None` when there is more of it than fits into a packet.
+/// The answer; `None` when TCP has to be asked: there is more of it than fits into a packet, or somebody forges.
 async fn over_udp(
     server: SocketAddr,
     asked: &Asked<'_>,
@@ -287,13 +290,17 @@ async fn over_udp(
     socket.connect(server).await?;
     let mut buffer = vec![0; UDP_BUFFER];
     let mut sends_left = SENDS;
+    let mut foreign_left = MAX_FOREIGN;
     let mut due = Instant::now();
     loop {
         tokio::select! {
             biased;
             received = socket.recv(&mut buffer) => match received {
                 Ok(octets) => match asked.hear(buffer.get(..octets).unwrap_or_default())? {
-                    Heard::Foreign => {}
+                    // RFC 5452 §9.3: "If a resolver detects that an attempt is being made to spoof it, perhaps by discovering that many packets
+                    // fail the criteria as outlined above, it MAY abandon the UDP query and re-issue it over TCP."
+                    Heard::Foreign if foreign_left == 0 => return Ok(None),
+                    Heard::Foreign => foreign_left = foreign_left.saturating_sub(1),
                     Heard::Truncated => return Ok(None),
                     Heard::Answer(answer) => return Ok(Some(*answer)),
                 },
@@ -326,19 +333,17 @@ async fn over_tcp(server: SocketAddr, asked: &Asked<'_>) -> Result<Message, Fail
     let length = u16::try_from(asked.packet.len()).map_err(|error| Failure::Question(error.to_string()))?;
     // RFC 7766 §8: length and message in one write.
     stream.write_all(&[&length.to_be_bytes(), asked.packet.as_slice()].concat()).await?;
-    loop {
-        let length = stream.read_u16().await?;
-        // Grows with what comes and not with what was announced.
-        let mut packet = Vec::new();
-        (&mut stream).take(length.into()).read_to_end(&mut packet).await?;
-        if packet.len() < usize::from(length) {
-            return Err(Failure::Malformed);
-        }
-        match asked.hear(&packet)? {
-            Heard::Answer(answer) => return Ok(*answer),
-            Heard::Truncated => return Err(Failure::Malformed),
-            Heard::Foreign => {}
-        }
+    let length = stream.read_u16().await?;
+    // Grows with what comes and not with what was announced.
+    let mut packet = Vec::new();
+    stream.take(length.into()).read_to_end(&mut packet).await?;
+    if packet.len() < usize::from(length) {
+        return Err(Failure::Malformed);
+    }
+    match asked.hear(&packet)? {
+        Heard::Answer(answer) => Ok(*answer),
+        // One question, one answer: nobody else can write into this connection.
+        Heard::Truncated | Heard::Foreign => Err(Failure::Malformed),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name;
 
-use super::server::{Asked, Packet, Server, alias, soa, text};
+use super::server::{Asked, Packet, Server, Tcp, alias, soa, text};
 use super::{LONG, at_once, honest, in_time, key, result};
 
 fn name(text: &str) -> Name {
@@ -94,6 +94,30 @@ fn the_answer_behind_forged_ones_is_heard() {
             honest(asked).after(Duration::from_millis(100)),
         ]
     });
+}
+
+/// A hundred may be passed over; behind more of them the question goes on where nobody can forge.
+#[test]
+fn rfc5452_s9_3_behind_a_flood_of_forged_answers_tcp_is_asked() {
+    at_once("pass", |asked| {
+        if asked.over_tcp {
+            return vec![honest(asked)];
+        }
+        (0..150).map(|_| with_wrong_id(asked)).collect()
+    });
+}
+
+#[test]
+fn a_flood_of_forged_answers_without_tcp_is_a_temporary_error_at_once() {
+    let server = Server::with_tcp(Tcp::Closed, |asked| (0..150).map(|_| with_wrong_id(asked)).collect());
+    let (result, took) = result(&[&server], LONG);
+    assert_eq!(result, "temperror");
+    assert!(took < LONG / 2, "{took:?}");
+}
+
+#[test]
+fn an_answer_to_another_question_over_tcp_is_a_temporary_error_at_once() {
+    at_once("temperror", |asked| vec![if asked.over_tcp { with_wrong_id(asked) } else { asked.truncated().into() }]);
 }
 
 #[test]
