@@ -124,10 +124,11 @@ impl Reloader {
         if let Some(key) = lost_key(&in_force.rules, &setup.rules) {
             return Err(ReloadError::KeyLost { key, findings });
         }
-        for setting in needs_restart(&self.started, in_force.rules.config(), setup.rules.config()) {
+        let later = needs_restart(&self.started, in_force.rules.config(), setup.rules.config());
+        self.handle.install(setup).await?;
+        for setting in later {
             tracing::warn!(setting, "this change takes effect with a restart of the daemon, and not before");
         }
-        self.handle.install(setup).await?;
         Ok(findings)
     }
 }
