@@ -169,7 +169,9 @@ impl Server {
                     let _ = done.send(installed);
                 }
                 // Loops of sockets that were closed, once their last connection is gone.
-                Some(_) = loops.join_next() => {}
+                Some(ended) = loops.join_next() => if let Err(error) = ended {
+                    tracing::error!("a socket is served no longer, its loop ended in a fault: {error}");
+                },
             }
         }
         let patience = self.handle.setup().rules.config().limits.stop;
