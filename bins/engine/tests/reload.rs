@@ -92,6 +92,15 @@ fn submission(path: &Path) -> Mta {
     mta
 }
 
+/// Ends the clients also when the test fails.
+struct Ends<'b>(&'b AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn under_load_every_message_is_by_one_of_the_two_configurations_and_none_is_lost() {
     const CLIENTS: usize = 12;
@@ -101,6 +110,7 @@ fn under_load_every_message_is_by_one_of_the_two_configurations_and_none_is_lost
     let counts = [AtomicUsize::new(0), AtomicUsize::new(0)];
     let mut reloads = 0_usize;
     std::thread::scope(|scope| {
+        let _ends = Ends(&is_over);
         for client in 0..CLIENTS {
             let (socket, is_over, counts) = (&socket, &is_over, &counts);
             scope.spawn(move || {
@@ -121,17 +131,13 @@ fn under_load_every_message_is_by_one_of_the_two_configurations_and_none_is_lost
         while Instant::now() < end {
             reloads = reloads.checked_add(1).unwrap();
             let letter = if reloads.is_multiple_of(2) { 'a' } else { 'b' };
-            site.reload(&flip(letter)).unwrap_or_else(|error| {
-                is_over.store(true, Ordering::Relaxed);
-                panic!("{error:?}")
-            });
+            site.reload(&flip(letter)).unwrap();
             // What comes after a reload is by what was loaded, on the sockets that were loaded.
             let mut mta = submission(&site.path(&format!("only-{letter}")));
             assert_eq!(letter_of(&mta.message("<jo@example.com>", FORGED.as_bytes())), letter);
             let other = if letter == 'a' { "only-b" } else { "only-a" };
             assert!(!site.path(other).exists());
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let counts = counts.map(AtomicUsize::into_inner);
     assert!(reloads >= 4 && counts.iter().all(|count| *count >= 20), "{reloads} reloads, {counts:?} messages");
