@@ -128,7 +128,9 @@ pub(crate) fn negotiates(mut stream: impl std::io::Read + std::io::Write) -> boo
     stream.read_exact(&mut answer).is_ok() && answer[4] == b'O'
 }
 
-/// Writes a file below a folder.
+/// Writes a file below a folder: whoever reads it meanwhile has the old or the new text, and never a part.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
-    File::create(folder.join(name)).unwrap().write_all(text.as_bytes()).unwrap();
+    let mut file = tempfile::NamedTempFile::new_in(folder).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.persist(folder.join(name)).unwrap();
 }
