@@ -38,7 +38,7 @@ pub struct Failure {
     pub code: u8,
 }
 
-/// Reads everything, opens and locks nothing: the findings, when it could be used.
+/// Reads everything, opens and locks nothing: the findings, when it could be used. A quick start with domains makes the keys that are missing.
 ///
 /// # Errors
 ///
@@ -46,6 +46,19 @@ pub struct Failure {
 pub fn check(request: &Request) -> Result<Diagnostics, Diagnostics> {
     let Prepared { findings, .. } = prepare(request, None)?;
     if findings.has_errors() { Err(findings) } else { Ok(findings) }
+}
+
+/// Runs a daemon's life in a tokio runtime of its own, and returns as soon as that is over: a reload that hangs in a file system holds up
+/// nobody who waits for the end.
+///
+/// # Errors
+///
+/// [`Failure`]: that of `life`, or a system that gives no threads.
+pub fn in_runtime(life: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| unavailable(&error))?;
+    let ended = runtime.block_on(life);
+    runtime.shutdown_background();
+    ended
 }
 
 impl Daemon {
@@ -110,10 +123,11 @@ impl Daemon {
         server
             .run(async {
                 stop.await;
+                // What a reload had to say would be the last word behind "stopping".
+                reloading.abort();
                 notify(&State::Stopping);
             })
             .await;
-        reloading.abort();
         log.finish(LOG_PATIENCE);
         // Not before the last message is done.
         drop(state);

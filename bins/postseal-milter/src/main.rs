@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::DomainName;
 use engine::config::LogFormat;
-use engine::daemon::{self, Daemon};
+use engine::daemon::{self, Daemon, Failure};
 use engine::instance::Instance;
 use engine::socket_address::SocketAddress;
 use engine::start::{self, CONFIG, Request, Source, USAGE};
@@ -34,15 +34,14 @@ struct Arguments {
     #[arg(long, value_name = "SOCKET", default_value = "inet:127.0.0.1:8891")]
     socket: SocketAddress,
     /// Read everything, print all findings, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "domain")]
     check_config: bool,
     /// Log lines as text or as json
     #[arg(long, value_name = "FORMAT", value_parser = |word: &str| LogFormat::from_word(word).ok_or("text or json"))]
     log_format: Option<LogFormat>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -59,16 +58,17 @@ async fn main() -> ExitCode {
             Err(findings) => say(&findings.to_string(), CONFIG.into()),
         };
     }
-    let daemon = match Daemon::prepare(request) {
-        Ok(daemon) => daemon,
-        Err(failure) => return say(&format!("postseal-milter: {}\n", failure.text.trim_end()), failure.code.into()),
-    };
+    match daemon::in_runtime(serve(request)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => say(&format!("postseal-milter: {}\n", failure.text.trim_end()), failure.code.into()),
+    }
+}
+
+async fn serve(request: Request) -> Result<(), Failure> {
+    let daemon = Daemon::prepare(request)?;
     let _ = say(&daemon.findings().to_string(), ExitCode::SUCCESS);
     let _ = write!(std::io::stdout(), "{}", daemon.instructions());
-    match daemon.run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => say(&format!("postseal-milter: {failure}\n"), failure.code.into()),
-    }
+    daemon.run().await
 }
 
 fn say(text: &str, code: ExitCode) -> ExitCode {

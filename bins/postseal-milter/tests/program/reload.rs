@@ -60,10 +60,11 @@ fn a_wrong_configuration_is_told_finding_by_finding_and_the_old_one_stays() {
     running.signal(Signal::SIGUSR1);
     running.wait_for_times("reload failed", 3);
     write(folder, "occupied", "");
-    write(folder, "c.toml", &listen(folder, &["b", "occupied"]));
+    write(folder, "c.toml", &format!("state_dir = \"other\"\n{}", listen(folder, &["b", "occupied"])));
     running.signal(Signal::SIGUSR1);
     let log = running.wait_for_times("reload failed", 4);
     assert!(log.contains("occupied: the file exists and is not a socket"), "{log}");
+    assert!(!log.contains("with a restart"), "what is not in force is not waiting for a restart either: {log}");
     assert!(negotiates(UnixStream::connect(folder.join("a")).unwrap()));
     assert!(!folder.join("b").exists(), "the one that could be opened was closed again");
 
@@ -119,6 +120,24 @@ fn signals_in_a_row_are_no_reloads_at_the_same_time_and_the_last_state_counts() 
     for pair in events.chunks(2) {
         assert!(matches!(pair, ["reloading", "reloaded"] | ["reloading"]), "one after the other: {log}");
     }
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
+}
+
+#[test]
+fn a_reload_that_hangs_in_reading_delays_neither_mail_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "c.toml", &listen(folder, &["a"]));
+    let running = Running::start(folder, &["--config", "c.toml"]);
+    // A pipe into which nobody writes stands for a file system that does not answer.
+    std::fs::remove_file(folder.join("c.toml")).unwrap();
+    nix::unistd::mkfifo(&folder.join("c.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    running.signal(Signal::SIGHUP);
+    running.wait_for("reloading");
+    for _ in 0..20 {
+        assert!(negotiates(UnixStream::connect(folder.join("a")).unwrap()));
+    }
+    assert!(!running.log().contains("reload failed"), "{}", running.log());
     assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
 }
 

@@ -25,9 +25,11 @@ fn help_names_every_option_and_wrong_arguments_are_64() {
         &["--log-format", "xml"],
         &["--instance", "../other"],
         &["--config", "a.toml", "--domain", "example.com"],
+        &["--check-config", "--domain", "example.com"],
     ] {
         assert_eq!(run(folder.path(), arguments).0, Some(64), "{arguments:?}");
     }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is made");
 }
 
 #[test]
