@@ -183,6 +183,8 @@ fn m16_one_bad_key_leaves_the_others_signing() {
     assert!(bad.usable.is_empty());
     assert_eq!(bad.failed[0].code.as_str(), "E-KEY-FORMAT");
     assert!(bad.failed[0].cause.contains("passphrase"));
+    assert!(bad.failed[0].fix.contains("openssl pkey"), "{:?}", bad.failed[0]);
+    assert_eq!(bad.failed[0].file.file_name().unwrap(), "encrypted.pem");
     let half = keys.of_rule(2).unwrap();
     assert_eq!((half.usable.len(), half.failed.len()), (1, 1));
 }

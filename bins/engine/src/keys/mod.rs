@@ -61,6 +61,10 @@ pub struct FailedKey {
     pub code: Code,
     /// The reason in words.
     pub cause: String,
+    /// What to do about it.
+    pub fix: String,
+    /// Its file.
+    pub file: PathBuf,
 }
 
 /// The keys of one `[[domain]]`.
@@ -134,7 +138,7 @@ impl<'c> Files<'c> {
                     keys.usable.push(LoadedKey { selector: source.selector.clone(), key, file: source.file.clone() });
                 }
                 Err(finding) => {
-                    keys.fail(source.selector.clone(), finding);
+                    keys.fail(source.selector.clone(), &source.file, finding);
                     if is_new {
                         found.push((**finding).clone());
                     }
@@ -157,8 +161,9 @@ fn key_home<'a>(rule: &'a SigningDomain, source: &'a KeySource) -> Option<KeyHom
 }
 
 impl DomainKeys {
-    fn fail(&mut self, selector: Selector, finding: &Diagnostic) {
-        self.failed.push(FailedKey { selector, code: finding.code, cause: finding.cause.clone() });
+    fn fail(&mut self, selector: Selector, file: &Path, finding: &Diagnostic) {
+        let Diagnostic { code, cause, fix, .. } = finding.clone();
+        self.failed.push(FailedKey { selector, code, cause, fix, file: file.to_path_buf() });
     }
 }
 
@@ -191,7 +196,7 @@ fn check_ed25519_only(rule: &SigningDomain, keys: &mut DomainKeys, found: &mut D
     );
     let finding = Diagnostic::new(ED25519_ONLY, cause, fix);
     for loaded in std::mem::take(&mut keys.usable) {
-        keys.fail(loaded.selector, &finding);
+        keys.fail(loaded.selector, &loaded.file, &finding);
     }
     found.push(finding);
 }

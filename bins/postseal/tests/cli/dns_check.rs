@@ -127,6 +127,24 @@ fn the_text_names_the_finding_the_mend_and_the_record_that_then_matches() {
 }
 
 #[test]
+fn a_key_that_cannot_sign_is_named_with_its_file_and_its_own_mend() {
+    let (folder, text) = folder();
+    out(&postseal(folder.path(), &["key", "new", "example.com", "--type", "rsa", "--selector", "r2"]), 0);
+    let file = folder.path().join("postseal-data/keys/example.com/r2.pem");
+    fs::write(&file, "-----BEGIN PUBLIC KEY-----\n").unwrap();
+    let server = DnsServer::start(vec![(NAME.to_owned(), texts(&text))]);
+    let report = check(folder.path(), &server, 1);
+    let (bad, good) = (&report["keys"][0], &report["keys"][1]);
+    assert_eq!((&bad["state"], &good["state"]), (&"unusable".into(), &"matches".into()), "{report}");
+    let finding = &bad["findings"][0];
+    assert_eq!((&finding["code"], &finding["publish"]), (&"E-KEY-FORMAT".into(), &false.into()), "{report}");
+    for text in [&bad["file"], &finding["what"]] {
+        assert!(text.as_str().unwrap().contains("postseal-data/keys/example.com/r2.pem"), "{report}");
+    }
+    assert!(finding["fix"].as_str().unwrap().contains("postseal key new"), "{report}");
+}
+
+#[test]
 fn one_key_of_several_can_be_asked_for_and_a_mix_up_is_named() {
     let (folder, text) = folder();
     out(&postseal(folder.path(), &["key", "new", "example.com", "--type", "rsa", "--selector", "r2"]), 0);

@@ -51,7 +51,7 @@ struct KeyRow {
     #[serde(rename = "type")]
     kind: Option<&'static str>,
     bits: Option<usize>,
-    file: Option<PathBuf>,
+    file: PathBuf,
     /// `matches`, `mismatch`, `unknown`; `unusable` for a key that cannot sign.
     state: &'static str,
     findings: Vec<FindingRow>,
@@ -150,7 +150,7 @@ impl KeyRow {
             name: own.record.name.clone(),
             kind: Some(own.key_type().as_str()),
             bits: rsa_bits(&*key.key),
-            file: Some(key.file.clone()),
+            file: key.file.clone(),
             state: report.state.as_str(),
             findings: report.findings.iter().map(finding).collect(),
             record: Some(own.zone_line()),
@@ -162,8 +162,8 @@ impl KeyRow {
         let finding = FindingRow {
             severity: Severity::Failure,
             code: key.code.as_str().to_owned(),
-            what: format!("the key cannot be used: {}", key.cause),
-            fix: "`postseal-milter --check-config` says how to mend it".to_owned(),
+            what: format!("{}: the key cannot be used: {}", key.file.display(), key.cause),
+            fix: key.fix.clone(),
             publish: false,
         };
         Self {
@@ -171,7 +171,7 @@ impl KeyRow {
             name: format!("{}._domainkey.{domain}", key.selector),
             kind: None,
             bits: None,
-            file: None,
+            file: key.file.clone(),
             state: "unusable",
             findings: vec![finding],
             record: None,
