@@ -49,7 +49,7 @@ impl ShortRsaKey {
     fn new(private: &RsaPrivateKey, backend: Backend) -> Result<Self, KeyError> {
         let damaged = KeyError::Damaged { what: "the numbers of the RSA key do not fit each other" };
         // Checks that the primes give the modulus and that the exponents belong together.
-        let key = rsa::PrivateKey::from_pkcs1_der(private.pkcs1_der()).map_err(|_| damaged.clone())?;
+        let key = rsa::PrivateKey::from_pkcs1_der(private.pkcs1_der()).map_err(|_| damaged)?;
         let key = Self {
             key,
             spki: private.public_key().to_spki_der(),
@@ -58,7 +58,7 @@ impl ShortRsaKey {
             backend,
         };
         // One signature now, so that a key that does not sign is known before the first message.
-        key.sign(b"").map_err(|_| damaged)?;
+        key.sign(b"")?;
         Ok(key)
     }
 }
