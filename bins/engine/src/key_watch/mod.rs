@@ -51,7 +51,7 @@ pub struct KeyCounters {
 }
 
 impl KeyCounters {
-    /// Rounds through all keys that came to their end.
+    /// Rounds that came to their end, those through the unanswered keys alone included.
     #[must_use]
     pub fn rounds(&self) -> u64 {
         self.rounds.load(Ordering::Relaxed)
