@@ -15,6 +15,9 @@ use crate::site::{timed, work};
 /// Longer than anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a message takes on a busy machine, and less than it takes until the daemon gives up the first of those in its way (`limits.packet`).
+const IN_THE_WAY: Duration = Duration::from_secs(15);
+
 struct Crowd {
     daemon: Daemon,
     _folder: TempDir,
@@ -131,7 +134,7 @@ fn s19_a_thousand_idle_and_slow_connections_are_in_nobodys_way_and_leave_nothing
         std::thread::sleep(Duration::from_millis(20));
     }
     let time = crowd.message();
-    assert!(time < Duration::from_secs(2), "{time:?}");
+    assert!(time < IN_THE_WAY, "{time:?}");
     // About 5 KiB for an idle one, and a buffer for one that is inside a message.
     let grown = crowd.memory().saturating_sub(memory);
     assert!(grown < 64 << 10, "{grown} KiB for a thousand connections");
@@ -142,7 +145,7 @@ fn s19_a_thousand_idle_and_slow_connections_are_in_nobodys_way_and_leave_nothing
         }
     }
     let time = crowd.message();
-    assert!(time < Duration::from_secs(2), "{time:?}");
+    assert!(time < IN_THE_WAY, "{time:?}");
     drop(streams);
     crowd.is_back_at(descriptors);
 }

