@@ -11,10 +11,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
@@ -202,12 +203,7 @@ async fn listen_unix(listener: &Listener, path: &Path) -> Result<Listening, List
     remove_if_there(&passing).map_err(bind_error)?;
     let listening = std::os::unix::net::UnixListener::bind(&passing).map_err(bind_error)?;
     let finished = (|| {
-        if owner.is_some() || group.is_some() {
-            std::os::unix::fs::chown(&passing, owner, group)?;
-        }
-        if let Some(mode) = listener.socket_mode {
-            std::fs::set_permissions(&passing, std::fs::Permissions::from_mode(mode))?;
-        }
+        set_permissions(&passing, owner, group, listener.socket_mode)?;
         listening.set_nonblocking(true)?;
         let file = std::fs::symlink_metadata(&passing)?;
         std::fs::rename(&passing, path)?;
@@ -220,6 +216,19 @@ async fn listen_unix(listener: &Listener, path: &Path) -> Result<Listening, List
             Err(ListenError::Permissions { socket: socket(), cause: error.to_string() })
         }
     }
+}
+
+/// Gives the file owner, group and mode. Where a link stands in its place, put there by somebody who may write to the folder, nothing happens to
+/// what the link leads to: it could be a key.
+fn set_permissions(file: &Path, owner: Option<u32>, group: Option<u32>, mode: Option<u32>) -> io::Result<()> {
+    if owner.is_some() || group.is_some() {
+        std::os::unix::fs::lchown(file, owner, group)?;
+    }
+    if let Some(mode) = mode {
+        let mode = Mode::from_bits_truncate(mode);
+        fchmodat(nix::fcntl::AT_FDCWD, file, mode, FchmodatFlags::NoFollowSymlink)?;
+    }
+    Ok(())
 }
 
 /// The number of a user or group that is given by name or number.
@@ -273,6 +282,8 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// As the daemon does without a service manager.
@@ -298,6 +309,23 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the passing name is gone");
         drop(sockets);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_new_socket_changes_nothing_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, link) = (folder.path().join("key"), folder.path().join("link"));
+        std::fs::write(&key, "").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&key, &link).unwrap();
+        assert!(set_permissions(&link, None, None, Some(0o666)).is_err());
+        let group = nix::unistd::getgid().as_raw();
+        let before = std::fs::metadata(&key).unwrap();
+        // Longer than the file system's clock takes for a step.
+        std::thread::sleep(Duration::from_millis(50));
+        set_permissions(&link, None, Some(group), None).unwrap();
+        assert_eq!(std::fs::metadata(&key).unwrap().ctime_nsec(), before.ctime_nsec(), "not even touched");
+        assert_eq!(mode(&key), 0o600);
     }
 
     #[tokio::test]
