@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
 
+use crate::config::diagnostics::{CONFIG_MISSING, Location};
 use crate::config::{self, Config, Diagnostic, Diagnostics, Listener, LogFormat};
 use crate::connection::Setup;
 use crate::dns::Resolver;
@@ -93,6 +94,9 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     let (mut config, mut findings, instructions) = match &request.source {
         Source::File(file) => {
             let (config, warnings) = config::load(file)?;
+            if in_force.is_some_and(|setup| is_emptied(&config, setup.rules.config())) {
+                return Err(emptied(file));
+            }
             let state_dir = request.state_dir(&config.state_dir);
             (Config { state_dir, ..config }, warnings, None)
         }
@@ -131,6 +135,21 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     Ok(Prepared { setup, findings, instructions })
 }
 
+/// Whether nothing is left of what mail depends on.
+fn is_emptied(new: &Config, in_force: &Config) -> bool {
+    *new == Config::default() && (in_force.listeners != new.listeners || !in_force.domains.rules().is_empty())
+}
+
+/// A file without a single setting has the meaning of none: no domain, and a socket at which no MTA asks. At the start that is right. In place of one
+/// with settings it is a file that is being written, or a disk that is full.
+fn emptied(file: &Path) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    let cause = "the file has no settings any more";
+    let fix = "write it beside the old one and rename it, or restart the daemon if this is meant";
+    found.push(Diagnostic::at(&Location::whole(file), CONFIG_MISSING, cause, fix));
+    found
+}
+
 /// A quick start makes what is missing. That is right once: in place of a key that signs, a new one under the same selector would sign what
 /// nobody can verify.
 fn keys_are_there(in_force: &Config) -> Result<(), Diagnostics> {
@@ -166,6 +185,21 @@ mod tests {
             let config = prepared.setup.rules.config();
             assert_eq!((config.state_dir.clone(), config.log.program()), (state_dir, name), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_reload_of_a_file_that_was_emptied_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[[listen]]\nsocket = \"unix:/nowhere\"\n[dns]\nnameservers = [\"127.0.0.1:9\"]\n";
+        let first = prepare(&request(folder.path(), text), None).unwrap().setup;
+        for emptied in ["", "\n", "# nothing\n"] {
+            let found = prepare(&request(folder.path(), emptied), Some(&first)).unwrap_err().to_string();
+            assert!(found.contains("E-CONFIG-MISSING") && found.contains("no settings any more"), "{found}");
+        }
+        // That there is one setting is enough, and so is that there was none before.
+        prepare(&request(folder.path(), "[dns]\nnameservers = [\"127.0.0.1:9\"]\n"), Some(&first)).unwrap();
+        let nothing = prepare(&request(folder.path(), ""), None).unwrap().setup;
+        prepare(&request(folder.path(), ""), Some(&nothing)).unwrap();
     }
 
     #[tokio::test]
