@@ -12,7 +12,8 @@
 //!
 //! | file | RFC 7208 |
 //! |---|---|
-//! | `machine.rs` | §4.3 to §4.7: records, terms in their order, limits, how evaluations end in each other |
+//! | `machine.rs` | §4.3 to §4.7: records, terms in their order, how evaluations end in each other |
+//! | `terms.rs` | §4.6.4, §4.8: limits, the name a term is about, addresses that cover the client |
 //! | `step_all.rs` | §5.1 |
 //! | `step_include.rs` | §5.2 |
 //! | `step_a.rs` | §5.3 |
@@ -39,6 +40,7 @@ mod step_ip;
 mod step_mx;
 mod step_ptr;
 mod step_redirect;
+mod terms;
 
 use std::marker::PhantomData;
 use std::time::Duration;

@@ -4,7 +4,8 @@
 //! (`machine.rs`): `pass` matches; `fail`, `softfail` and `neutral` do not; `temperror` and `permerror` end the whole check, and so does the lack
 //! of a record.
 
-use super::machine::{Flow, Machine, NoTarget};
+use super::machine::{Flow, Machine};
+use super::terms::NoTarget;
 use crate::name::NameError;
 use crate::outcome::{Cause, Entered, Place};
 use crate::record::{DomainSpec, Record};

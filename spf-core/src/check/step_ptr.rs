@@ -3,7 +3,8 @@
 //! The client has one address, so its names are asked for once a check, however many terms want them. §5.5 validates all names and then looks for
 //! one that lies within the target; here only names that could decide are validated, which gives the same result with fewer questions.
 
-use super::machine::{Flow, Machine, NoTarget, Waiting};
+use super::machine::{Flow, Machine, Waiting};
+use super::terms::NoTarget;
 use crate::dns::{Answer, Question, RecordKind};
 use crate::name::Name;
 use crate::record::{DomainSpec, DualCidr, Record};

@@ -1,6 +1,7 @@
 //! `redirect=` (RFC 7208 §6.1).
 
-use super::machine::{Flow, Machine, NoTarget};
+use super::machine::{Flow, Machine};
+use super::terms::NoTarget;
 use crate::name::NameError;
 use crate::outcome::{Cause, Entered, Place};
 use crate::record::{Mechanism, Modifier, Record, TermKind};
