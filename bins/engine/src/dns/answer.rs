@@ -80,13 +80,13 @@ pub(super) fn read<'m>(name: &'m Name, message: &'m Message, max_aliases: usize)
     Reading { aliases, said, keep: negative.unwrap_or(KEEP_NEGATIVE).min(MAX_KEEP_NEGATIVE).min(keep) }
 }
 
-/// Whether a message refers to the servers of a zone in place of an answer. RFC 2308 §2.2: it looks like "no such record", but for its NS. A
-/// server that does so does not resolve for us, and says nothing about the name.
+/// Whether a message comes from a server that does not resolve for us and knows nothing about the name itself: it refers to the servers of a
+/// zone, or says nothing at all without recursion. RFC 2308 §2.2: a referral looks like "no such record", but for its NS.
 pub(super) fn is_referral(name: &Name, message: &Message) -> bool {
     let has_name_servers = message.authorities.iter().any(|record| matches!(record.data, RData::NS(_)));
     message.metadata.response_code == ResponseCode::NoError
         && !message.metadata.authoritative
-        && has_name_servers
+        && (has_name_servers || !message.metadata.recursion_available)
         && negative_ttl(message).is_none()
         && records_of(name, message).next().is_none()
 }
@@ -143,6 +143,7 @@ mod tests {
     fn message(code: ResponseCode, answers: Vec<Record>, authorities: Vec<Record>) -> Message {
         let mut message = Message::new(1, MessageType::Response, OpCode::Query);
         message.metadata.response_code = code;
+        message.metadata.recursion_available = true;
         (message.answers, message.authorities) = (answers, authorities);
         message
     }
@@ -228,6 +229,12 @@ mod tests {
         assert!(refers(&referral));
         // What stands in it about other names does not make it an answer.
         assert!(refers(&message(NoError, vec![text("b.example.", 60, "x")], vec![servers()])));
+        // Nothing at all, from a server that neither knows nor asks.
+        let mut lame = message(NoError, vec![], vec![]);
+        lame.metadata.recursion_available = false;
+        assert!(refers(&lame));
+        lame.metadata.authoritative = true;
+        assert!(!refers(&lame));
         let mut authoritative = referral;
         authoritative.metadata.authoritative = true;
         for other in [

@@ -296,13 +296,16 @@ async fn over_udp(
         tokio::select! {
             biased;
             received = socket.recv(&mut buffer) => match received {
-                Ok(octets) => match asked.hear(buffer.get(..octets).unwrap_or_default())? {
+                Ok(octets) => match asked.hear(buffer.get(..octets).unwrap_or_default()) {
                     // RFC 5452 §9.3: "If a resolver detects that an attempt is being made to spoof it, perhaps by discovering that many packets
                     // fail the criteria as outlined above, it MAY abandon the UDP query and re-issue it over TCP."
-                    Heard::Foreign if foreign_left == 0 => return Ok(None),
-                    Heard::Foreign => foreign_left = foreign_left.saturating_sub(1),
-                    Heard::Truncated => return Ok(None),
-                    Heard::Answer(answer) => return Ok(Some(*answer)),
+                    Ok(Heard::Foreign) if foreign_left == 0 => return Ok(None),
+                    Ok(Heard::Foreign) => foreign_left = foreign_left.saturating_sub(1),
+                    Ok(Heard::Truncated) => return Ok(None),
+                    Ok(Heard::Answer(answer)) => return Ok(Some(*answer)),
+                    // The system has cut off what there was no room for: more than the server was told that it may send.
+                    Err(Failure::Malformed) if octets == buffer.len() => return Ok(None),
+                    Err(failure) => return Err(failure),
                 },
                 // A server that is being restarted is there again soon.
                 Err(error) if is_patient && sends_left > 0 && error.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -386,6 +389,7 @@ mod tests {
         let answer = || {
             let mut answer = Message::new(0x1234, MessageType::Response, OpCode::Query);
             answer.add_query(question.clone());
+            answer.metadata.recursion_available = true;
             answer
         };
         let hear = |message: &Message| asked.hear(&message.to_vec().unwrap());

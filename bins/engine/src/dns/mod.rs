@@ -7,9 +7,10 @@
 //! | NXDOMAIN | `NxDomain` |
 //! | SERVFAIL, REFUSED and every other code, or a referral, from every server; no answer in time; garbage; truncated and no TCP; more than 64 KiB; more than 16 aliases | `Failed` (RFC 6376 §6.1.2) |
 //!
-//! Names in the zone file are never asked for. Answers are kept for their TTL, at most a day; negative ones for what the SOA says, at most 15
-//! minutes (RFC 2308 §5), failures for five seconds, so that a dead server is not asked for every message (§7 allows up to five minutes).
-//! `exchange` speaks with the servers, `answer` reads what they say, `cache` keeps it; a question is under way once, whoever asks it.
+//! Names in the zone file are never asked for; an alias is followed where it was found, in the file or on the network. Answers are kept for their
+//! TTL, at most a day; negative ones for what the SOA says, at most 15 minutes (RFC 2308 §5), failures for five seconds, so that a dead server is
+//! not asked for every message (§7 allows up to five minutes). `exchange` speaks with the servers, `answer` reads what they say, `cache` keeps it; a
+//! question is under way once, whoever asks it.
 //!
 //! It does not validate DNSSEC, and leaves the deadline of a whole message to its caller.
 
@@ -58,8 +59,11 @@ const FAILED: Fresh = Fresh { answer: TxtAnswer::Failed, keep: Duration::from_se
 /// Questions under way at a time: ten signatures of four hundred messages. Each has a socket for every server that it was sent to.
 pub const MAX_QUESTIONS: usize = 4096;
 
-/// One question for so many descriptors that the process may have: it may need one for each of three servers.
-const QUESTION_SHARE: usize = 8;
+/// Parts of the descriptors that the process may have, of which questions get one: connections need theirs.
+const DESCRIPTOR_PARTS: usize = 2;
+
+/// Servers that are reckoned with when fewer are configured.
+const USUAL_SERVERS: usize = 4;
 
 /// What those who wait for the question of somebody else give it beyond its time to be done by itself.
 const GRACE: Duration = Duration::from_millis(250);
@@ -150,7 +154,8 @@ impl Inner {
             found.push(Diagnostic::new(DNS_SYSTEM, format!("/etc/resolv.conf cannot be read: {error}"), fix));
             found
         })?;
-        let network = Servers::new(servers, dns.timeout, most_questions());
+        let questions = most_questions(crate::descriptors::limit(), servers.len());
+        let network = Servers::new(servers, dns.timeout, questions);
         Ok(Self {
             zone,
             network: Some(network),
@@ -206,8 +211,23 @@ async fn resolve(network: &Servers, mut name: Name) -> Fresh {
     }
 }
 
-/// What the descriptors of this process allow, at most [`MAX_QUESTIONS`].
-fn most_questions() -> usize {
-    let descriptors = usize::try_from(crate::descriptors::limit()).unwrap_or(usize::MAX);
-    (descriptors / QUESTION_SHARE).clamp(1, MAX_QUESTIONS)
+/// What so many descriptors allow, at most [`MAX_QUESTIONS`]: a question may have a socket for each of the servers.
+fn most_questions(descriptors: u64, servers: usize) -> usize {
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let each = servers.max(USUAL_SERVERS);
+    (descriptors / DESCRIPTOR_PARTS).checked_div(each).unwrap_or_default().clamp(1, MAX_QUESTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_leave_half_of_the_descriptors_to_connections_however_many_servers_there_are() {
+        for (descriptors, servers, questions) in
+            [(1024, 1, 128), (1024, 3, 128), (1024, 16, 32), (0, 1, 1), (u64::MAX, 16, MAX_QUESTIONS)]
+        {
+            assert_eq!(most_questions(descriptors, servers), questions, "{descriptors} {servers}");
+        }
+    }
 }

@@ -21,6 +21,14 @@ fn a_truncated_answer_is_fetched_over_tcp() {
     assert!(took < LONG / 2, "{took:?}");
 }
 
+/// More over UDP than we said that we take: what there is room for is no whole answer.
+#[test]
+fn a_packet_that_is_too_large_is_fetched_over_tcp() {
+    at_once("pass", |asked| {
+        vec![if asked.over_tcp { honest(asked) } else { asked.text(&[&[b'x'; 255][..]; 20]).into() }]
+    });
+}
+
 #[test]
 fn d23_a_truncated_answer_without_tcp_is_a_temporary_error() {
     fails_at_once(Tcp::Closed);
