@@ -3,7 +3,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use crate::cells::Key;
 use crate::keys::{Keys, SELECTOR};
@@ -14,11 +17,14 @@ const VERIFY: &str = "/usr/bin/dkimverify";
 /// Debian's Python, for which its package is: another may come first on the path.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// Time for one message of 5 MB, many times over.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A Python that runs them one after the other, see `python/many.py`; ends with its standard input.
 pub(crate) struct Dkimpy {
     process: Child,
     requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
     folder: PathBuf,
 }
 
@@ -33,7 +39,10 @@ impl Dkimpy {
             .spawn()
             .unwrap();
         let requests = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().unwrap());
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (sender, answers) = mpsc::channel();
+        // Ends with the process.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Self { process, requests, answers, folder }
     }
 
@@ -72,9 +81,8 @@ impl Dkimpy {
         let requests = self.requests.as_mut().unwrap();
         writeln!(requests, "{}", words.join("\t")).unwrap();
         requests.flush().unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        match answer.trim_end_matches('\n').split_once('\t').unwrap() {
+        let answer = self.answers.recv_timeout(PATIENCE).unwrap();
+        match answer.split_once('\t').unwrap() {
             ("0", "") => Ok(fs::read(output).unwrap()),
             (_, complaint) => Err(complaint.to_owned()),
         }
