@@ -191,12 +191,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 async fn listen_unix(listener: &Listener, path: &Path) -> Result<Listening, ListenError> {
     let socket = || listener.socket.to_string();
     let bind_error = |error: io::Error| ListenError::Bind { socket: socket(), cause: error.to_string() };
-    let owner = account(listener.socket_owner.as_deref(), "user", &socket, |name| {
-        Ok(nix::unistd::User::from_name(name)?.map(|user| user.uid.as_raw()))
-    })?;
-    let group = account(listener.socket_group.as_deref(), "group", &socket, |name| {
-        Ok(nix::unistd::Group::from_name(name)?.map(|group| group.gid.as_raw()))
-    })?;
+    let (owner, group) = accounts(listener).await?;
     make_way(path, &socket).await?;
 
     let passing = path.with_file_name(format!(".ps{}", std::process::id()));
@@ -231,21 +226,41 @@ fn set_permissions(file: &Path, owner: Option<u32>, group: Option<u32>, mode: Op
     Ok(())
 }
 
+/// The numbers of the user and the group. Their names may be kept by a server (LDAP), for which the system waits.
+async fn accounts(listener: &Listener) -> Result<(Option<u32>, Option<u32>), ListenError> {
+    let socket = &listener.socket;
+    let listener = listener.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let owner = account(&listener, listener.socket_owner.as_deref(), "user", |name| {
+            Ok(nix::unistd::User::from_name(name)?.map(|user| user.uid.as_raw()))
+        })?;
+        let group = account(&listener, listener.socket_group.as_deref(), "group", |name| {
+            Ok(nix::unistd::Group::from_name(name)?.map(|group| group.gid.as_raw()))
+        })?;
+        Ok((owner, group))
+    });
+    // A task that is not done was given up because the runtime ends.
+    found
+        .await
+        .unwrap_or_else(|fault| Err(ListenError::Permissions { socket: socket.to_string(), cause: fault.to_string() }))
+}
+
 /// The number of a user or group that is given by name or number.
 fn account(
+    listener: &Listener,
     name: Option<&str>,
     kind: &'static str,
-    socket: &impl Fn() -> String,
     find: impl Fn(&str) -> Result<Option<u32>, nix::errno::Errno>,
 ) -> Result<Option<u32>, ListenError> {
     let Some(name) = name else { return Ok(None) };
     if let Ok(number) = name.parse() {
         return Ok(Some(number));
     }
+    let socket = listener.socket.to_string();
     match find(name) {
         Ok(Some(number)) => Ok(Some(number)),
-        Ok(None) => Err(ListenError::UnknownAccount { socket: socket(), kind, name: name.to_owned() }),
-        Err(error) => Err(ListenError::Permissions { socket: socket(), cause: error.to_string() }),
+        Ok(None) => Err(ListenError::UnknownAccount { socket, kind, name: name.to_owned() }),
+        Err(error) => Err(ListenError::Permissions { socket, cause: error.to_string() }),
     }
 }
 

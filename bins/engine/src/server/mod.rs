@@ -42,6 +42,7 @@ use crate::connection::{PROGRESS, Surroundings};
 use crate::crypto_pool::CryptoPool;
 use crate::key_watch::{self, KeyCounters};
 use crate::logging::Logger;
+use crate::socket_address::SocketAddress;
 
 /// The daemon with its sockets open.
 #[derive(Debug)]
@@ -202,7 +203,13 @@ impl Server {
                     let _ = is_closed.await;
                 }
             }
-            tracing::info!(listener = %place.listener.socket, "no longer listening");
+            let listener = &place.listener.socket;
+            if matches!(listener, SocketAddress::Passed(_)) {
+                // Ours is closed, the service manager's is not.
+                tracing::warn!(%listener, "no longer served; clients wait until the socket unit is stopped");
+            } else {
+                tracing::info!(%listener, "no longer listening");
+            }
         }
         let mut places = opened.places;
         for place in &mut places {
@@ -278,7 +285,7 @@ async fn open(config: &Config, open: &[Place], passed: &PassedSockets) -> Result
             Some(place) => place.with_listener(listener),
             None => Place::new(listener, listen::listen(listener, passed).await?),
         };
-        if let crate::socket_address::SocketAddress::Passed(which) = &listener.socket {
+        if let SocketAddress::Passed(which) = &listener.socket {
             uses_passed.extend(passed.indices(which)?);
         }
         places.push(place);
