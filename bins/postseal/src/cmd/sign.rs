@@ -44,6 +44,10 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     if fields.is_empty() {
         return Err(ring.no_key(&author));
     }
+    // Standard output is the message.
+    for warning in warnings(&ring, &author) {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
     if json {
         let fields = fields.iter().map(|field| json!({ "name": field.name, "value": field.value }));
         writeln!(out, "{:#}", json!({ "author": author.as_str(), "fields": fields.collect::<Vec<_>>() }))?;
@@ -74,6 +78,13 @@ pub(crate) fn sign(mail: &Mail, ring: &Keyring, author: &DomainName) -> Result<V
     hasher.update(mail.body());
     let bodies = hasher.finish();
     machines.into_iter().map(|machine| machine.finish(&bodies).map_err(|error| failed(&error))).collect()
+}
+
+/// What there is to say about the keys that signed.
+fn warnings(ring: &Keyring, author: &DomainName) -> Vec<String> {
+    let keys = ring.domains.index_for(author).and_then(|index| ring.keys.of_rule(index));
+    let usable = keys.map_or(&[][..], |keys| &keys.usable);
+    usable.iter().filter_map(|key| Some(format!("{}: {}", key.file.display(), ring.warning(&key.file)?))).collect()
 }
 
 fn author_of(mail: &Mail) -> Result<DomainName, Failure> {

@@ -159,6 +159,10 @@ fn one_key_of_several_can_be_asked_for_and_a_mix_up_is_named() {
     assert_eq!((state(0), state(1)), ("matches", "mismatch"), "{both}");
     assert_eq!(both["keys"][1]["findings"][0]["code"], "dns-key-of-other-selector");
     assert_eq!(check(&["--selector", "r1"], 0)["keys"].as_array().unwrap().len(), 1);
+    // The key that it was mixed up with need not be asked for.
+    let second = check(&["--selector", "r2"], 1);
+    assert_eq!(second["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(second["keys"][0]["findings"][0]["code"], "dns-key-of-other-selector", "{second}");
     let arguments = ["dns", "check", "example.com", "--selector", "r3", "--nameserver", &server.address];
     assert!(err(&postseal(folder.path(), &arguments), 1).contains("no key with the selector r3 for example.com"));
     assert!(
@@ -197,7 +201,10 @@ fn a_short_rsa_key_signs_is_listed_with_a_warning_and_checked() {
     assert_eq!(checked, "old._domainkey.example.com (rsa, 1024 bits): matches\n");
     let mail = "From: jo@example.com\r\nSubject: hello\r\n\r\nhello\r\n";
     fs::write(folder.path().join("mail.eml"), mail).unwrap();
-    let signed = out(&postseal(folder.path(), &["sign", "mail.eml"]), 0);
+    let ran = postseal(folder.path(), &["sign", "mail.eml"]);
+    let (signed, told) = (out(&ran, 0), String::from_utf8(ran.stderr).unwrap());
+    let is_warning = told.starts_with("warning: postseal-data/keys/example.com/old.pem: ");
+    assert!(is_warning && told.contains("[W-KEY-SHORT]"), "{told}");
     fs::write(folder.path().join("signed.eml"), signed).unwrap();
     let verified = out(&postseal(folder.path(), &["verify", "signed.eml", "--zone", "zone.txt"]), 0);
     assert!(verified.contains("dkim=pass") && verified.contains("key=1024 bits"), "{verified}");

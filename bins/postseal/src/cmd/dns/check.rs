@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dkim_core::domain::{DomainName, Selector};
 use engine::config;
@@ -76,7 +77,9 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         dns.nameservers.clone_from(&args.nameserver);
     }
     let ring = args.source.keyring()?;
-    let (loaded, failed) = keys_of(&ring, args);
+    let (all, failed) = keys_of(&ring, args);
+    let owns: Arc<[OwnKey]> = all.iter().map(|(own, _)| own.clone()).collect();
+    let loaded: Vec<_> = all.into_iter().filter(|(own, _)| args.wants(&own.selector)).collect();
     if let Some(missing) = args.selector.iter().find(|selector| {
         loaded.iter().all(|(own, _)| own.selector != **selector) && failed.iter().all(|key| key.selector != **selector)
     }) {
@@ -92,7 +95,7 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
             Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
             None => Resolver::new(&dns, engine::BACKEND).map_err(Failure::config)?,
         };
-        Ok::<_, Failure>(check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()).collect()).await)
+        Ok::<_, Failure>(check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()), &owns).await)
     })?;
     let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
     rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
@@ -101,21 +104,26 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     Ok(exit)
 }
 
-/// The keys that were asked for, once each: several rules may sign with one.
+impl Args {
+    fn wants(&self, selector: &Selector) -> bool {
+        self.selector.is_empty() || self.selector.contains(selector)
+    }
+}
+
+/// The keys of the domain, once each since several rules may sign with one; and those that were asked for and cannot be used.
 fn keys_of<'r>(ring: &'r Keyring, args: &Args) -> (Vec<(OwnKey, &'r LoadedKey)>, Vec<&'r FailedKey>) {
-    let is_wanted = |selector: &Selector| args.selector.is_empty() || args.selector.contains(selector);
     let (mut loaded, mut failed): (Vec<(OwnKey, &LoadedKey)>, Vec<&FailedKey>) = (Vec::new(), Vec::new());
     for (index, rule) in ring.domains.rules().iter().enumerate().filter(|(_, rule)| rule.signing_domain == args.domain)
     {
         let Some(keys) = ring.keys.of_rule(index) else { continue };
-        for key in keys.usable.iter().filter(|key| is_wanted(&key.selector)) {
+        for key in &keys.usable {
             let own = OwnKey::new(&key.selector, &rule.signing_domain, &*key.key, rule.options.identity.as_ref());
             match loaded.iter_mut().find(|(known, _)| known.record == own.record) {
                 Some((known, _)) => known.signs_below_domain |= own.signs_below_domain,
                 None => loaded.push((own, key)),
             }
         }
-        for key in keys.failed.iter().filter(|key| is_wanted(&key.selector)) {
+        for key in keys.failed.iter().filter(|key| args.wants(&key.selector)) {
             if !failed.contains(&key) {
                 failed.push(key);
             }
@@ -124,11 +132,11 @@ fn keys_of<'r>(ring: &'r Keyring, args: &Args) -> (Vec<(OwnKey, &'r LoadedKey)>,
     (loaded, failed)
 }
 
-/// All keys at once, the reports in their order.
-async fn check_all(resolver: &Resolver, keys: Vec<OwnKey>) -> Vec<KeyReport> {
+/// `keys` at once, the reports in their order. A mix-up with any key of ours is told.
+async fn check_all(resolver: &Resolver, keys: impl Iterator<Item = OwnKey>, ours: &Arc<[OwnKey]>) -> Vec<KeyReport> {
     let mut running = JoinSet::new();
-    for (index, own) in keys.iter().enumerate() {
-        let (resolver, own, others) = (resolver.clone(), own.clone(), keys.clone());
+    for (index, own) in keys.enumerate() {
+        let (resolver, others) = (resolver.clone(), Arc::clone(ours));
         running.spawn(async move { (index, published::check(&resolver, &own, &others).await) });
     }
     let mut reports = running.join_all().await;
