@@ -16,6 +16,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use dkim_core::crypto::{
     Algorithm, Backend, Digest, HashAlgorithm, KeyError, PrivateKey, PublicKey, RsaPrivateKey, SigningKey, VerifyingKey,
@@ -69,7 +70,8 @@ impl SigningKey for ShortRsaKey {
     }
 
     fn sign(&self, signed_data: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.sign_blinded_by(&mut Blinding(SystemRandom::new()), signed_data)
+        let system = SystemRandom::new();
+        self.sign_blinded_by(&mut Blinding(|room: &mut [u8]| system.fill(room)), signed_data)
     }
 
     fn public_key(&self) -> Vec<u8> {
@@ -99,15 +101,15 @@ impl std::fmt::Debug for ShortRsaKey {
     }
 }
 
-/// The random numbers of the backend in the form that the crate takes.
-struct Blinding(SystemRandom);
+/// A source that fills room with random numbers, in the form that the crate takes.
+struct Blinding<F>(F);
 
 /// The system gives no random numbers.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random numbers")]
 struct NoRandomNumbers;
 
-impl TryRng for Blinding {
+impl<F: FnMut(&mut [u8]) -> Result<(), Unspecified>> TryRng for Blinding<F> {
     type Error = NoRandomNumbers;
 
     fn try_next_u32(&mut self) -> Result<u32, NoRandomNumbers> {
@@ -123,11 +125,11 @@ impl TryRng for Blinding {
     }
 
     fn try_fill_bytes(&mut self, room: &mut [u8]) -> Result<(), NoRandomNumbers> {
-        self.0.fill(room).map_err(|_| NoRandomNumbers)
+        (self.0)(room).map_err(|_| NoRandomNumbers)
     }
 }
 
-impl TryCryptoRng for Blinding {}
+impl<F: FnMut(&mut [u8]) -> Result<(), Unspecified>> TryCryptoRng for Blinding<F> {}
 
 #[cfg(test)]
 mod tests;
