@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::TXT;
-use hickory_proto::rr::{DNSClass, Name, RData, Record};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use super::{KEEP_NEGATIVE, MAX_KEEP, MAX_KEEP_NEGATIVE, MAX_TXT};
+use super::{KEEP_NEGATIVE, MAX_KEEP, MAX_KEEP_NEGATIVE, MAX_RECORDS, MAX_TXT};
 
 /// Aliases followed for one question: as many as BIND and more than Unbound, which sees more of them than we do.
 pub(super) const MAX_ALIASES: usize = 16;
@@ -28,8 +27,8 @@ pub(super) struct Reading<'m> {
 /// What is under a name, behind its aliases.
 #[derive(Debug, PartialEq)]
 pub(super) enum Said<'m> {
-    /// TXT records, at most [`MAX_TXT`] octets of them.
-    Texts(Vec<&'m TXT>),
+    /// Records of the kind that was asked for: at most [`MAX_RECORDS`], of TXT at most [`MAX_TXT`] octets instead.
+    Records(Vec<&'m RData>),
     /// The name exists and has none.
     NoData,
     /// The name does not exist.
@@ -38,34 +37,35 @@ pub(super) enum Said<'m> {
     Alias(&'m Name),
     /// More octets of TXT than are read.
     TooLong,
+    /// More records of another kind than are read.
+    TooMany,
     /// More aliases than are followed.
     TooManyAliases,
 }
 
-/// Reads the answer to a question for the TXT records of `name`: one without error, or that there is no such name. At most `max_aliases` are
-/// followed.
-pub(super) fn read<'m>(name: &'m Name, message: &'m Message, max_aliases: usize) -> Reading<'m> {
+/// Reads the answer to a question for the `kind` records of `name`: one without error, or that there is no such name. At most `max_aliases`
+/// are followed.
+pub(super) fn read<'m>(name: &'m Name, kind: RecordType, message: &'m Message, max_aliases: usize) -> Reading<'m> {
     let mut owner = name;
     let (mut aliases, mut keep) = (Vec::new(), MAX_KEEP);
     // Records of any other name are none of our business (RFC 5452 §6): what was not asked for is not believed.
-    let texts = loop {
-        let texts: Vec<(&TXT, Duration)> = records_of(owner, message).filter_map(text).collect();
-        if !texts.is_empty() {
-            break texts;
+    let records = loop {
+        let is_asked_for = |record: &&Record| record.data.record_type() == kind;
+        let records: Vec<&Record> = records_of(owner, message).filter(is_asked_for).collect();
+        if !records.is_empty() {
+            break records;
         }
-        let Some((target, ttl)) = records_of(owner, message).find_map(alias) else { break texts };
+        let Some((target, ttl)) = records_of(owner, message).find_map(alias) else { break records };
         if aliases.len() >= max_aliases {
             return Reading { aliases, said: Said::TooManyAliases, keep };
         }
         aliases.push(target);
         (owner, keep) = (target, keep.min(ttl));
     };
-    if !texts.is_empty() {
-        let octets = texts.iter().flat_map(|(text, _)| text.txt_data.iter()).map(|string| string.len());
-        let is_too_long = octets.fold(0, usize::saturating_add) > MAX_TXT;
-        let keep = texts.iter().map(|(_, ttl)| *ttl).fold(keep, Duration::min);
-        let texts = texts.into_iter().map(|(text, _)| text).collect();
-        return Reading { aliases, said: if is_too_long { Said::TooLong } else { Said::Texts(texts) }, keep };
+    if !records.is_empty() {
+        let keep = records.iter().map(|record| ttl(record)).fold(keep, Duration::min);
+        let data: Vec<&RData> = records.into_iter().map(|record| &record.data).collect();
+        return Reading { aliases, said: within_limits(data, kind), keep };
     }
     let negative = negative_ttl(message);
     let said = match (message.metadata.response_code, aliases.last()) {
@@ -95,14 +95,27 @@ fn records_of<'m>(owner: &'m Name, message: &'m Message) -> impl Iterator<Item =
     message.answers.iter().filter(move |record| record.dns_class == DNSClass::IN && record.name == *owner)
 }
 
-fn text(record: &Record) -> Option<(&TXT, Duration)> {
-    let RData::TXT(text) = &record.data else { return None };
-    Some((text, Duration::from_secs(record.ttl.into())))
+/// What a verifier takes of one name, or that there is more.
+fn within_limits(data: Vec<&RData>, kind: RecordType) -> Said<'_> {
+    match kind {
+        // Their octets are what counts: a name has as many texts as it has services that want one.
+        RecordType::TXT => {
+            let strings = data.iter().filter_map(|data| if let RData::TXT(text) = data { Some(text) } else { None });
+            let octets = strings.flat_map(|text| text.txt_data.iter()).map(|string| string.len());
+            if octets.fold(0, usize::saturating_add) > MAX_TXT { Said::TooLong } else { Said::Records(data) }
+        }
+        _ if data.len() > MAX_RECORDS => Said::TooMany,
+        _ => Said::Records(data),
+    }
 }
 
 fn alias(record: &Record) -> Option<(&Name, Duration)> {
     let RData::CNAME(target) = &record.data else { return None };
-    Some((&target.0, Duration::from_secs(record.ttl.into())))
+    Some((&target.0, ttl(record)))
+}
+
+fn ttl(record: &Record) -> Duration {
+    Duration::from_secs(record.ttl.into())
 }
 
 /// RFC 2308 §5: "the minimum of the SOA.MINIMUM field and SOA's TTL".
@@ -116,7 +129,7 @@ fn negative_ttl(message: &Message) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use hickory_proto::op::{MessageType, OpCode};
-    use hickory_proto::rr::rdata::{CNAME, NS, SOA};
+    use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 
     use super::*;
 
@@ -151,17 +164,18 @@ mod tests {
     /// What is said of `a.example`, in words: the texts, how many aliases came before, for how many seconds.
     fn said(message: &Message) -> (String, usize, u64) {
         let name = name("a.example.");
-        let Reading { aliases, said, keep } = read(&name, message, MAX_ALIASES);
+        let Reading { aliases, said, keep } = read(&name, RecordType::TXT, message, MAX_ALIASES);
         let words = match said {
-            Said::Texts(texts) => texts
-                .iter()
-                .map(|text| String::from_utf8(text.txt_data.concat()).unwrap())
-                .collect::<Vec<_>>()
-                .join("+"),
+            Said::Records(texts) => texts.iter().map(|data| words(data)).collect::<Vec<_>>().join("+"),
             Said::Alias(target) => format!("ask for {target}"),
             other => format!("{other:?}"),
         };
         (words, aliases.len(), keep.as_secs())
+    }
+
+    fn words(data: &RData) -> String {
+        let RData::TXT(text) = data else { panic!("{data}") };
+        String::from_utf8(text.txt_data.concat()).unwrap()
     }
 
     fn known(words: &str, aliases: usize, seconds: u64) -> (String, usize, u64) {
@@ -255,5 +269,43 @@ mod tests {
             |octets: usize| record("a.example.", 60, RData::TXT(TXT::from_bytes(vec![&[b'x'; 255]; octets / 255])));
         assert_eq!(said(&message(NoError, vec![long(MAX_TXT)], vec![])).0.len(), MAX_TXT / 255 * 255);
         assert_eq!(said(&message(NoError, vec![long(40_000), long(40_000)], vec![])), known("TooLong", 0, 60));
+    }
+
+    #[test]
+    fn rfc7208_s5_each_kind_has_its_own_records_behind_any_alias() {
+        let data = [
+            RData::TXT(TXT::from_bytes(vec![b"x"])),
+            RData::A(A::new(192, 0, 2, 1)),
+            RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+            RData::MX(MX::new(10, name("mx.example."))),
+            RData::PTR(PTR(name("host.example."))),
+        ];
+        let mut answers: Vec<Record> = data.iter().map(|data| record("b.example.", 60, data.clone())).collect();
+        answers.push(cname("a.example.", "b.example."));
+        let whole = message(NoError, answers, vec![]);
+        let asked = name("a.example.");
+        for data in &data {
+            let reading = read(&asked, data.record_type(), &whole, MAX_ALIASES);
+            assert_eq!(reading.said, Said::Records(vec![data]));
+            assert_eq!((reading.aliases.len(), reading.keep.as_secs()), (1, 60));
+        }
+        // What is there of other kinds is no record of this one.
+        let only = message(NoError, vec![record("a.example.", 60, data[1].clone())], vec![]);
+        assert_eq!(read(&asked, RecordType::AAAA, &only, MAX_ALIASES).said, Said::NoData);
+    }
+
+    #[test]
+    fn no_more_addresses_and_exchanges_are_read_than_one_name_may_have() {
+        let asked = name("a.example.");
+        for data in [RData::A(A::new(192, 0, 2, 1)), RData::MX(MX::new(10, name("mx.example.")))] {
+            let mut whole = message(NoError, vec![record("a.example.", 60, data.clone()); MAX_RECORDS], vec![]);
+            let said = |message: &Message| match read(&asked, data.record_type(), message, MAX_ALIASES).said {
+                Said::Records(all) => Ok(all.len()),
+                other => Err(format!("{other:?}")),
+            };
+            assert_eq!(said(&whole), Ok(MAX_RECORDS));
+            whole.answers.push(record("a.example.", 60, data.clone()));
+            assert_eq!(said(&whole), Err("TooMany".to_owned()));
+        }
     }
 }

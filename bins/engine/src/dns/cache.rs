@@ -1,5 +1,8 @@
 //! Answers kept for as long as they may be, each asked for once.
 //!
+//! SPF and DKIM share it: an entry is what was said to a question, a name and a kind of records. The key record and the SPF record of a TXT answer
+//! are parsed once, when they are first asked for.
+//!
 //! An entry is a cell that the first asker fills and everybody else who asks meanwhile waits for: a hundred messages of one sender ask one
 //! question. When the asker goes away (its message's deadline), the next one in line asks again. Entries are dropped first in, first out once
 //! there are more than the limit, or hold more octets together; nothing is held over an await but a reference to the cell.
@@ -10,34 +13,38 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dkim_core::crypto::Backend;
-use dkim_core::dns::TxtAnswer;
 use dkim_core::verify::KeyAnswer;
+use spf_core::dns::{Answer, Exchange, Question};
+use spf_core::name::Name;
+use spf_core::record::{Piece, Term, has_version};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+
+use super::as_txt;
 
 /// An answer and how long it may be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fresh {
-    pub(super) answer: TxtAnswer,
+    pub(super) answer: Answer,
     pub(super) keep: Duration,
 }
 
 /// A kept answer.
 #[derive(Debug)]
 pub(super) struct Kept {
-    answer: TxtAnswer,
+    answer: Answer,
     until: Instant,
     key: OnceLock<KeyAnswer>,
 }
 
 impl Kept {
-    pub(super) fn answer(&self) -> &TxtAnswer {
+    pub(super) fn answer(&self) -> &Answer {
         &self.answer
     }
 
     /// The answer as a key, parsed when it is first asked for.
     pub(super) fn key(&self, backend: Backend) -> KeyAnswer {
-        self.key.get_or_init(|| KeyAnswer::parse(&self.answer, backend)).clone()
+        self.key.get_or_init(|| KeyAnswer::parse(&as_txt(&self.answer), backend)).clone()
     }
 }
 
@@ -49,42 +56,45 @@ pub(super) const MAX_OCTETS: usize = 32 << 20;
 /// What an entry costs beside its name and its answer.
 const ENTRY: usize = 256;
 
-/// Answers by name.
+/// What a name costs beside its text.
+const NAME: usize = 32;
+
+/// Answers by question.
 #[derive(Debug)]
 pub(super) struct Cache {
     limit: usize,
     max_octets: usize,
-    kept: Mutex<Names>,
+    kept: Mutex<Questions>,
 }
 
 #[derive(Debug, Default)]
-struct Names {
-    entries: HashMap<Arc<str>, Entry>,
-    order: VecDeque<Arc<str>>,
+struct Questions {
+    entries: HashMap<Question, Entry>,
+    order: VecDeque<Question>,
     octets: usize,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     cell: Cell,
-    /// Counted in [`Names::octets`].
+    /// Counted in [`Questions::octets`].
     octets: usize,
 }
 
 impl Cache {
     /// A cache of at most `limit` answers with at most `max_octets` in all; 0 keeps none.
     pub(super) fn new(limit: usize, max_octets: usize) -> Self {
-        Self { limit, max_octets, kept: Mutex::new(Names::default()) }
+        Self { limit, max_octets, kept: Mutex::new(Questions::default()) }
     }
 
-    /// Hands the answer for `name` to `use_it`; asks with `ask` when none is kept or being asked for.
+    /// Hands the answer to `question` to `use_it`; asks with `ask` when none is kept or being asked for.
     pub(super) async fn get<R>(
         &self,
-        name: &str,
+        question: &Question,
         ask: impl Future<Output = Fresh>,
         use_it: impl FnOnce(&Kept) -> R,
     ) -> R {
-        let cell = self.cell(name);
+        let cell = self.cell(question);
         let mut filled = None;
         let kept = cell
             .get_or_init(|| async {
@@ -95,48 +105,50 @@ impl Cache {
             })
             .await;
         if let Some(octets) = filled {
-            self.count(name, &cell, octets);
+            self.count(question, &cell, octets);
         }
         use_it(kept)
     }
 
-    /// The cell for `name`: the one there is unless its answer is too old.
-    fn cell(&self, name: &str) -> Cell {
+    /// The cell for `question`: the one there is unless its answer is too old.
+    fn cell(&self, question: &Question) -> Cell {
         if self.limit == 0 {
             return Cell::default();
         }
-        let names = &mut *self.lock();
-        if let Some(entry) = names.entries.get_mut(name) {
+        let questions = &mut *self.lock();
+        if let Some(entry) = questions.entries.get_mut(question) {
             if entry.cell.get().is_some_and(|kept| kept.until <= Instant::now()) {
-                names.octets = names.octets.saturating_sub(std::mem::take(entry).octets);
+                questions.octets = questions.octets.saturating_sub(std::mem::take(entry).octets);
             }
             return Arc::clone(&entry.cell);
         }
-        while names.entries.len() >= self.limit && names.drop_oldest() {}
-        let (name, entry) = (Arc::from(name), Entry::default());
+        while questions.entries.len() >= self.limit && questions.drop_oldest() {}
+        let entry = Entry::default();
         let cell = Arc::clone(&entry.cell);
-        names.order.push_back(Arc::clone(&name));
-        names.entries.insert(name, entry);
+        questions.order.push_back(question.clone());
+        questions.entries.insert(question.clone(), entry);
         cell
     }
 
     /// Counts the answer that has come into `cell`, and makes room for it.
-    fn count(&self, name: &str, cell: &Cell, octets: usize) {
-        let names = &mut *self.lock();
+    fn count(&self, question: &Question, cell: &Cell, octets: usize) {
+        let questions = &mut *self.lock();
         // It may have been dropped meanwhile, and even been asked for anew.
-        let Some(entry) = names.entries.get_mut(name).filter(|entry| Arc::ptr_eq(&entry.cell, cell)) else { return };
-        entry.octets = octets.saturating_add(name.len().saturating_mul(2)).saturating_add(ENTRY);
-        names.octets = names.octets.saturating_add(entry.octets);
-        while names.octets > self.max_octets && names.drop_oldest() {}
+        let Some(entry) = questions.entries.get_mut(question).filter(|entry| Arc::ptr_eq(&entry.cell, cell)) else {
+            return;
+        };
+        entry.octets = octets.saturating_add(question.name.as_str().len()).saturating_add(ENTRY);
+        questions.octets = questions.octets.saturating_add(entry.octets);
+        while questions.octets > self.max_octets && questions.drop_oldest() {}
     }
 
     /// The lock is held for a few instructions that do not panic; were it poisoned all the same, the map would be whole.
-    fn lock(&self) -> MutexGuard<'_, Names> {
+    fn lock(&self) -> MutexGuard<'_, Questions> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Names {
+impl Questions {
     /// Whether there was one.
     fn drop_oldest(&mut self) -> bool {
         let Some(oldest) = self.order.pop_front() else { return false };
@@ -146,30 +158,64 @@ impl Names {
     }
 }
 
-/// What an answer holds: its octets, and as much again for the key that is parsed out of them.
-fn octets_of(answer: &TxtAnswer) -> usize {
-    let TxtAnswer::Records(records) = answer else { return 0 };
-    let octets = records.iter().map(|record| record.len().saturating_add(size_of::<Vec<u8>>()));
-    octets.fold(0, usize::saturating_add).saturating_mul(2)
+/// What an answer holds at most, once everything that can be parsed out of it is.
+fn octets_of(answer: &Answer) -> usize {
+    let sum = |octets: &mut dyn Iterator<Item = usize>| octets.fold(0, usize::saturating_add);
+    match answer {
+        Answer::Txt(records) => sum(&mut records.texts().iter().map(|text| octets_of_text(text))),
+        Answer::A(addresses) => size_of_val(&**addresses),
+        Answer::Aaaa(addresses) => size_of_val(&**addresses),
+        Answer::Mx(exchanges) => {
+            let names = exchanges.iter().map(|exchange| exchange.name.as_ref().map_or(0, octets_of_name));
+            sum(&mut names.map(|name| name.saturating_add(size_of::<Exchange>())))
+        }
+        Answer::Ptr(names) => sum(&mut names.iter().map(|name| octets_of_name(name).saturating_add(size_of::<Name>()))),
+        Answer::NoData | Answer::NxDomain | Answer::Failed => 0,
+    }
+}
+
+fn octets_of_name(name: &Name) -> usize {
+    name.as_str().len().saturating_add(NAME)
+}
+
+/// The text, and as much again for the key or the SPF record that is parsed out of it. A record of many short terms (`a a a`) is larger than
+/// its text: a term has a space before it, a piece of a macro string a percent sign within or before it.
+fn octets_of_text(text: &[u8]) -> usize {
+    let octets = text.len().saturating_add(size_of::<Vec<u8>>()).saturating_mul(2);
+    if !has_version(text) {
+        return octets;
+    }
+    let count = |wanted: u8| text.iter().filter(|octet| **octet == wanted).count();
+    // Twice, since lists grow by doubling.
+    let terms = count(b' ').saturating_mul(size_of::<Term>().saturating_mul(2).saturating_add(NAME));
+    let pieces = count(b'%').saturating_mul(size_of::<Piece>().saturating_mul(4));
+    octets.saturating_add(terms).saturating_add(pieces)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use spf_core::dns::RecordKind;
+    use spf_core::record::Record;
+
     use super::*;
 
+    fn question(name: &str) -> Question {
+        Question::new(Name::parse(name).unwrap(), RecordKind::Txt)
+    }
+
     fn fresh(text: &str, keep: u64) -> Fresh {
-        Fresh { answer: TxtAnswer::Records(vec![text.as_bytes().to_vec()]), keep: Duration::from_secs(keep) }
+        Fresh { answer: Answer::txt([text]), keep: Duration::from_secs(keep) }
     }
 
     async fn ask(cache: &Cache, name: &str, asked: &AtomicUsize, keep: u64) {
-        let question = async {
+        let answer = async {
             asked.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(10)).await;
             fresh(name, keep)
         };
-        let answer = cache.get(name, question, |kept| kept.answer().clone()).await;
+        let answer = cache.get(&question(name), answer, |kept| kept.answer().clone()).await;
         assert_eq!(answer, fresh(name, 0).answer);
     }
 
@@ -228,28 +274,85 @@ mod tests {
     async fn many_long_answers_hold_no_more_than_their_octets_and_the_newest_stay() {
         let cache = Cache::new(8192, 1 << 20);
         for number in 0..1000 {
-            cache.get(&number.to_string(), async { long(60_000) }, |_| ()).await;
+            cache.get(&question(&number.to_string()), async { long(60_000) }, |_| ()).await;
             assert!(cache.lock().octets <= 1 << 20);
         }
         let there: Vec<usize> =
-            (0..1000).filter(|n| cache.lock().entries.contains_key(n.to_string().as_str())).collect();
+            (0..1000).filter(|n| cache.lock().entries.contains_key(&question(&n.to_string()))).collect();
         assert_eq!(there, (992..1000).collect::<Vec<_>>(), "as many as 1 MiB holds, each twice");
         assert_eq!(cache.lock().order.len(), 8);
         // One that is larger than everything is handed out and not kept.
-        let octets = cache.get("huge", async { long(1 << 20) }, |kept| octets_of(kept.answer())).await;
+        let octets = cache.get(&question("huge"), async { long(1 << 20) }, |kept| octets_of(kept.answer())).await;
         assert!(octets > 1 << 20);
-        let names = cache.lock();
-        assert_eq!((names.octets, names.entries.len()), (0, 0));
+        let questions = cache.lock();
+        assert_eq!((questions.octets, questions.entries.len()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_replaced_is_counted_once() {
         let cache = Cache::new(8192, MAX_OCTETS);
-        let counted = |octets: usize| (octets + size_of::<Vec<u8>>()) * 2 + 2 + ENTRY;
+        let counted = |octets: usize| (octets + size_of::<Vec<u8>>()) * 2 + 1 + ENTRY;
         for octets in [10_000, 50_000, 100] {
-            cache.get("a", async { long(octets) }, |_| ()).await;
+            cache.get(&question("a"), async { long(octets) }, |_| ()).await;
             assert_eq!(cache.lock().octets, counted(octets));
             tokio::time::advance(Duration::from_secs(61)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn kinds_of_records_of_one_name_are_kept_apart() {
+        let cache = Cache::new(10, MAX_OCTETS);
+        let a = Question::new(Name::parse("a.example").unwrap(), RecordKind::A);
+        let answers = [(question("a.example"), Answer::txt(["x"])), (a, Answer::a([[192, 0, 2, 1].into()]))];
+        for (question, answer) in &answers {
+            let fresh = Fresh { answer: answer.clone(), keep: Duration::from_secs(60) };
+            cache.get(question, async { fresh }, |_| ()).await;
+        }
+        for (question, answer) in answers {
+            let kept = cache.get(&question, async { unreachable!("it is kept") }, |kept| kept.answer().clone()).await;
+            assert_eq!(kept, answer);
+        }
+    }
+
+    #[tokio::test]
+    async fn key_and_spf_record_of_one_answer_are_parsed_once() {
+        let cache = Cache::new(10, MAX_OCTETS);
+        let texts = Answer::txt(["v=spf1 -all", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]);
+        let fresh = Fresh { answer: texts, keep: Duration::from_secs(60) };
+        let key = cache.get(&question("a"), async { fresh }, |kept| kept.key(crate::BACKEND)).await;
+        assert!(key.record().is_ok());
+        let of = |kept: &Kept| match kept.answer() {
+            Answer::Txt(records) => (std::ptr::from_ref(records.selection()).addr(), Arc::as_ptr(records).addr()),
+            other => panic!("{other:?}"),
+        };
+        let first = cache.get(&question("a"), async { unreachable!() }, of).await;
+        assert_eq!(cache.get(&question("a"), async { unreachable!() }, of).await, first);
+    }
+
+    /// The parsed record of the worst texts holds no more than is counted.
+    #[test]
+    fn what_is_parsed_out_of_an_spf_record_is_counted() {
+        for (text, terms, pieces) in [
+            (format!("v=spf1{}", " a".repeat(30_000)), 30_000, 0),
+            (format!("v=spf1{}", " a:b.c".repeat(10_000)), 10_000, 0),
+            (format!("v=spf1 exists:{}.a", "%%".repeat(30_000)), 1, 30_001),
+            (format!("v=spf1 exists:{}.a", "x%_".repeat(20_000)), 1, 40_001),
+        ] {
+            let record: Record = text.parse().unwrap();
+            assert_eq!(record.terms().len(), terms);
+            let held = text.len() + terms * (size_of::<Term>() + NAME) + pieces * size_of::<Piece>();
+            assert!(octets_of(&Answer::txt([text])) >= held);
+        }
+    }
+
+    #[test]
+    fn addresses_and_names_are_counted() {
+        let address = [192, 0, 2, 1].into();
+        assert_eq!(octets_of(&Answer::a([address; 100])), 400);
+        assert_eq!(octets_of(&Answer::aaaa([[0; 16].into(); 100])), 1600);
+        let name = "n".repeat(60);
+        assert_eq!(octets_of(&Answer::ptr(vec![&name; 10])), 10 * (60 + NAME + size_of::<Name>()));
+        assert_eq!(octets_of(&Answer::mx(vec![(1, &name); 10])), 10 * (60 + NAME + size_of::<Exchange>()));
+        assert_eq!(octets_of(&Answer::NxDomain), 0);
     }
 }

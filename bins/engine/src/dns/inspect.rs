@@ -1,19 +1,23 @@
-//! What the DNS says about the TXT records of a name, in detail: for operators, not for mail.
+//! What the DNS says about the TXT records of a name, or about its records of the dropped type SPF, in detail: for operators, not for mail.
 //!
 //! [`TxtAnswer`](dkim_core::dns::TxtAnswer) has the four words that a verifier needs. Whoever mends a record needs to see more: the aliases on the
 //! way, each character-string apart (RFC 1035 §3.3), and why there was no answer. Nothing here is kept: a record that was mended a moment
 //! ago is to be seen.
 
-use dkim_core::dns::TxtAnswer;
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::TXT;
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::{Name as WireName, RData, RecordType};
 use serde::Serialize;
+use spf_core::name::Name;
 use tokio::time::timeout;
 
 use super::answer::{self, MAX_ALIASES, Said};
 use super::exchange::{Failure, Servers};
-use super::{Resolver, Zone, canonical};
+use super::zone::{Missing, TextType};
+use super::{Resolver, Zone};
+
+/// The type SPF, which has the number 99. RFC 7208 §3.1: "SPF records MUST be published as a DNS TXT (type 16) Resource Record (RR) [RFC1035]
+/// only."
+const SPF: RecordType = RecordType::Unknown(99);
 
 /// What was found under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,15 +32,18 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detail {
-    /// TXT records, each with its character-strings.
+    /// TXT records, or those of the type SPF, each with its character-strings.
     Records(#[serde(skip)] Vec<Vec<Vec<u8>>>),
-    /// The name exists and has no TXT record.
+    /// The name exists and has no such record.
     NoData,
     /// The name does not exist.
     NxDomain,
     /// Nobody can tell now.
     Failed(Trouble),
 }
+
+/// What is wrong with aliases that lead back, or on and on.
+const ENDLESS: &str = "aliases without end";
 
 /// Why nobody can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -77,41 +84,50 @@ impl Resolver {
     /// *Inputs*: a full name in A-labels, with or without final dot. *Limits*: takes no longer than `dns.timeout`; as many aliases and octets
     /// as for a verifier.
     pub async fn inspect(&self, name: &str) -> Inspection {
-        let name = canonical(name);
-        if let Some(zone) = self.0.zone.as_ref().filter(|zone| self.0.network.is_none() || zone.has(&name)) {
-            return in_zone(zone, name);
+        self.inspect_type(name, TextType::Txt).await
+    }
+
+    /// As [`inspect`](Self::inspect), of the records of the type SPF (99), which no verifier asks for: an operator should know that they say
+    /// something else, or that nobody reads them.
+    pub async fn inspect_type99(&self, name: &str) -> Inspection {
+        self.inspect_type(name, TextType::Spf).await
+    }
+
+    async fn inspect_type(&self, name: &str, kind: TextType) -> Inspection {
+        // No record can have a name that is not one.
+        let Ok(name) = Name::parse(name) else { return Inspection::of(Detail::NxDomain) };
+        if let Some(zone) = self.0.zone.as_ref().filter(|zone| self.0.network.is_none() || zone.has(name.as_str())) {
+            return in_zone(zone, &name, kind);
         }
         let Some(network) = &self.0.network else { return Inspection::of(Detail::NxDomain) };
-        let Ok(name) = Name::from_ascii(format!("{name}.")) else {
-            // No record can have a name that is not one.
-            return Inspection::of(Detail::NxDomain);
-        };
-        let asked = timeout(self.0.timeout, on_network(network, name)).await;
+        let Ok(name) = WireName::try_from(&name) else { return Inspection::of(Detail::NxDomain) };
+        let kind = if kind == TextType::Txt { RecordType::TXT } else { SPF };
+        let asked = timeout(self.0.timeout, on_network(network, name, kind)).await;
         asked.unwrap_or_else(|_elapsed| Inspection::of(Detail::Failed(Trouble::Timeout)))
     }
 }
 
-fn in_zone(zone: &Zone, mut name: String) -> Inspection {
-    let answer = match zone.txt(&name) {
-        // A zone file has its strings joined.
-        TxtAnswer::Records(texts) => Detail::Records(texts.into_iter().map(|text| vec![text]).collect()),
-        TxtAnswer::NoData => Detail::NoData,
-        TxtAnswer::NxDomain => Detail::NxDomain,
-        TxtAnswer::Failed => Detail::Failed(Trouble::ServFail),
+fn in_zone(zone: &Zone, name: &Name, kind: TextType) -> Inspection {
+    let (aliases, answer) = zone.follow(name.as_str());
+    let answer = match answer {
+        Ok(records) => {
+            // A zone file has its strings joined.
+            let texts: Vec<_> = records.texts(kind).map(|text| vec![text.to_vec()]).collect();
+            if texts.is_empty() { Detail::NoData } else { Detail::Records(texts) }
+        }
+        Err(Missing::NxDomain) => Detail::NxDomain,
+        Err(Missing::ServFail) => Detail::Failed(Trouble::ServFail),
+        Err(Missing::Timeout) => Detail::Failed(Trouble::Timeout),
+        Err(Missing::TooManyAliases) => Detail::Failed(Trouble::Unusable(ENDLESS)),
     };
-    let mut aliases = Vec::new();
-    while let Some(target) = zone.alias(&name).filter(|_| aliases.len() < MAX_ALIASES) {
-        name = target.to_owned();
-        aliases.push(name.clone());
-    }
-    Inspection { aliases, answer }
+    Inspection { aliases: aliases.into_iter().map(str::to_owned).collect(), answer }
 }
 
-async fn on_network(network: &Servers, mut name: Name) -> Inspection {
+async fn on_network(network: &Servers, mut name: WireName, kind: RecordType) -> Inspection {
     let mut aliases = Vec::new();
     loop {
-        let answer = match network.ask(&name, RecordType::TXT).await {
-            Ok(message) => read(&mut name, &message, &mut aliases),
+        let answer = match network.ask(&name, kind).await {
+            Ok(message) => read(&mut name, kind, &message, &mut aliases),
             Err(failure) => Some(Detail::Failed(failure.into())),
         };
         if let Some(answer) = answer {
@@ -121,23 +137,50 @@ async fn on_network(network: &Servers, mut name: Name) -> Inspection {
 }
 
 /// Reads a message, and follows the aliases in it; `None` when the one that `name` is then is to be asked for.
-fn read(name: &mut Name, message: &Message, aliases: &mut Vec<String>) -> Option<Detail> {
-    let reading = answer::read(name, message, MAX_ALIASES.saturating_sub(aliases.len()));
-    aliases.extend(reading.aliases.iter().map(|alias| canonical(&alias.to_ascii())));
+fn read(name: &mut WireName, kind: RecordType, message: &Message, aliases: &mut Vec<String>) -> Option<Detail> {
+    let reading = answer::read(name, kind, message, MAX_ALIASES.saturating_sub(aliases.len()));
+    aliases.extend(reading.aliases.iter().map(|alias| printable(alias)));
     match reading.said {
-        Said::Texts(texts) => {
-            let strings = |text: &&TXT| text.txt_data.iter().map(|string| string.to_vec()).collect();
-            Some(Detail::Records(texts.iter().map(strings).collect()))
-        }
+        Said::Records(data) => Some(match data.into_iter().map(strings).collect() {
+            Some(records) => Detail::Records(records),
+            None => Detail::Failed(Trouble::Unusable("it is malformed")),
+        }),
         Said::NoData => Some(Detail::NoData),
         Said::NxDomain => Some(Detail::NxDomain),
         Said::TooLong => Some(Detail::Failed(Trouble::Unusable("more than 64 KiB"))),
-        Said::TooManyAliases => Some(Detail::Failed(Trouble::Unusable("aliases without end"))),
+        Said::TooMany => Some(Detail::Failed(Trouble::Unusable("too many records"))),
+        Said::TooManyAliases => Some(Detail::Failed(Trouble::Unusable(ENDLESS))),
         Said::Alias(target) => {
             *name = target.clone();
             None
         }
     }
+}
+
+/// Lower case and without final dot, what is not printable escaped.
+fn printable(name: &WireName) -> String {
+    let text = name.to_ascii();
+    text.strip_suffix('.').unwrap_or(&text).to_ascii_lowercase()
+}
+
+/// The character-strings of a record; `None` when it has no such ones.
+fn strings(data: &RData) -> Option<Vec<Vec<u8>>> {
+    match data {
+        RData::TXT(text) => Some(text.txt_data.iter().map(|string| string.to_vec()).collect()),
+        RData::Unknown { rdata, .. } => character_strings(&rdata.anything),
+        _ => None,
+    }
+}
+
+/// RFC 1035 §3.3: "<character-string> is a single length octet followed by that number of characters."
+fn character_strings(mut data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut strings = Vec::new();
+    while let Some((length, rest)) = data.split_first() {
+        let (string, rest) = rest.split_at_checked(usize::from(*length))?;
+        strings.push(string.to_vec());
+        data = rest;
+    }
+    Some(strings)
 }
 
 impl From<Failure> for Trouble {
@@ -159,13 +202,13 @@ mod tests {
 
     use dkim_core::crypto::Backend;
     use hickory_proto::op::{MessageType, OpCode};
-    use hickory_proto::rr::rdata::{CNAME, SOA};
-    use hickory_proto::rr::{RData, Record};
+    use hickory_proto::rr::Record;
+    use hickory_proto::rr::rdata::{CNAME, NULL, SOA, TXT};
 
     use super::*;
 
-    fn name(text: &str) -> Name {
-        Name::from_ascii(format!("{text}.")).unwrap()
+    fn name(text: &str) -> WireName {
+        WireName::from_ascii(format!("{text}.")).unwrap()
     }
 
     fn alias(owner: &str, target: &str) -> Record {
@@ -177,8 +220,8 @@ mod tests {
     }
 
     fn soa() -> Record {
-        let soa = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, 60);
-        Record::from_rdata(Name::root(), 60, RData::SOA(soa))
+        let soa = SOA::new(WireName::root(), WireName::root(), 1, 60, 60, 60, 60);
+        Record::from_rdata(WireName::root(), 60, RData::SOA(soa))
     }
 
     fn message(code: ResponseCode, answers: Vec<Record>, authorities: Vec<Record>) -> Message {
@@ -192,8 +235,8 @@ mod tests {
     /// What a message says about `a.example`: the answer, the aliases, and the name that is left.
     fn said(message: &Message) -> (Option<Detail>, Vec<String>, String) {
         let (mut owner, mut aliases) = (name("a.example"), Vec::new());
-        let answer = read(&mut owner, message, &mut aliases);
-        (answer, aliases, canonical(&owner.to_ascii()))
+        let answer = read(&mut owner, RecordType::TXT, message, &mut aliases);
+        (answer, aliases, printable(&owner))
     }
 
     #[test]
@@ -226,7 +269,7 @@ mod tests {
 
     #[test]
     fn names_from_the_net_are_printable() {
-        let target = Name::from_labels([&b"\x1b[2J\n\"\xff"[..], b"example"]).unwrap();
+        let target = WireName::from_labels([&b"\x1b[2J\n\"\xff"[..], b"example"]).unwrap();
         let record = Record::from_rdata(name("a.example"), 60, RData::CNAME(CNAME(target)));
         let (_, aliases, _) = said(&message(ResponseCode::NXDomain, vec![record], vec![soa()]));
         assert!(
@@ -273,5 +316,36 @@ mod tests {
         assert_eq!(resolver.inspect("d.example").await.answer, Detail::Failed(Trouble::ServFail));
         assert_eq!(resolver.inspect("example").await.answer, Detail::NoData);
         assert_eq!(resolver.inspect("other.example").await, Inspection::of(Detail::NxDomain));
+    }
+
+    #[test]
+    fn rfc7208_s3_1_records_of_type_99_are_read_by_hand() {
+        let said = |data: &[u8]| {
+            let mut rdata = NULL::new();
+            rdata.anything = data.to_vec();
+            let record = Record::from_rdata(name("a.example"), 60, RData::Unknown { code: SPF, rdata });
+            let message = message(ResponseCode::NoError, vec![text("a.example", &[b"txt"]), record], Vec::new());
+            read(&mut name("a.example"), SPF, &message, &mut Vec::new()).unwrap()
+        };
+        let strings = |strings: &[&[u8]]| Detail::Records(vec![strings.iter().map(|text| text.to_vec()).collect()]);
+        assert_eq!(said(b"\x06v=spf1\x05 -all"), strings(&[b"v=spf1", b" -all"]));
+        assert_eq!(said(b"\0"), strings(&[b""]));
+        assert_eq!(said(b""), strings(&[]));
+        for damaged in [&b"\x06v=spf"[..], b"\x01xy", b"\xff"] {
+            assert_eq!(said(damaged), Detail::Failed(Trouble::Unusable("it is malformed")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_zone_file_has_records_of_type_99_and_time_outs() {
+        let text = "a.example. TXT \"v=spf1 -all\"\n SPF \"v=spf1 \" \"+all\"\nb.example. TIMEOUT\nc.example. TXT x\nl.example. CNAME l.example.\n";
+        let resolver = Resolver::offline(Zone::parse(text.as_bytes(), Path::new("zone")).unwrap(), Backend::AwsLc);
+        let one = |text: &[u8]| Detail::Records(vec![vec![text.to_vec()]]);
+        assert_eq!(resolver.inspect_type99("a.example").await.answer, one(b"v=spf1 +all"));
+        assert_eq!(resolver.inspect("a.example").await.answer, one(b"v=spf1 -all"));
+        assert_eq!(resolver.inspect_type99("b.example").await.answer, Detail::Failed(Trouble::Timeout));
+        assert_eq!(resolver.inspect_type99("c.example").await.answer, Detail::NoData);
+        assert_eq!(resolver.inspect_type99("a..example").await.answer, Detail::NxDomain);
+        assert_eq!(resolver.inspect("l.example").await.answer, Detail::Failed(Trouble::Unusable(ENDLESS)));
     }
 }

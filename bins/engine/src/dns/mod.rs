@@ -1,11 +1,11 @@
-//! The one resolver: TXT questions with time-outs and a cache, and a zone file in place of the network.
+//! The one resolver, of DKIM and SPF: questions with time-outs and a cache, and a zone file in place of the network.
 //!
-//! | the DNS says | [`TxtAnswer`] |
+//! | the DNS says | [`TxtAnswer`], [`Answer`] |
 //! |---|---|
-//! | TXT records, at most 64 KiB of them | `Records` |
-//! | NOERROR without TXT record | `NoData` |
+//! | TXT records, at most 64 KiB of them; A, AAAA, MX or PTR records, at most [`MAX_RECORDS`] | `Records`; `Txt`, `A`, `Aaaa`, `Mx`, `Ptr` |
+//! | NOERROR without record of the kind | `NoData` |
 //! | NXDOMAIN | `NxDomain` |
-//! | SERVFAIL, REFUSED and every other code, or a referral, from every server; no answer in time; garbage; truncated and no TCP; more than 64 KiB; more than 16 aliases | `Failed` (RFC 6376 §6.1.2) |
+//! | SERVFAIL, REFUSED and every other code, or a referral, from every server; no answer in time; garbage; truncated and no TCP; more than is read; more than 16 aliases | `Failed` (RFC 6376 §6.1.2, RFC 7208 §5) |
 //!
 //! Names in the zone file are never asked for; an alias is followed where it was found, in the file or on the network. Answers are kept for their
 //! TTL, at most a day; negative ones for what the SOA says, at most 15 minutes (RFC 2308 §5), failures for five seconds, so that a dead server is
@@ -20,7 +20,9 @@ use std::time::Duration;
 use dkim_core::crypto::Backend;
 use dkim_core::dns::TxtAnswer;
 use dkim_core::verify::KeyAnswer;
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::Name as WireName;
+use spf_core::dns::{Answer, Question, RecordKind};
+use spf_core::name::Name;
 use tokio::time::timeout;
 
 use crate::config::diagnostics::Code;
@@ -43,6 +45,10 @@ use exchange::Servers;
 /// Octets of TXT taken of one name.
 pub const MAX_TXT: usize = 64 * 1024;
 
+/// Records of another kind taken of one name. More may not be passed over: a client whose address is among the rest would fail where it
+/// passes, and RFC 7208 §4.6.4 counts the exchanges beyond ten.
+pub const MAX_RECORDS: usize = 1000;
+
 /// The system's resolver configuration cannot be used.
 pub const DNS_SYSTEM: Code = Code::new("E-DNS-SYSTEM");
 
@@ -54,7 +60,7 @@ const MAX_KEEP_NEGATIVE: Duration = Duration::from_secs(900);
 const KEEP_NEGATIVE: Duration = Duration::from_secs(60);
 
 /// A failure, and the time it is kept.
-const FAILED: Fresh = Fresh { answer: TxtAnswer::Failed, keep: Duration::from_secs(5) };
+const FAILED: Fresh = Fresh { answer: Answer::Failed, keep: Duration::from_secs(5) };
 
 /// Questions under way at a time: ten signatures of four hundred messages. Each has a socket for every server that it was sent to.
 pub const MAX_QUESTIONS: usize = 4096;
@@ -68,7 +74,7 @@ const USUAL_SERVERS: usize = 4;
 /// What those who wait for the question of somebody else give it beyond its time to be done by itself.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Answers TXT questions; a clone shares the cache.
+/// Answers questions; a clone shares the cache.
 #[derive(Debug, Clone)]
 pub struct Resolver(Arc<Inner>);
 
@@ -118,20 +124,29 @@ impl Resolver {
     /// *Inputs*: a full name in A-labels, with or without final dot. *Limits*: takes no longer than `dns.timeout`, or a
     /// quarter of a second more where somebody else asks the same.
     pub async fn txt(&self, name: &str) -> TxtAnswer {
-        self.kept(name, |kept| kept.answer().clone()).await.unwrap_or(TxtAnswer::Failed)
+        let Some(question) = txt_question(name) else { return TxtAnswer::NxDomain };
+        self.kept(&question, |kept| as_txt(kept.answer())).await.unwrap_or(TxtAnswer::Failed)
     }
 
     /// The key record of `name`, parsed once for all messages that ask for it. As [`txt`](Self::txt) otherwise.
     pub async fn key(&self, name: &str) -> KeyAnswer {
         let backend = self.0.backend;
-        let key = self.kept(name, |kept| kept.key(backend)).await;
+        let Some(question) = txt_question(name) else { return KeyAnswer::parse(&TxtAnswer::NxDomain, backend) };
+        let key = self.kept(&question, |kept| kept.key(backend)).await;
         key.unwrap_or_else(|| KeyAnswer::parse(&TxtAnswer::Failed, backend))
     }
 
+    /// The answer to a question of SPF, from the zone, the cache or the network; aliases are followed for every kind. A TXT answer is the one
+    /// that DKIM gets, and its SPF record is parsed once for all messages that ask for it.
+    ///
+    /// *Limits*: as [`txt`](Self::txt); [`MAX_RECORDS`] addresses, exchanges or names, and more are [`Failed`](Answer::Failed).
+    pub async fn spf(&self, question: &Question) -> Answer {
+        self.kept(question, |kept| kept.answer().clone()).await.unwrap_or(Answer::Failed)
+    }
+
     /// `None` when those who were to answer went away again and again: whoever waits gets his turn to ask, but not more time.
-    async fn kept<R>(&self, name: &str, use_it: impl FnOnce(&Kept) -> R) -> Option<R> {
-        let name = canonical(name);
-        let answered = self.0.cache.get(&name, self.0.ask(&name), use_it);
+    async fn kept<R>(&self, question: &Question, use_it: impl FnOnce(&Kept) -> R) -> Option<R> {
+        let answered = self.0.cache.get(question, self.0.ask(question), use_it);
         match &self.0.network {
             None => Some(answered.await),
             Some(_) => timeout(self.0.timeout.saturating_add(GRACE), answered).await.ok(),
@@ -139,9 +154,19 @@ impl Resolver {
     }
 }
 
-/// Lower case and without final dot: the same name is the same entry.
-fn canonical(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+/// The question for the TXT records of a name; `None`: no record can have a name that is not one.
+fn txt_question(name: &str) -> Option<Question> {
+    Name::parse(name).ok().map(|name| Question::new(name, RecordKind::Txt))
+}
+
+/// A TXT answer as DKIM reads it. What is no TXT answer is none.
+fn as_txt(answer: &Answer) -> TxtAnswer {
+    match answer {
+        Answer::Txt(records) => TxtAnswer::Records(records.texts().to_vec()),
+        Answer::NoData => TxtAnswer::NoData,
+        Answer::NxDomain => TxtAnswer::NxDomain,
+        Answer::A(_) | Answer::Aaaa(_) | Answer::Mx(_) | Answer::Ptr(_) | Answer::Failed => TxtAnswer::Failed,
+    }
 }
 
 impl Inner {
@@ -165,42 +190,41 @@ impl Inner {
         })
     }
 
-    async fn ask(&self, name: &str) -> Fresh {
+    async fn ask(&self, question: &Question) -> Fresh {
+        let name = question.name.as_str();
         if let Some(zone) = self.zone.as_ref().filter(|zone| self.network.is_none() || zone.has(name)) {
-            return Fresh { answer: zone.txt(name), keep: MAX_KEEP };
+            return Fresh { answer: zone.answer(name, question.kind), keep: MAX_KEEP };
         }
         let Some(network) = &self.network else { return FAILED };
-        // With its final dot it is the full name that records have; without, it would equal none of theirs.
-        let Ok(name) = Name::from_ascii(format!("{name}.")) else {
-            // No record can have a name that is not one.
-            return Fresh { answer: TxtAnswer::NxDomain, keep: MAX_KEEP_NEGATIVE };
+        let Ok(name) = WireName::try_from(&question.name) else {
+            return Fresh { answer: Answer::NxDomain, keep: MAX_KEEP_NEGATIVE };
         };
-        timeout(self.timeout, resolve(network, name)).await.unwrap_or_else(|_elapsed| {
-            tracing::debug!("no answer in time");
+        timeout(self.timeout, resolve(network, name, question.kind)).await.unwrap_or_else(|_elapsed| {
+            tracing::debug!(%question, "no answer in time");
             FAILED
         })
     }
 }
 
 /// Asks, and asks for what an alias leads to.
-async fn resolve(network: &Servers, mut name: Name) -> Fresh {
+async fn resolve(network: &Servers, mut name: WireName, kind: RecordKind) -> Fresh {
     let mut keep = MAX_KEEP;
     let mut aliases_left = answer::MAX_ALIASES;
     loop {
-        let message = match network.ask(&name, RecordType::TXT).await {
+        let message = match network.ask(&name, kind.into()).await {
             Ok(message) => message,
             Err(error) => {
-                tracing::debug!(%name, "{error}");
+                tracing::debug!(%name, %kind, "{error}");
                 return FAILED;
             }
         };
-        let reading = answer::read(&name, &message, aliases_left);
+        let reading = answer::read(&name, kind.into(), &message, aliases_left);
         keep = keep.min(reading.keep);
         let answer = match reading.said {
-            Said::Texts(texts) => TxtAnswer::Records(texts.iter().map(|text| text.txt_data.concat()).collect()),
-            Said::NoData => TxtAnswer::NoData,
-            Said::NxDomain => TxtAnswer::NxDomain,
-            Said::TooLong | Said::TooManyAliases => return FAILED,
+            Said::Records(data) => Answer::from_data(kind, data),
+            Said::NoData => Answer::NoData,
+            Said::NxDomain => Answer::NxDomain,
+            Said::TooLong | Said::TooMany | Said::TooManyAliases => return FAILED,
             Said::Alias(target) => {
                 aliases_left = aliases_left.saturating_sub(reading.aliases.len());
                 name = target.clone();

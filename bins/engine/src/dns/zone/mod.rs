@@ -1,15 +1,17 @@
-//! TXT records from a zone file, in place of the network: for tests, `selftest` and `explain`.
+//! Records from a zone file, in place of the network: for tests, `selftest` and `explain`.
 //!
-//! *Standard*: the master file format of RFC 1035 §5.1, the part of it that TXT records need:
+//! *Standard*: the master file format of RFC 1035 §5.1, the part of it that mail authentication needs:
 //!
 //! - `NAME [TTL] [IN] TXT "…" "…"`; the strings are joined. Unquoted words are strings as well. `\"`, `\\`, `\;` and `\DDD` are read.
+//! - `NAME A 192.0.2.1`, `NAME AAAA 2001:db8::1`, `NAME MX 10 HOST` (`MX 0 .` is the null MX of RFC 7505), `NAME PTR HOST`.
+//! - `NAME SPF "…"`, as TXT: only the inspection of records of type 99 sees it.
 //! - Parentheses carry an entry over several lines, `;` begins a comment, a line that begins with white space repeats the last name.
 //! - `$ORIGIN NAME` and `$TTL N`; names without final dot are relative to the origin, which is the root unless it is set; `@` is the origin.
 //! - `NAME CNAME OTHER` is followed within the file.
-//! - `NAME SERVFAIL` (our own) makes questions for the name fail.
-//! - Other well-known types make the name exist without TXT record. Everything else is an error with its line.
+//! - `NAME SERVFAIL` and `NAME TIMEOUT` (our own) make questions for the name fail, whatever their kind; nobody waits for the time-out.
+//! - Other well-known types make the name exist without such a record. Everything else is an error with its line.
 //!
-//! *Limits*: [`MAX_FILE`] octets; 64 KiB and 100 records of TXT for each name; eight CNAMEs in a chain. Time is linear in the file.
+//! *Limits*: [`MAX_FILE`] octets; 64 KiB of TXT and 100 records of each type for each name; eight CNAMEs in a chain. Time is linear in the file.
 //!
 //! What it does not do: wildcards, delegation, `$INCLUDE`, `$GENERATE`.
 
@@ -20,14 +22,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dkim_core::dns::TxtAnswer;
+use spf_core::dns::{Answer, RecordKind};
 
 use crate::config::diagnostics::{Code, Location};
 use crate::config::{Diagnostic, Diagnostics};
 
+mod records;
 mod tokens;
 
+use self::records::Data;
+pub(super) use self::records::{Records, TextType};
 use self::tokens::{Entry, Token, entries};
-use super::MAX_TXT;
 
 /// A zone file cannot be read.
 pub const ZONE_READ: Code = Code::new("E-ZONE-READ");
@@ -40,40 +45,32 @@ pub const MAX_FILE: u64 = 64 << 20;
 /// CNAMEs followed in a row, as most resolvers do.
 const MAX_CHAIN: usize = 8;
 
-/// TXT records of one name.
-const MAX_RECORDS: usize = 100;
-
 /// Errors reported of one file: the rest is likely the same mistake.
 const MAX_FINDINGS: usize = 20;
 
-/// Types that a zone may hold and that nobody here asks for.
-const OTHER_TYPES: [&str; 17] = [
-    "A",
-    "AAAA",
-    "MX",
-    "NS",
-    "SOA",
-    "SRV",
-    "PTR",
-    "CAA",
-    "DS",
-    "DNSKEY",
-    "RRSIG",
-    "NSEC",
-    "NSEC3",
-    "NSEC3PARAM",
-    "TLSA",
-    "SSHFP",
-    "HTTPS",
-];
+/// How a line is mended.
+const FIX: &str =
+    "write it as `NAME TYPE DATA`: `NAME TXT \"text\" \"more text\"`, `NAME A 192.0.2.1`, `NAME MX 10 HOST`";
 
 /// What the file says about one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
-    /// TXT records, none when the name has only records of other types or names below it.
-    Texts(Vec<Vec<u8>>),
+    Records(Records),
     Alias(String),
-    Failing,
+    Missing(Missing),
+}
+
+/// Why there are no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The name is not in the file.
+    NxDomain,
+    /// `NAME SERVFAIL`.
+    ServFail,
+    /// `NAME TIMEOUT`.
+    Timeout,
+    /// More aliases in a row than are followed.
+    TooManyAliases,
 }
 
 /// The records of a zone file.
@@ -119,7 +116,7 @@ impl Zone {
             };
             if let Err(cause) = entry.map_err(|error| error.cause.to_owned()).and_then(|entry| reader.entry(&entry)) {
                 let at = Location { file: Arc::clone(&file), line, key: String::new() };
-                found.push(Diagnostic::at(&at, ZONE_LINE, cause, "write it as `NAME TXT \"text\" \"more text\"`"));
+                found.push(Diagnostic::at(&at, ZONE_LINE, cause, FIX));
                 if found.len() >= MAX_FINDINGS {
                     break;
                 }
@@ -132,9 +129,14 @@ impl Zone {
     ///
     /// *Inputs*: the full name, with or without final dot.
     pub fn insert(&mut self, name: &str, text: &[u8]) {
-        match self.nodes.entry(canonical(name)).or_insert_with(|| Node::Texts(Vec::new())) {
-            Node::Texts(texts) => texts.push(text.to_vec()),
-            other => *other = Node::Texts(vec![text.to_vec()]),
+        let text = Data::Text(TextType::Txt, text.to_vec());
+        match self.nodes.entry(canonical(name)).or_insert_with(|| Node::Records(Records::default())) {
+            Node::Records(records) => records.push(text),
+            other => {
+                let mut records = Records::default();
+                records.push(text);
+                *other = Node::Records(records);
+            }
         }
     }
 
@@ -144,28 +146,39 @@ impl Zone {
         self.nodes.contains_key(&canonical(name))
     }
 
-    /// The name that `name` stands for, if it is a CNAME.
-    pub(super) fn alias(&self, name: &str) -> Option<&str> {
-        match self.nodes.get(&canonical(name)) {
-            Some(Node::Alias(target)) => Some(target),
-            _ => None,
+    /// The names that `name` stands for, in their order, and the records of the last one.
+    pub(super) fn follow(&self, name: &str) -> (Vec<&str>, Result<&Records, Missing>) {
+        let mut aliases = Vec::new();
+        let mut node = self.nodes.get(&canonical(name));
+        let found = loop {
+            match node {
+                None => break Err(Missing::NxDomain),
+                Some(Node::Records(records)) => break Ok(records),
+                Some(Node::Missing(missing)) => break Err(*missing),
+                Some(Node::Alias(_)) if aliases.len() >= MAX_CHAIN => break Err(Missing::TooManyAliases),
+                Some(Node::Alias(target)) => {
+                    aliases.push(target.as_str());
+                    node = self.nodes.get(target);
+                }
+            }
+        };
+        (aliases, found)
+    }
+
+    /// The answer for the `kind` records of `name`; a name that is not in the zone does not exist.
+    #[must_use]
+    pub fn answer(&self, name: &str, kind: RecordKind) -> Answer {
+        match self.follow(name).1 {
+            Ok(records) => records.answer(kind),
+            Err(Missing::NxDomain) => Answer::NxDomain,
+            Err(Missing::ServFail | Missing::Timeout | Missing::TooManyAliases) => Answer::Failed,
         }
     }
 
-    /// The answer for `name`; a name that is not in the zone does not exist.
+    /// The answer for the TXT records of `name`, as DKIM reads it.
     #[must_use]
     pub fn txt(&self, name: &str) -> TxtAnswer {
-        let mut name = canonical(name);
-        for _ in 0..=MAX_CHAIN {
-            match self.nodes.get(&name) {
-                None => return TxtAnswer::NxDomain,
-                Some(Node::Failing) => return TxtAnswer::Failed,
-                Some(Node::Texts(texts)) if texts.is_empty() => return TxtAnswer::NoData,
-                Some(Node::Texts(texts)) => return TxtAnswer::Records(texts.clone()),
-                Some(Node::Alias(target)) => name.clone_from(target),
-            }
-        }
-        TxtAnswer::Failed
+        super::as_txt(&self.answer(name, RecordKind::Txt))
     }
 }
 
@@ -213,17 +226,14 @@ impl Reader {
 
     fn record(&mut self, name: String, kind: &str, rest: &[&Token]) -> Result<(), String> {
         let node = match (kind, rest) {
-            ("TXT", []) => return Err("the TXT record has no text".into()),
-            ("TXT", strings) => {
-                // RFC 1035 §3.3: a character-string is at most 255 octets. Nobody splits by hand, so longer ones are taken whole.
-                let text = strings.iter().flat_map(|token| token.text.iter().copied()).collect();
-                return self.add_text(name, text);
-            }
             ("CNAME", [target]) => Node::Alias(self.absolute(target)?),
             ("CNAME", _) => return Err("a CNAME has one name behind it".into()),
-            ("SERVFAIL", []) => Node::Failing,
-            (kind, _) if OTHER_TYPES.contains(&kind) => return self.add_name(name),
-            (kind, _) => return Err(format!("unknown type `{}`", kind.chars().take(20).collect::<String>())),
+            ("SERVFAIL", []) => Node::Missing(Missing::ServFail),
+            ("TIMEOUT", []) => Node::Missing(Missing::Timeout),
+            (kind, words) => {
+                let data = records::read(kind, words, |word| self.absolute(word))?;
+                return self.add(name, data);
+            }
         };
         self.note_parents(&name);
         match self.zone.nodes.insert(name, node) {
@@ -232,25 +242,16 @@ impl Reader {
         }
     }
 
-    fn add_text(&mut self, name: String, text: Vec<u8>) -> Result<(), String> {
+    /// Adds a record, or with `None` only the name.
+    fn add(&mut self, name: String, data: Option<Data>) -> Result<(), String> {
         self.note_parents(&name);
-        match self.zone.nodes.entry(name).or_insert_with(|| Node::Texts(Vec::new())) {
-            Node::Texts(texts) => {
-                let octets = texts.iter().map(Vec::len).fold(text.len(), usize::saturating_add);
-                if octets > MAX_TXT || texts.len() >= MAX_RECORDS {
-                    return Err(format!("more than {MAX_TXT} octets or {MAX_RECORDS} records of TXT for one name"));
-                }
-                texts.push(text);
-                Ok(())
-            }
-            Node::Alias(_) | Node::Failing => Err("the name is a CNAME or fails, so it has no TXT record".into()),
+        match self.zone.nodes.entry(name).or_insert_with(|| Node::Records(Records::default())) {
+            Node::Records(records) => data.map_or(Ok(()), |data| records.add(data)),
+            Node::Alias(_) | Node::Missing(_) => match data {
+                Some(_) => Err("the name is a CNAME or fails, so it has no other record".into()),
+                None => Ok(()),
+            },
         }
-    }
-
-    fn add_name(&mut self, name: String) -> Result<(), String> {
-        self.note_parents(&name);
-        self.zone.nodes.entry(name).or_insert_with(|| Node::Texts(Vec::new()));
-        Ok(())
     }
 
     /// RFC 8020: a name above an existing one exists. The walk stops at the first name that is known, so all walks together are linear.
@@ -294,7 +295,7 @@ impl Reader {
 
     fn finish(mut self) -> Zone {
         for parent in self.parents {
-            self.zone.nodes.entry(parent).or_insert_with(|| Node::Texts(Vec::new()));
+            self.zone.nodes.entry(parent).or_insert_with(|| Node::Records(Records::default()));
         }
         self.zone
     }
