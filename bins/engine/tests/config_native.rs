@@ -503,6 +503,7 @@ fn the_documentation_lists_every_key() {
         ("[limits]\n?", "## `[limits]`"),
         ("[policy]\n?", "## `[policy]`"),
         ("[verify]\n?", "## `[verify]`"),
+        ("[spf]\n?", "## `[spf]`"),
         ("[log]\n?", "## `[log]`"),
     ] {
         let finding = refused(&probe.replace('?', "zzzzzzzz = 1"));

@@ -219,7 +219,7 @@ impl SigningDomains {
 }
 
 /// The names above `name`, nearest first.
-fn parents(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parents(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent)).skip(1)
 }
 

@@ -15,7 +15,10 @@ use dkim_core::signature::Identity;
 use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
-use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
+use super::sender_domains::SenderPattern;
+use super::words::{
+    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+};
 use crate::socket_address::SocketAddress;
 
 /// A value and where it stands.
@@ -61,6 +64,8 @@ pub struct Draft {
     pub policy: PolicyDraft,
     /// `[verify]`.
     pub verify: VerifyDraft,
+    /// `[spf]`.
+    pub spf: SpfDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -217,6 +222,31 @@ pub struct VerifyDraft {
     pub min_rsa_bits: Maybe<u64>,
     /// `max_rsa_bits`.
     pub max_rsa_bits: Maybe<u64>,
+}
+
+/// `[spf]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpfDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `reject`.
+    pub reject: MaybeList<SenderPattern>,
+    /// `reject_at`.
+    pub reject_at: Maybe<RejectAt>,
+    /// `budget`.
+    pub budget: Maybe<Duration>,
+    /// `on_temperror`.
+    pub on_temperror: Maybe<OnFailure>,
+    /// `allow_networks`.
+    pub allow_networks: MaybeList<Cidr>,
+    /// `allow_domains`.
+    pub allow_domains: MaybeList<SenderPattern>,
+    /// `relays`.
+    pub relays: MaybeList<Cidr>,
+    /// `received_spf`.
+    pub received_spf: Maybe<bool>,
+    /// `timeout`.
+    pub timeout: Maybe<Duration>,
 }
 
 /// `[log]`.

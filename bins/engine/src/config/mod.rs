@@ -20,6 +20,7 @@ mod draft;
 mod native;
 mod networks;
 mod section;
+mod sender_domains;
 mod settings;
 mod suggest;
 mod units;
@@ -31,11 +32,14 @@ pub use diagnostics::{Diagnostic, Diagnostics};
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
     DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
-    SigningDraft, Sourced, TrustDraft, VerifyDraft,
+    SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
-pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
-pub use words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
+pub use sender_domains::{SenderDomains, SenderPattern};
+pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
+pub use words::{
+    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+};
 
 use diagnostics::{CONFIG_READ, Location};
 
@@ -65,6 +69,8 @@ pub struct Config {
     pub policy: Policy,
     /// Which signatures count.
     pub verify: Verify,
+    /// How senders are checked.
+    pub spf: Spf,
     /// What is logged.
     pub log: Log,
 }
@@ -82,6 +88,7 @@ impl Default for Config {
             limits: Limits::default(),
             policy: Policy::default(),
             verify: Verify::default(),
+            spf: Spf::default(),
             log: Log::default(),
         }
     }

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
     DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
-    SigningDraft, Sourced, TrustDraft, VerifyDraft,
+    SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, Size};
@@ -51,6 +51,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         limits: section.section("limits", limits).unwrap_or_default(),
         policy: section.section("policy", policy).unwrap_or_default(),
         verify: section.section("verify", verify).unwrap_or_default(),
+        spf: section.section("spf", spf).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -160,6 +161,21 @@ fn verify(section: &mut Section<'_, '_>) -> VerifyDraft {
         body_length: section.get("body_length"),
         min_rsa_bits: section.get("min_rsa_bits"),
         max_rsa_bits: section.get("max_rsa_bits"),
+    }
+}
+
+fn spf(section: &mut Section<'_, '_>) -> SpfDraft {
+    SpfDraft {
+        enabled: section.get("enabled"),
+        reject: section.list("reject"),
+        reject_at: section.get("reject_at"),
+        budget: section.get("budget"),
+        on_temperror: section.get("on_temperror"),
+        allow_networks: section.list("allow_networks"),
+        allow_domains: section.list("allow_domains"),
+        relays: section.list("relays"),
+        received_spf: section.get("received_spf"),
+        timeout: section.get("timeout"),
     }
 }
 

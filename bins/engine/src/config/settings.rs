@@ -12,7 +12,8 @@ use dkim_core::tag_list::TagLimits;
 use dkim_core::verify::{BodyLengthPolicy, VerifyPolicy};
 
 use super::networks::IpSet;
-use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure};
+use super::sender_domains::SenderDomains;
+use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, RejectAt};
 use crate::socket_address::SocketAddress;
 
 /// One socket and how mail from it is treated.
@@ -226,6 +227,48 @@ impl Verify {
             BodyLength::Refuse => BodyLengthPolicy::Reject,
         };
         policy
+    }
+}
+
+/// How senders are checked (RFC 7208), and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spf {
+    /// Whether they are; default yes.
+    pub enabled: bool,
+    /// Sender domains whose `fail` is rejected; default none, since a rejection comes before DKIM and DMARC have a say (RFC 9989 §7.1).
+    pub reject: SenderDomains,
+    /// The step of the dialogue at which that is done; default RCPT.
+    pub reject_at: RejectAt,
+    /// The longest time that this step waits for the result; later ones are looked at when the message is complete. Default 5 s.
+    pub budget: Duration,
+    /// What happens to mail whose sender could not be checked; default accept.
+    pub on_temperror: OnFailure,
+    /// Clients whose mail is neither rejected nor put off for SPF; default none.
+    pub allow_networks: IpSet,
+    /// Sender domains whose mail is neither; default none.
+    pub allow_domains: SenderDomains,
+    /// Hosts that pass on mail from outside: the client is found in the Received fields below theirs. Default none.
+    pub relays: IpSet,
+    /// Whether a Received-SPF field is added (RFC 7208 §9.1); default no.
+    pub received_spf: bool,
+    /// Time for one check with all its questions, from MAIL; default 20 s.
+    pub timeout: Duration,
+}
+
+impl Default for Spf {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            reject: SenderDomains::default(),
+            reject_at: RejectAt::Rcpt,
+            budget: Duration::from_secs(5),
+            on_temperror: OnFailure::Accept,
+            allow_networks: IpSet::default(),
+            allow_domains: SenderDomains::default(),
+            relays: IpSet::default(),
+            received_spf: false,
+            timeout: Duration::from_secs(20),
+        }
     }
 }
 

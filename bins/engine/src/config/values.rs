@@ -12,9 +12,12 @@ use toml::de::DeValue;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::section::{Misfit, Setting, shorten};
+use super::sender_domains::SenderPattern;
 use super::suggest::did_you_mean;
 use super::units::{parse_duration, parse_size};
-use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch};
+use super::words::{
+    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+};
 use crate::socket_address::SocketAddress;
 
 /// A number of octets: a text with a unit, or a bare whole number.
@@ -199,6 +202,7 @@ parsed!(SocketAddress, str::parse, "a socket", "write it as `inet:127.0.0.1:8891
 parsed!(Cidr, str::parse, "a network", "write it as `192.0.2.0/24`, `2001:db8::/32` or a single address");
 parsed!(DomainName, Self::parse, "a domain", "write it as `example.com`");
 parsed!(DomainPattern, str::parse, "a domain", "write it as `example.com` or `*.example.com`");
+parsed!(SenderPattern, str::parse, "a domain", "write it as `example.com`, `*.example.com` or `*`");
 parsed!(Selector, Self::parse, "a selector", "write the name that stands before `._domainkey`, like `s2026`");
 
 /// A type whose values are fixed words.
@@ -216,4 +220,4 @@ macro_rules! word {
     )+};
 }
 
-word!(Mode, OnFailure, OnKeyError, OnKeyMismatch, BodyLength, LogFormat, LogLevel, LogSink, Facility);
+word!(Mode, OnFailure, OnKeyError, OnKeyMismatch, BodyLength, RejectAt, LogFormat, LogLevel, LogSink, Facility);

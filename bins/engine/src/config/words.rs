@@ -110,6 +110,16 @@ words! {
 }
 
 words! {
+    /// The step of the SMTP dialogue at which a sender is refused.
+    RejectAt {
+        /// MAIL: the message ends before its recipients are known.
+        Mail = "mail",
+        /// RCPT: each recipient is refused, so that the log of the MTA has them.
+        Rcpt = "rcpt",
+    }
+}
+
+words! {
     /// How a log line is written.
     LogFormat {
         /// `key=value` words.

@@ -20,6 +20,7 @@ use super::units::{format_duration, format_size};
 use super::words::{LogSink, Mode, OnKeyMismatch};
 
 mod domains;
+mod spf;
 mod trust;
 
 impl Draft {
@@ -63,6 +64,7 @@ impl Draft {
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
+            spf: spf::spf(self.spf, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)

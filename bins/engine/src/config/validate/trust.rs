@@ -29,7 +29,13 @@ pub(super) fn trust(draft: TrustDraft, check: &mut Check) -> Trust {
         check.at(at, CONFIG_UNUSED, "no network here covers every address", "remove it");
     }
     let upstream: IpSet = draft.upstream.map(values).unwrap_or_default().into_iter().collect();
-    let keep_results_from = keep_results_from(draft.keep_results_from.unwrap_or_default(), check);
+    // What comes from these clients speaks in our name.
+    let keep_results_from = clients(
+        draft.keep_results_from.unwrap_or_default(),
+        "every client could put results of its own under our name",
+        "list the addresses of your own content filter, like `127.0.0.1`",
+        check,
+    );
     Trust {
         authenticated: draft.authenticated.map_or(default.authenticated, |v| v.value),
         daemon_names: draft.daemon_names.map_or(default.daemon_names, values),
@@ -40,19 +46,17 @@ pub(super) fn trust(draft: TrustDraft, check: &mut Check) -> Trust {
     }
 }
 
-/// What comes from these clients speaks in our name, so nothing lets everyone in.
-fn keep_results_from(list: Vec<Sourced<Cidr>>, check: &mut Check) -> IpSet {
+/// Clients whose word counts, so nothing lets everyone in; `everyone` and `fix` say what would come of it.
+pub(super) fn clients(list: Vec<Sourced<Cidr>>, everyone: &str, fix: &str, check: &mut Check) -> IpSet {
     let clients: IpSet = list.iter().map(|network| network.value).collect();
     let widest = list.iter().min_by_key(|network| network.value.prefix());
     if let Some(widest) = widest.filter(|_| clients.covers_a_whole_family()) {
-        let cause = "every client could put results of its own under our name";
-        let fix = "list the addresses of your own content filter, like `127.0.0.1`";
-        check.at(&widest.at, TRUST_EVERYONE, cause, fix);
+        check.at(&widest.at, TRUST_EVERYONE, everyone, fix);
         return clients;
     }
     for network in list.iter().filter(|network| is_wide(network.value)) {
         let cause = format!("{} holds a large part of the Internet", network.value);
-        check.at(&network.at, TRUST_WIDE, cause, "list single addresses: each of them may speak in our name");
+        check.at(&network.at, TRUST_WIDE, cause, "list single addresses: the word of each of them counts");
     }
     clients
 }
