@@ -1,4 +1,12 @@
 //! DMARC (RFC 9989, 9990, 9991): policy discovery, alignment, evaluation and reports, without IO.
-//!
-//! This crate is still empty: it exists so that the workspace has its final shape, and it promises nothing yet.
+
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+pub mod dns;
+pub mod org_domain;
+pub mod uri;
+
+/// Domain names in one spelling: the module of `dkim-core`.
+pub use dkim_core::domain;
