@@ -5,6 +5,7 @@ use std::path::Path;
 use engine::config;
 use engine::dns::Zone;
 use engine::socket_address::SocketAddress;
+use spf_core::dns::{Answer, RecordKind};
 
 use crate::Target;
 
@@ -48,6 +49,11 @@ pub fn zone_file(data: &[u8]) {
         Ok(zone) => {
             for word in String::from_utf8_lossy(data).split_ascii_whitespace() {
                 assert!(zone.has(word) || zone.txt(word) == dkim_core::dns::TxtAnswer::NxDomain);
+                for kind in [RecordKind::Txt, RecordKind::A, RecordKind::Aaaa, RecordKind::Mx, RecordKind::Ptr] {
+                    let answer = zone.answer(word, kind);
+                    assert!(zone.has(word) || answer == Answer::NxDomain);
+                    assert!(matches!(answer, Answer::NxDomain | Answer::NoData) || !answer.is_void());
+                }
             }
         }
         Err(found) => assert!(!found.is_empty() && found.iter().all(|finding| finding.line.is_some())),
