@@ -289,3 +289,11 @@ fn errors_say_where_when_there_is_a_where() {
     assert_eq!(text(b""), "From field holds no address");
     assert_eq!(text(b" a@"), "malformed domain at octet 3 of the From field");
 }
+
+#[test]
+fn rfc5322_s3_2_3_atext_is_what_the_rfc_lists_and_all_beyond_ascii() {
+    let listed = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet) || octet >= 0x80;
+    for octet in 0..=u8::MAX {
+        assert_eq!(token::is_atext(octet), listed(octet), "{octet:#04x}");
+    }
+}

@@ -113,7 +113,7 @@ pub(super) fn domain_text(input: &[u8]) -> Result<(&[u8], &[u8]), Fault<'_>> {
 
 /// §3.2.3 atext and RFC 6532 §3.2 UTF8-non-ascii. Of the latter any octet: what is not UTF-8 is refused where it matters.
 pub(super) fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || octet >= 0x80 || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+    matches!(octet, b'A'..=b'Z' | b'0'..=b'9' | b'^'..=b'~' | 0x80.. | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?')
 }
 
 fn is_white(octet: u8) -> bool {
