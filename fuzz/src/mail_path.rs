@@ -1,11 +1,14 @@
-//! Targets of the parsers on the mail path of `engine`: the author domain.
+//! Targets of the parsers on the mail path of `engine`: the author domain, Received fields.
+
+use std::net::IpAddr;
 
 use engine::message::author::author_domain;
+use engine::message::received::{MAX_RECEIVED, client_of, sender_of};
 
 use crate::Target;
 
 /// The targets of this module.
-pub const TARGETS: &[Target] = &[("author_domain", author_domain_of)];
+pub const TARGETS: &[Target] = &[("author_domain", author_domain_of), ("received", received)];
 
 /// A From value: the author domain, where there is one, was written there and is found again in the plainest address that holds it.
 pub fn author_domain_of(data: &[u8]) {
@@ -17,4 +20,35 @@ pub fn author_domain_of(data: &[u8]) {
         assert!(is_there || !data.is_ascii(), "{label:?} of {domain} is not in the value");
     }
     assert_eq!(author_domain(format!(" <someone@{domain}>").as_bytes()).as_ref(), Ok(&domain));
+}
+
+/// A Received value: no address comes out that is not written in it. And a HELO: whatever it is, the client is the one that the MTA saw.
+pub fn received(data: &[u8]) {
+    if let Ok(from) = client_of(data) {
+        // Each octet of an IPv4 address stands there; an IPv6 address has many spellings.
+        if let (IpAddr::V4(address), true) = (from.client, data.is_ascii()) {
+            let text = String::from_utf8_lossy(data);
+            let is_mapped = text.to_ascii_lowercase().contains("ffff:");
+            assert!(is_mapped || text.contains(&address.to_string()), "{address} is not in the value");
+        }
+        assert!(from.helo.is_none_or(|helo| helo.len() < data.len()));
+    }
+    let _ = sender_of(data.split(|octet| *octet == b'\n'), |address| address.is_ipv6());
+    // What Postfix leaves of a HELO (NEUTER_CHARACTERS of its smtpd.c).
+    let is_left = |octet: &u8| octet.is_ascii_graphic() && !b" <>()\\\";@".contains(octet);
+    let helo: Vec<u8> = data.iter().map(|octet| if is_left(octet) { *octet } else { b'?' }).collect();
+    if helo.is_empty() || helo.len() > MAX_RECEIVED / 2 {
+        return;
+    }
+    let client = IpAddr::from([198, 51, 100, 7]);
+    for (before, behind) in [
+        ("from ", " (unknown [198.51.100.7]) by mx (Postfix) with SMTP id 1"),
+        ("from ", " ([198.51.100.7] (may be forged)) by mx (8.18.1) with SMTP id 1"),
+        ("from mail ([198.51.100.7] helo=", ") by mx with smtp (Exim 4.96) id 1"),
+        ("from [198.51.100.7] (helo=", ") by mx with smtp (Exim 4.96) id 1"),
+        ("from ", " (198.51.100.7) by mx (192.0.2.1) with Microsoft SMTP Server id 1"),
+    ] {
+        let from = client_of(&[before.as_bytes(), &helo, behind.as_bytes()].concat()).unwrap();
+        assert_eq!((from.client, from.helo.as_deref()), (client, Some(helo.as_slice())));
+    }
 }

@@ -20,6 +20,7 @@ mod headers;
 pub mod origin;
 mod own_fields;
 pub mod plan;
+pub mod received;
 mod report;
 mod results;
 mod rules;
