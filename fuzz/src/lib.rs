@@ -8,6 +8,7 @@ pub mod config;
 pub mod dkim_canon;
 pub mod dkim_signature;
 pub mod dkim_text;
+pub mod journal;
 pub mod keys;
 pub mod mail_path;
 pub mod milter;
@@ -22,6 +23,7 @@ pub const TARGETS: &[&[Target]] = &[
     dkim_canon::TARGETS,
     dkim_signature::TARGETS,
     dkim_text::TARGETS,
+    journal::TARGETS,
     keys::TARGETS,
     mail_path::TARGETS,
     milter::TARGETS,

@@ -18,6 +18,7 @@
 //! | [`descriptors`] | how many files and sockets may be open |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`instance`] | the name of one of several daemons on a host |
+//! | [`journal`] | one record a message on disk, of what was decided and why: written and read |
 //! | [`key_watch`] | our keys compared with the DNS, again and again |
 //! | [`keys`] | loading, making and publishing signing keys |
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
@@ -38,6 +39,7 @@ pub mod daemon;
 pub mod descriptors;
 pub mod dns;
 pub mod instance;
+pub mod journal;
 pub mod key_watch;
 pub mod keys;
 pub mod logging;
