@@ -37,11 +37,14 @@ impl Files {
         let mut folder = fs::DirBuilder::new();
         folder.mode(0o750).recursive(true).create(&settings.folder)?;
         let last = segment::list(&settings.folder)?.last().copied();
-        Ok(Self { settings, last, open: None })
+        let mut files = Self { settings, last, open: None };
+        // That nothing can be written shows at once.
+        files.begin()?;
+        Ok(files)
     }
 
     /// Begins a segment, and removes those whose time is over.
-    pub(super) fn begin(&mut self) -> io::Result<&mut Open> {
+    fn begin(&mut self) -> io::Result<&mut Open> {
         self.close();
         let now = milliseconds(SystemTime::now()) / 1000;
         let name = SegmentName::after(self.last, now);

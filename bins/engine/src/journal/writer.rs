@@ -160,8 +160,7 @@ impl JournalThread {
         let failed = |source| JournalError { folder: folder.clone(), source };
         let (queue, records) = channel(length);
         let state = Arc::new(State::default());
-        let mut files = Files::open(settings).map_err(failed)?;
-        files.begin().map_err(failed)?;
+        let files = Files::open(settings).map_err(failed)?;
         let writer = Writer { files, records, state: Arc::clone(&state), batch: Vec::new(), json: Vec::new() };
         // A runtime of its own, for its clock and its queue: nothing else waits while it writes.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
