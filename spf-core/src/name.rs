@@ -8,6 +8,7 @@
 //!
 //! What it does not do: IDNA on record text (RFC 8616 §4: "all IDNs in an SPF DNS record MUST be A-labels; this rule is unchanged").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -73,7 +74,18 @@ impl Name {
     /// [`NameError::Empty`], [`TooLong`](NameError::TooLong), [`EmptyLabel`](NameError::EmptyLabel), [`LabelTooLong`](NameError::LabelTooLong)
     /// or [`BadByte`](NameError::BadByte).
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, NameError> {
-        build(text.as_ref(), |byte| matches!(byte, b' '..=b'~'))
+        let text = text.as_ref();
+        match std::str::from_utf8(text) {
+            Ok(text) => build(text, |byte| matches!(byte, b' '..=b'~')),
+            Err(_) if text.strip_suffix(b".").unwrap_or(text).len() > MAX_NAME => Err(NameError::TooLong),
+            Err(_) => Err(NameError::BadByte),
+        }
+    }
+
+    /// [`parse`](Self::parse) for what is known to be printable ASCII.
+    pub(crate) fn from_printable(text: &str) -> Result<Self, NameError> {
+        debug_assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text:?}");
+        build(text, |_| true)
     }
 
     /// The domain of HELO or of an address: at least two labels of letters, digits, "-" and "_". U-labels become A-labels (RFC 8616 §4).
@@ -90,8 +102,10 @@ impl Name {
             return Err(NameError::Address);
         }
         let is_domain_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let name =
-            if text.is_ascii() { build(text, is_domain_byte)? } else { build(&to_a_labels(text)?, is_domain_byte)? };
+        let name = match std::str::from_utf8(text) {
+            Ok(text) if text.is_ascii() => build(text, is_domain_byte)?,
+            _ => build(&to_a_labels(text)?, is_domain_byte)?,
+        };
         match name.as_str().rsplit_once('.') {
             None => Err(NameError::SingleLabel),
             // No top-level domain is a number, so these are addresses without brackets, and parts of them.
@@ -176,37 +190,54 @@ impl std::borrow::Borrow<str> for Name {
 }
 
 /// Checks bytes and lengths, and keeps the text in lower case.
-fn build(text: &[u8], is_allowed: impl Fn(u8) -> bool) -> Result<Name, NameError> {
-    let text = text.strip_suffix(b".").unwrap_or(text);
-    if text.is_empty() {
-        return Err(NameError::Empty);
+#[inline]
+fn build(text: &str, is_allowed: impl Fn(u8) -> bool) -> Result<Name, NameError> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let bytes = text.as_bytes();
+    match bytes.len() {
+        0 => return Err(NameError::Empty),
+        1..=MAX_NAME => (),
+        _ => return Err(NameError::TooLong),
     }
-    let mut buffer = [0_u8; MAX_NAME];
-    let lower = buffer.get_mut(..text.len()).ok_or(NameError::TooLong)?;
-    // Without an early end, so that it is done for many bytes at once.
-    if !text.iter().fold(true, |all, &byte| all & (is_allowed(byte) | (byte == b'.'))) {
+    // These two without an early end, so that they are done for many bytes at once.
+    if !bytes.iter().fold(true, |all, &byte| all & (is_allowed(byte) | (byte == b'.'))) {
         return Err(NameError::BadByte);
     }
-    for label in text.split(|&byte| byte == b'.') {
-        match label.len() {
-            0 => return Err(NameError::EmptyLabel),
-            1..=MAX_LABEL => (),
-            _ => return Err(NameError::LabelTooLong),
+    let has_upper = bytes.iter().fold(false, |any, byte| any | byte.is_ascii_uppercase());
+    check_labels(bytes)?;
+    Ok(Name(if has_upper { text.to_ascii_lowercase().into() } else { text.into() }))
+}
+
+/// Whether every label has 1 to 63 octets.
+fn check_labels(text: &[u8]) -> Result<(), NameError> {
+    let mut length = 0_usize;
+    for &byte in text {
+        if byte != b'.' {
+            length = length.wrapping_add(1);
+            continue;
         }
+        check_label(length)?;
+        length = 0;
     }
-    lower.copy_from_slice(text);
-    lower.make_ascii_lowercase();
-    std::str::from_utf8(lower).map(|text| Name(text.into())).map_err(|_| NameError::BadByte)
+    check_label(length)
+}
+
+fn check_label(length: usize) -> Result<(), NameError> {
+    match length {
+        0 => Err(NameError::EmptyLabel),
+        1..=MAX_LABEL => Ok(()),
+        _ => Err(NameError::LabelTooLong),
+    }
 }
 
 /// A text with U-labels in A-labels, as UTS 46 does it without transitional rules.
-fn to_a_labels(text: &[u8]) -> Result<Vec<u8>, NameError> {
+fn to_a_labels(text: &[u8]) -> Result<String, NameError> {
     if text.len() > MAX_UNICODE {
         return Err(NameError::TooLong);
     }
     Uts46::new()
         .to_ascii(text, AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Ignore)
-        .map(|ascii| ascii.into_owned().into_bytes())
+        .map(Cow::into_owned)
         .map_err(|_| NameError::NotIdn)
 }
 

@@ -85,8 +85,8 @@ impl Machine {
         let mut pieces: Vec<Piece> = Vec::new();
         // §6.2: "if there are syntax errors in the explanation string, then proceed as if no "exp" modifier was given". "Explanation text is
         // restricted to US-ASCII".
-        let whole = Whole(text);
-        macro_string(text, whole, Allowed::InExplanation, &mut |piece| pieces.push(piece)).ok()?;
+        let whole = Whole::new(text);
+        macro_string(text, &whole, Allowed::InExplanation, &mut |piece| pieces.push(piece)).ok()?;
         let uses = Uses::of(&pieces);
         // These do not change the result, so it does not depend on them; but a local part beyond ASCII has no place in ASCII text.
         if uses.local_part && !self.mailbox.local().is_ascii() {

@@ -89,13 +89,13 @@ pub(crate) fn expand_name(text: &[u8], pieces: &[Piece], values: &Values<'_>) ->
     tail.to_name()
 }
 
-/// A text without macros as a name, cut like the result of an expansion.
-pub(crate) fn cut_to_name(text: &[u8]) -> Result<Name, NameError> {
+/// A printable text without macros as a name, cut like the result of an expansion.
+pub(crate) fn cut_to_name(text: &str) -> Result<Name, NameError> {
     if text.len() <= MAX_NAME {
-        return Name::parse(text);
+        return Name::from_printable(text);
     }
     let mut tail = Tail::default();
-    tail.prepend(text);
+    tail.prepend(text.as_bytes());
     tail.to_name()
 }
 

@@ -8,6 +8,7 @@ use nom::character::complete::one_of;
 use nom::combinator::{opt, value};
 use nom::{Input as _, Parser};
 
+use super::class::{self, class};
 use super::{Fault, Parsed, SyntaxError, Whole, fault, finish};
 use crate::record::{Delimiters, DomainSpec, MacroExpand, MacroLetter, Piece, Span, Target};
 
@@ -21,7 +22,7 @@ pub(crate) enum Allowed {
 }
 
 /// A text as a `domain-spec`, all of it.
-pub(super) fn domain_spec<'a>(text: &'a [u8], whole: Whole<'_>) -> Result<DomainSpec, Fault<'a>> {
+pub(super) fn domain_spec<'a>(text: &'a [u8], whole: &Whole<'_>) -> Result<DomainSpec, Fault<'a>> {
     if text.is_empty() {
         return Err(Fault::new(text, SyntaxError::MissingDomain));
     }
@@ -29,6 +30,7 @@ pub(super) fn domain_spec<'a>(text: &'a [u8], whole: Whole<'_>) -> Result<Domain
     // Without an early end, so that it is done for many bytes at once.
     if text.iter().fold(true, |all, &byte| all & is_macro_literal(byte)) {
         domain_end(text, text)?;
+        let text = whole.text(text).ok_or_else(|| Fault::new(text, SyntaxError::BadByte))?;
         let target = crate::macros::cut_to_name(text).map_or_else(Target::NotAName, Target::Name);
         return Ok(DomainSpec { span, target });
     }
@@ -50,7 +52,7 @@ fn tail(text: &[u8], last: Span) -> &[u8] {
 /// `macro-string = *( macro-expand / macro-literal )`, to the end of the text.
 pub(crate) fn macro_string<'a>(
     text: &'a [u8],
-    whole: Whole<'_>,
+    whole: &Whole<'_>,
     allowed: Allowed,
     sink: &mut dyn FnMut(Piece),
 ) -> Result<(), Fault<'a>> {
@@ -159,19 +161,24 @@ fn domain_end<'a>(literal: &'a [u8], whole: &'a [u8]) -> Result<(), Fault<'a>> {
     if is_address(whole) {
         return Err(Fault::new(whole, SyntaxError::AddressAsName));
     }
-    let Some(dot) = name.iter().rposition(|&byte| byte == b'.') else {
+    // toplabel = ( *alphanum ALPHA *alphanum ) / ( 1*alphanum "-" *( alphanum / "-" ) alphanum )
+    let mut seen = 0;
+    let behind_dot = |&byte: &u8| {
+        seen |= class(byte);
+        byte == b'.'
+    };
+    let Some(length) = name.iter().rev().position(behind_dot) else {
         return Err(Fault::new(whole, SyntaxError::SingleLabel));
     };
-    let label = literal.get(dot.saturating_add(1)..).unwrap_or_default();
-    let top = label.strip_suffix(b".").unwrap_or(label);
-    // toplabel = ( *alphanum ALPHA *alphanum ) / ( 1*alphanum "-" *( alphanum / "-" ) alphanum )
-    let is_label_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    if !top.iter().all(is_label_byte) || !is_outer(top.first()) || !is_outer(top.last()) {
-        return Err(Fault::new(label, SyntaxError::TopLabel));
+    seen &= !class::DOT;
+    let (_, top) = name.split_at(name.len().saturating_sub(length));
+    let label = || literal.get(name.len().saturating_sub(length)..).unwrap_or_default();
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(|&byte| class(byte) & (class::ALPHA | class::DIGIT) != 0);
+    if seen & !(class::ALPHA | class::DIGIT | class::HYPHEN) != 0 || !is_outer(top.first()) || !is_outer(top.last()) {
+        return Err(Fault::new(label(), SyntaxError::TopLabel));
     }
-    if top.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::new(label, SyntaxError::NumericTopLabel));
+    if seen == class::DIGIT {
+        return Err(Fault::new(label(), SyntaxError::NumericTopLabel));
     }
     Ok(())
 }

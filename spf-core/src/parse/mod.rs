@@ -9,11 +9,13 @@
 //! | `mechanism.rs` | mechanisms and their arguments |
 //! | `modifier.rs` | modifiers, and that two of them come once |
 //! | `domain_spec.rs` | macro strings and how a `domain-spec` ends |
+//! | `class.rs` | classes of characters |
 //! | `network.rs` | addresses and prefix lengths |
 //! | `error.rs` | what can be wrong |
 //!
 //! Linear time, no recursion; memory is a few times that of the text.
 
+mod class;
 mod domain_spec;
 mod error;
 mod mechanism;
@@ -22,9 +24,12 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+use std::iter;
+
 use nom::IResult;
 use nom::error::ParseError;
 
+use self::class::class;
 pub(crate) use self::domain_spec::{Allowed, macro_string};
 pub use self::error::{RecordError, SyntaxError};
 use crate::limits::RecordLimits;
@@ -64,16 +69,34 @@ fn fault<'a, T>(rest: &'a [u8], kind: SyntaxError) -> Parsed<'a, T> {
 
 /// A whole text, to say where parts of it lie.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Whole<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Whole<'a> {
+    bytes: &'a [u8],
+    /// What is before the first byte that is not UTF-8; usually all of it.
+    valid: &'a str,
+}
 
-impl Whole<'_> {
+impl<'a> Whole<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let valid = std::str::from_utf8(bytes).unwrap_or_else(|error| {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(before).unwrap_or_default()
+        });
+        Self { bytes, valid }
+    }
+
     /// The offset of a part.
-    fn at(self, part: &[u8]) -> usize {
-        part.as_ptr().addr().saturating_sub(self.0.as_ptr().addr()).min(self.0.len())
+    fn at(&self, part: &[u8]) -> usize {
+        part.as_ptr().addr().saturating_sub(self.bytes.as_ptr().addr()).min(self.bytes.len())
+    }
+
+    /// A part as text. For a part of ASCII it is there: whoever comes to it found no fault in what is before it.
+    fn text(&self, part: &[u8]) -> Option<&'a str> {
+        let at = self.at(part);
+        self.valid.get(at..at.saturating_add(part.len()))
     }
 
     /// The place of a part.
-    fn span(self, part: &[u8]) -> Span {
+    fn span(&self, part: &[u8]) -> Span {
         let start = self.at(part);
         // Texts longer than 4 GiB are refused before they get here.
         let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -83,13 +106,13 @@ impl Whole<'_> {
 
 /// Parses a whole record.
 pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record, RecordError> {
-    let whole = Whole(record_text);
     if record_text.len() > limits.max_bytes || u32::try_from(record_text.len()).is_err() {
         return Err(RecordError::new(&[], limits.max_bytes, SyntaxError::TooLong));
     }
     if !has_version(record_text) {
         return Err(RecordError::new(&[], 0, SyntaxError::Version));
     }
+    let whole = Whole::new(record_text);
     let mut record =
         Record { text: Box::default(), terms: Vec::with_capacity(FEW_TERMS), redirect: None, explanation: None };
     let mut rest = record_text.get(VERSION.len()..).unwrap_or_default();
@@ -100,29 +123,56 @@ pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record,
         if rest.is_empty() {
             break;
         }
-        let (text, behind) = rest.split_at(rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len()));
-        // The term is made in its place: see `mechanism`.
-        let nothing = Directive { qualifier: Qualifier::Pass, mechanism: Mechanism::All };
-        record.terms.push(Term { span: whole.span(text), kind: TermKind::Directive(nothing) });
+        let (text, behind) = rest.split_at(first_space(rest));
+        // The term is made in its place: see `term`. Room is made first: `push` would make what it puts there elsewhere and copy it.
+        record.terms.extend(iter::once_with(|| Term { span: whole.span(text), kind: NOTHING }));
         if let Some(place) = record.terms.last_mut() {
-            let parsed = term(text, whole, &mut place.kind);
+            let parsed = term(text, &whole, &mut place.kind);
             parsed.map_err(|fault| RecordError::new(text, whole.at(fault.rest), fault.kind))?;
         }
         modifier::note(&mut record).map_err(|kind| RecordError::new(text, whole.at(text), kind))?;
         rest = behind;
     }
     // Every byte went through a grammar that takes printable ASCII only.
-    record.text = std::str::from_utf8(record_text)
-        .map_err(|error| RecordError::new(&[], error.valid_up_to(), SyntaxError::BadByte))?
-        .into();
+    if whole.valid.len() < record_text.len() {
+        return Err(RecordError::new(&[], whole.valid.len(), SyntaxError::BadByte));
+    }
+    record.text = whole.valid.into();
     Ok(record)
 }
 
 /// Room for the terms of nearly every record that is there.
 const FEW_TERMS: usize = 16;
 
+/// What is in the place of a term that was not read yet.
+const NOTHING: TermKind = TermKind::Directive(Directive { qualifier: Qualifier::Pass, mechanism: Mechanism::All });
+
+/// Where the first space is; the length of a text without one. It looks at eight bytes at once.
+fn first_space(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, tail) = text.as_chunks::<8>();
+    let mut at = 0_usize;
+    for word in words {
+        // Zero where a space is. Then the lowest high bit that is set is that of the first zero byte.
+        let zeros = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([b' '; 8]);
+        let marks = zeros.wrapping_sub(ONES) & !zeros & HIGH_BITS;
+        if marks != 0 {
+            return at.saturating_add((marks.trailing_zeros() / 8) as usize);
+        }
+        at = at.saturating_add(8);
+    }
+    at.saturating_add(tail.iter().position(|&byte| byte == b' ').unwrap_or(tail.len()))
+}
+
 /// One term: `term = directive / modifier`. It is put at `place`.
-fn term<'a>(text: &'a [u8], whole: Whole<'_>, place: &mut TermKind) -> Result<(), Fault<'a>> {
+///
+/// A call of its own: within its caller the term would be made elsewhere and copied to its place, which took as long as reading it.
+#[inline(never)]
+fn term<'a>(text: &'a [u8], whole: &Whole<'_>, place: &mut TermKind) -> Result<(), Fault<'a>> {
+    if mechanism::usual(text, whole, place)? {
+        return Ok(());
+    }
     // qualifier = "+" / "-" / "?" / "~"
     let (qualifier, rest) = match text.split_first() {
         Some((b'+', rest)) => (Some(Qualifier::Pass), rest),
@@ -149,7 +199,7 @@ fn term<'a>(text: &'a [u8], whole: Whole<'_>, place: &mut TermKind) -> Result<()
 fn name(text: &[u8]) -> Result<(&[u8], &[u8]), Fault<'_>> {
     match text.first() {
         Some(first) if first.is_ascii_alphabetic() => {
-            let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            let is_name_byte = |byte: u8| class(byte) != class::OTHER;
             Ok(text.split_at(text.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(text.len())))
         }
         Some(first) if !first.is_ascii_graphic() => Err(Fault::new(text, SyntaxError::BadByte)),

@@ -5,7 +5,7 @@ use super::{Fault, SyntaxError, Whole};
 use crate::record::{Modifier, Record, Term, TermKind};
 
 /// The modifier of this name; `value` is what is behind the "=".
-pub(super) fn modifier<'a>(name: &[u8], value: &'a [u8], whole: Whole<'_>) -> Result<Modifier, Fault<'a>> {
+pub(super) fn modifier<'a>(name: &[u8], value: &'a [u8], whole: &Whole<'_>) -> Result<Modifier, Fault<'a>> {
     // Erratum-backed reading of the test suite: a known name with a malformed value is a syntax error, and no unknown modifier.
     if name.eq_ignore_ascii_case(b"redirect") {
         return domain_spec(value, whole).map(Modifier::Redirect);

@@ -32,18 +32,22 @@ fn qnums(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
 /// `qnum`: 0 to 255 without leading zeros. More digits than that stay behind it, where none can follow.
 #[inline]
 fn qnum(text: &[u8]) -> Option<(u8, &[u8])> {
-    match text {
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => Some((decimal(*a, *b, *c)?, rest)),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => Some((decimal(b'0', *a, *b)?, rest)),
-        [a @ b'0'..=b'9', rest @ ..] => Some((a.checked_sub(b'0')?, rest)),
-        _ => None,
+    let (first, rest) = digit(text)?;
+    if first == 0 {
+        return Some((0, rest));
     }
+    let Some((second, rest)) = digit(rest) else { return Some((first, rest)) };
+    let two = first.wrapping_mul(10).wrapping_add(second);
+    let Some((third, rest)) = digit(rest) else { return Some((two, rest)) };
+    Some((two.checked_mul(10)?.checked_add(third)?, rest))
 }
 
-/// Three digits as a number, when it is below 256.
-fn decimal(a: u8, b: u8, c: u8) -> Option<u8> {
-    let [a, b, c] = [a, b, c].map(|digit| u16::from(digit.saturating_sub(b'0')));
-    u8::try_from(a.saturating_mul(100).saturating_add(b.saturating_mul(10)).saturating_add(c)).ok()
+/// One digit as a number.
+#[inline]
+fn digit(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (&first, rest) = text.split_first()?;
+    let number = first.wrapping_sub(b'0');
+    (number <= 9).then_some((number, rest))
 }
 
 /// What follows an address: nothing, or "/" and the length of the prefix.

@@ -283,6 +283,37 @@ fn hostile_records_are_read_in_linear_time() {
     assert_eq!(parse(&format!("v=spf1 {}", "a ".repeat(40_000))).unwrap_err().kind, E::TooLong);
 }
 
+/// The terms that are read with fewer steps, beside a spelling that is not: they mean the same, and fail the same.
+#[test]
+fn s4_6_1_usual_spellings_are_read_like_all_others() {
+    let arguments =
+        ["192.0.2.1", "192.0.2.1/24", "192.0.2", "256.0.2.1", "a.example", "a", "%{i}.a.example", "/24", "\t", ""];
+    for (usual, other) in [("ip4:", "IP4:"), ("include:", "Include:")] {
+        for argument in arguments {
+            let [left, right] = [usual, other].map(|name| parse(&format!("v=spf1 {name}{argument} -all")));
+            let terms = |record: Record| record.terms;
+            let place = |error: RecordError| (error.kind, error.at);
+            assert_eq!(left.map(terms).map_err(place), right.map(terms).map_err(place), "{usual}{argument}");
+        }
+    }
+}
+
+#[test]
+fn the_first_space_is_found_in_texts_of_any_length() {
+    for length in 0..40 {
+        let text = vec![b'a'; length];
+        assert_eq!(first_space(&text), length);
+        for first in 0..length {
+            // Neighbours of the space in the table, bytes with the high bit, and more spaces behind it.
+            for filler in *b"a!\x1f\xa0\x00\xff" {
+                let mut text = vec![filler; length];
+                text[first..].iter_mut().step_by(3).for_each(|byte| *byte = b' ');
+                assert_eq!(first_space(&text), first, "{text:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_parsed_or_refused_with_a_place(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
