@@ -41,6 +41,13 @@ impl Question {
     pub fn new(name: DomainName, kind: QuestionKind) -> Self {
         Self { name, kind }
     }
+
+    /// The question for the policy record of a domain; `None` when the name would be longer than a name can be.
+    #[must_use]
+    pub(crate) fn policy_record(domain: &DomainName) -> Option<Self> {
+        let name = DomainName::parse(&format!("_dmarc.{domain}")).ok()?;
+        Some(Self { name, kind: QuestionKind::PolicyRecord })
+    }
 }
 
 /// `NAME TXT`, or `NAME exists`.

@@ -5,9 +5,15 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod author;
+pub mod authorize;
+pub mod discovery;
 pub mod dns;
+pub mod evaluate;
 pub mod org_domain;
+pub mod outcome;
+pub mod progress;
 pub mod record;
+pub mod tree_walk;
 pub mod uri;
 
 /// Domain names in one spelling: the module of `dkim-core`.

@@ -6,7 +6,7 @@
 //! Invariants: the text is printable ASCII without ",", ";", "!" and blanks; an address is a dot-string of RFC 5321 (or of RFC 6531, beyond ASCII) at
 //! a domain, so it can be written into a header field or an SMTP command as it stands. Linear time; no longer than [`MAX_URI_OCTETS`].
 //!
-//! What it does not do: know whether the owner of the address wants reports.
+//! What it does not do: know whether the owner of the address wants reports ([`authorize`](crate::authorize)).
 //!
 //! Decisions: quoted local parts are refused (no report address needs one, and they are where addresses are forged); the header fields behind a "?"
 //! are passed over; several addresses in one `mailto:` URI are refused.

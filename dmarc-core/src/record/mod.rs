@@ -12,7 +12,7 @@
 //!
 //! Invariants: linear time; at most [`MAX_REPORT_URIS`] URIs a tag and [`MAX_WARNINGS`] warnings; every span lies in the text.
 //!
-//! What it does not do: choose among several records, or among `p=`, `sp=` and `np=` for a message.
+//! What it does not do: choose among several records, or among `p=`, `sp=` and `np=` for a message ([`discovery`](crate::discovery)).
 //!
 //! Decisions: the words of values and the names of tags match in any case, because they are ABNF strings; `DMARC1` does not. Of a tag that is there
 //! twice the first one counts, also when its value is bad. White space before `v` is allowed, as in every tag list (RFC 6376 §3.2).
@@ -175,6 +175,8 @@ pub struct Record {
     pub pct: Option<u8>,
     has_bad_sp: bool,
     has_bad_np: bool,
+    has_rua: bool,
+    has_ruf: bool,
     warnings: Vec<Warning>,
 }
 
@@ -228,6 +230,16 @@ impl Record {
     #[must_use]
     pub fn standing_rfc7489(&self) -> Standing {
         self.standing_with(false)
+    }
+
+    /// Whether there is a tag `rua`, whatever it holds.
+    pub(crate) fn has_rua(&self) -> bool {
+        self.has_rua
+    }
+
+    /// Whether there is a tag `ruf`, whatever it holds.
+    pub(crate) fn has_ruf(&self) -> bool {
+        self.has_ruf
     }
 
     fn standing_with(&self, has_bad_np: bool) -> Standing {

@@ -120,6 +120,8 @@ impl Reader {
                 pct: None,
                 has_bad_sp: false,
                 has_bad_np: false,
+                has_rua: false,
+                has_ruf: false,
                 warnings: Vec::new(),
             },
             // The version.
@@ -193,10 +195,12 @@ impl Reader {
             "psd" => set(&mut self.record.psd, value.word(&PSD)),
             "t" => set(&mut self.record.is_testing, value.word(&[("y", true), ("n", false)])),
             "rua" => {
+                self.record.has_rua = true;
                 self.record.rua = self.uris(tag, value);
                 !value.text.is_empty()
             }
             "ruf" => {
+                self.record.has_ruf = true;
                 self.record.ruf = self.uris(tag, value);
                 !value.text.is_empty()
             }
