@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use milter_proto::{Command, Decision, MtaOptions, MtaSession, Offer, Strings, flags};
-use support::{Answer, Daemon, Mta, SIGNING, config, folder_with_keys, zone};
+use support::{Answer, Daemon, Mta, SIGNING, assert_unsigned, config, folder_with_keys, zone};
 
 fn daemon() -> Daemon {
     let folder = folder_with_keys();
@@ -38,7 +38,7 @@ fn both(daemon: &Daemon, raw: &[u8]) -> (Vec<String>, Vec<String>) {
 
 fn still_serves(daemon: &Daemon) {
     let answer = daemon.inbound().message("<a@example.org>", b"From: a@example.org\r\n\r\nx\r\n");
-    assert_eq!(answer.edits, ["insert 0 Authentication-Results: mx.example; dkim=none"]);
+    assert_unsigned(&answer.edits);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn s19_from_with_50_000_parentheses() {
     for from in ["(".repeat(50_000), format!("{}{}jo@example.com", "(".repeat(29_000), ")".repeat(29_000))] {
         let raw = format!("From: {from}\r\n\r\nHello\r\n");
         let (inbound, ours) = both(&daemon, raw.as_bytes());
-        assert_eq!(inbound, ["insert 0 Authentication-Results: mx.example; dkim=none"]);
+        assert_unsigned(&inbound);
         assert_eq!(ours.len(), if from.ends_with('(') { 0 } else { 2 });
     }
 }

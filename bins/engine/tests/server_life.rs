@@ -18,7 +18,7 @@ use engine::message::Rules;
 use engine::server::{LocalAddress, Setup};
 use engine::socket_address::SocketAddress;
 use milter_proto::{Decision, MtaOptions, MtaSession, Peer};
-use support::{Daemon, SIGNING, config, folder_with_keys, zone};
+use support::{Daemon, SIGNING, assert_unsigned, config, folder_with_keys, zone};
 
 const MAIL: &[u8] = b"From: jo@example.com\r\nSubject: hi\r\n\r\nHello\r\n";
 
@@ -168,5 +168,5 @@ fn a_client_without_a_known_address_is_not_trusted() {
     mta.step(|session, out| session.connect(b"somewhere", Peer::Unknown, out));
     mta.step(|session, out| session.helo(b"somewhere", out));
     let answer = mta.message("<jo@example.com>", MAIL);
-    assert_eq!(answer.edits, ["insert 0 Authentication-Results: mx.example; dkim=none"]);
+    assert_unsigned(&answer.edits);
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
-use dkim_core::verify::KeyAnswer;
 use milter_proto::flags::Actions;
 use milter_proto::{
     Decision, Event, FilterSession, Frame, LeadingSpace, Peer, ProtocolError, Stage, UsageError, Wants, header_text,
@@ -15,16 +14,19 @@ use milter_proto::{
 use tokio::time::Instant;
 
 use super::Setup;
-use crate::config::{Listener, OnFailure};
+use crate::config::{Listener, OnFailure, RejectAt};
+use crate::logging::Record;
 use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
-use crate::message::{AuthservIds, Closing, Facts, Message, SignJob, Verdict};
+use crate::message::{Answered, AuthservIds, Closing, EnvelopeStep, Facts, Iprev, Lookup, Message, SignJob, Verdict};
 
 /// What the connection has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Go on with the next frame.
     Continue,
+    /// MAIL or RCPT has no answer yet: what is known of the sender decides, or will.
+    EnvelopeStep,
     /// The message is complete: join its lookups and answer.
     EndOfMessage,
     /// The MTA is done.
@@ -51,6 +53,7 @@ pub(super) struct Dialogue {
     host_name: Arc<str>,
     client: Client,
     client_name: Vec<u8>,
+    helo: Vec<u8>,
     ids: Option<Arc<AuthservIds>>,
     open: Option<Open>,
     /// Counts messages, so that an answer for an old one is told from one for this.
@@ -58,13 +61,39 @@ pub(super) struct Dialogue {
     /// A header value as it stands in the message; kept for its buffer.
     raw: Vec<u8>,
     was_out_of_order: bool,
+    /// Records of messages that were refused before their end.
+    records: Vec<Record>,
 }
 
 #[derive(Debug)]
 struct Open {
     message: Message,
     since: Instant,
+    /// Until when MAIL and RCPT wait for what is to be known of the sender; set when the first of them does.
+    step_due: Option<Instant>,
+    /// The step that has no answer yet.
+    step: Option<Step>,
 }
+
+/// A step of the envelope.
+#[derive(Debug)]
+enum Step {
+    Mail,
+    /// With the recipient.
+    Rcpt(Vec<u8>),
+}
+
+impl Step {
+    fn at(&self) -> RejectAt {
+        match self {
+            Self::Mail => RejectAt::Mail,
+            Self::Rcpt(_) => RejectAt::Rcpt,
+        }
+    }
+}
+
+/// Octets of HELO that are kept: RFC 5321 §4.5.3.1.4 allows 512 for the command, and no domain has so many.
+const MAX_HELO: usize = 512;
 
 /// What we ask of an MTA: header edits and nothing else (least privilege), and silence where it saves round trips.
 ///
@@ -87,11 +116,13 @@ impl Dialogue {
             host_name,
             client: Client::Unknown,
             client_name: Vec::new(),
+            helo: Vec::new(),
             ids: None,
             open: None,
             generation: 0,
             raw: Vec::new(),
             was_out_of_order: false,
+            records: Vec::new(),
         }
     }
 
@@ -103,18 +134,20 @@ impl Dialogue {
             Event::Connect { hostname, peer } => {
                 self.client = client_of(&peer);
                 self.client_name = hostname.to_vec();
+                self.helo.clear();
                 self.ids = None;
             }
-            Event::Helo(_) | Event::Abort => self.open = None,
+            Event::Helo(name) => {
+                self.end_message();
+                self.helo = name.get(..MAX_HELO).unwrap_or(name).to_vec();
+            }
+            Event::Abort => self.end_message(),
             Event::MailFrom { address, parameters } => {
                 let most = self.setup.rules.config().limits.recipients;
                 self.begin(Envelope::new(address, parameters.iter(), most));
+                next = self.step(Step::Mail);
             }
-            Event::RcptTo { address, .. } => {
-                if let Some(open) = &mut self.open {
-                    open.message.recipient(address);
-                }
-            }
+            Event::RcptTo { address, .. } => next = self.step(Step::Rcpt(address.to_vec())),
             Event::Header { name, value } => {
                 if let Some(open) = &mut self.open {
                     self.raw.clear();
@@ -148,13 +181,14 @@ impl Dialogue {
             }
             Event::Quit => next = Next::Quit,
             Event::QuitNewConnection => {
-                self.open = None;
+                self.end_message();
+                self.helo.clear();
                 self.ids = None;
                 self.client = Client::Unknown;
                 self.client_name.clear();
             }
             Event::OutOfOrder { stage } => {
-                self.open = None;
+                self.end_message();
                 if !std::mem::replace(&mut self.was_out_of_order, true) {
                     tracing::warn!(listener = %self.listener.socket, %stage, "the mta sent an event out of order");
                 }
@@ -173,23 +207,73 @@ impl Dialogue {
         self.open.is_some()
     }
 
-    /// The number of the message that is open, or was last.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    /// The number of the message that is open.
+    pub(super) fn open_message(&self) -> Option<u64> {
+        self.open.as_ref().map(|_| self.generation)
     }
 
-    pub(super) fn take_lookups(&mut self) -> Vec<String> {
+    pub(super) fn take_lookups(&mut self) -> Vec<Lookup> {
         self.open.as_mut().map_or_else(Vec::new, |open| open.message.take_lookups())
     }
 
-    pub(super) fn answer(&mut self, generation: u64, name: &str, answer: KeyAnswer) {
-        if let Some(open) = self.open.as_mut().filter(|_| generation == self.generation) {
-            open.message.answer(name, answer);
+    /// What came of a lookup of the message that is open.
+    pub(super) fn answer(&mut self, answered: Answered) {
+        if let Some(open) = &mut self.open {
+            open.message.answer(answered);
         }
     }
 
-    pub(super) fn waits_for_keys(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.message.waits_for_keys())
+    pub(super) fn waits_for_answers(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.message.waits_for_answers())
+    }
+
+    /// Whether MAIL or RCPT waits for what is to be known of the sender.
+    pub(super) fn waits_at_step(&self) -> bool {
+        let open = self.open.as_ref();
+        open.and_then(|open| Some(open.message.at(open.step.as_ref()?.at()))) == Some(EnvelopeStep::Wait)
+    }
+
+    /// Until when it waits: the first step that does begins the time, and all of a message share it.
+    pub(super) fn step_due(&mut self) -> Option<Instant> {
+        let budget = self.setup.rules.config().spf.budget;
+        self.open.as_mut().map(|open| *open.step_due.get_or_insert_with(|| super::after(budget)))
+    }
+
+    /// Answers MAIL or RCPT by what is known now.
+    pub(super) fn answer_step(&mut self, out: &mut Vec<u8>) -> Result<(), DialogueError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(step) = open.step.take() else { return Ok(()) };
+        let decision = match (open.message.at(step.at()), step) {
+            (EnvelopeStep::Refuse(decision), Step::Rcpt(_)) => {
+                open.message.refused_recipient();
+                decision
+            }
+            (EnvelopeStep::Refuse(decision), Step::Mail) => {
+                if let Some(open) = self.open.take() {
+                    self.records.push(open.message.refused_record(open.since.elapsed()));
+                }
+                decision
+            }
+            (EnvelopeStep::Pass | EnvelopeStep::Wait, Step::Rcpt(address)) => {
+                open.message.recipient(&address);
+                Decision::Continue
+            }
+            (EnvelopeStep::Pass | EnvelopeStep::Wait, Step::Mail) => Decision::Continue,
+        };
+        self.session.reply(&decision, out)?;
+        Ok(())
+    }
+
+    /// The message that is open ends here, before its end of message: ABORT, another one, the end of the connection.
+    pub(super) fn end_message(&mut self) {
+        if let Some(open) = self.open.take().filter(|open| open.message.has_refused()) {
+            self.records.push(open.message.refused_record(open.since.elapsed()));
+        }
+    }
+
+    /// Records of messages that were refused before their end.
+    pub(super) fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
     }
 
     /// Tells the MTA that we are still at work.
@@ -207,7 +291,7 @@ impl Dialogue {
     /// Writes edits and decision of a verdict.
     pub(super) fn conclude(&mut self, verdict: &Verdict, out: &mut Vec<u8>) -> Result<(), DialogueError> {
         verdict.edits.write(&mut self.session, out)?;
-        self.session.reply(&verdict.action.decision(), out)?;
+        self.session.reply(&verdict.reply, out)?;
         Ok(())
     }
 
@@ -233,7 +317,22 @@ impl Dialogue {
         self.session.negotiated().is_some() && self.session.leading_space() == LeadingSpace::OneStripped
     }
 
+    /// MAIL or RCPT has come: whether it has its answer now.
+    fn step(&mut self, step: Step) -> Next {
+        let Some(open) = &mut self.open else { return Next::Continue };
+        match (open.message.at(step.at()), step) {
+            (EnvelopeStep::Pass, Step::Rcpt(address)) => open.message.recipient(&address),
+            (EnvelopeStep::Pass, Step::Mail) => {}
+            (EnvelopeStep::Wait | EnvelopeStep::Refuse(_), step) => {
+                open.step = Some(step);
+                return Next::EnvelopeStep;
+            }
+        }
+        Next::Continue
+    }
+
     fn begin(&mut self, envelope: Envelope) {
+        self.end_message();
         let macros = self.session.macros();
         let facts = OriginFacts {
             client: self.client,
@@ -250,12 +349,15 @@ impl Dialogue {
             rule,
             client: self.client,
             client_name: self.client_name.clone(),
+            helo: self.helo.clone(),
+            iprev: Iprev::new(self.client, macros.get("{client_resolve}"), macros.get("{client_ptr}")),
+            began: now(),
             envelope,
         };
         let ids = self.authserv_ids();
         let message = Message::begin(Arc::clone(&self.setup.rules), self.listener.mode, ids, facts);
         self.generation = self.generation.wrapping_add(1);
-        self.open = Some(Open { message, since: Instant::now() });
+        self.open = Some(Open { message, since: Instant::now(), step_due: None, step: None });
     }
 
     /// Our names: the configured one, or the MTA's name from its `j` macro (M26: never the name of a container while the MTA has

@@ -4,35 +4,34 @@
 //!   socket ─► FrameDecoder ─► Dialogue::take ─► out ─► one write
 //!                                 │ names
 //!                                 ▼
-//!                             JoinSet of lookups ─► Dialogue::answer
+//!                             lookups (a task each) ─► Dialogue::answer
 //! ```
 //!
 //! Invariants: all replies of a step are one write; lookups of a message run at the same time and end with it; waiting for them at
-//! end of message ends at the deadline; a panic in here ends this connection, after a reply, and no other.
+//! end of message ends at the deadline, at MAIL and RCPT at `spf.budget`; a panic in here ends this connection, after a reply, and no other.
 
 mod dialogue;
+mod lookups;
 mod stream;
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
-use dkim_core::verify::KeyAnswer;
 use milter_proto::{FrameDecoder, FrameError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use self::dialogue::{Dialogue, DialogueError, Next};
+use self::lookups::Lookups;
 pub(crate) use self::stream::Stream;
 use crate::config::Listener;
 use crate::crypto_pool::CryptoPool;
 use crate::dns::Resolver;
 use crate::logging::Logger;
-use crate::message::{Fault, Rules, guard};
+use crate::message::{Answered, Fault, Rules, guard};
 
 /// Between two signs of life while the MTA waits: a third of the shortest time-out that an MTA has by default (Sendmail's `R:10s`; Postfix's
 /// `milter_command_timeout` is 30 s).
@@ -46,7 +45,7 @@ const KEEP_OUT: usize = 16 * 1024;
 pub struct Setup {
     /// How messages are judged and signed.
     pub rules: Arc<Rules>,
-    /// Who is asked for keys.
+    /// Who is asked for keys and about senders.
     pub resolver: Resolver,
 }
 
@@ -86,8 +85,6 @@ enum End {
     Stopping,
 }
 
-type LookupDone = (u64, String, KeyAnswer);
-
 /// A connection and everything that belongs to it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -98,8 +95,7 @@ pub(crate) struct Connection {
     setup: Arc<Setup>,
     listener: Arc<Listener>,
     surroundings: Surroundings,
-    lookups: JoinSet<LookupDone>,
-    generation: u64,
+    lookups: Lookups,
     /// When the packet that is half there must be whole.
     packet_due: Option<Instant>,
     stop: watch::Receiver<bool>,
@@ -125,8 +121,7 @@ impl Connection {
             setup,
             listener,
             surroundings,
-            lookups: JoinSet::new(),
-            generation: 0,
+            lookups: Lookups::default(),
             packet_due: None,
             stop,
             _permit: permit,
@@ -135,7 +130,10 @@ impl Connection {
 
     /// Serves the connection to its end.
     pub(crate) async fn serve(mut self) {
-        let Err(end) = self.run().await else { return };
+        let end = self.run().await;
+        self.dialogue.end_message();
+        self.log_records();
+        let Err(end) = end else { return };
         let listener = &self.listener.socket;
         match end {
             End::Stopping => tracing::debug!(%listener, "connection closed: {end}"),
@@ -159,8 +157,14 @@ impl Connection {
                     self.flush().await?;
                     return Err(End::Fault);
                 };
-                match taken? {
+                let next = taken?;
+                self.log_records();
+                match next {
                     Next::Continue => self.start_lookups().await,
+                    Next::EnvelopeStep => {
+                        self.start_lookups().await;
+                        Box::pin(self.envelope_step()).await?;
+                    }
                     Next::EndOfMessage => {
                         self.start_lookups().await;
                         // In a box of its own: most connections are idle most of the time and should be small.
@@ -208,7 +212,7 @@ impl Connection {
                         return Err(End::Stopping);
                     }
                 }
-                Some(done) = self.lookups.join_next() => self.answered(done),
+                Some(done) = self.lookups.next() => self.answered(done),
                 readable = self.stream.readable() => {
                     readable?;
                     if self.read()? {
@@ -243,46 +247,46 @@ impl Connection {
         }
     }
 
-    /// Starts the lookups that the message asked for. One that the cache can answer is answered at once, without a task.
+    /// Starts the lookups that the message asked for.
     async fn start_lookups(&mut self) {
-        let generation = self.dialogue.generation();
-        if generation != self.generation {
-            // A new message: what was asked for the old one is of no interest.
-            self.generation = generation;
-            self.lookups.abort_all();
-            self.lookups = JoinSet::new();
-        }
-        for name in self.dialogue.take_lookups() {
-            let resolver = self.setup.resolver.clone();
-            let mut lookup = Box::pin(async move {
-                let answer = resolver.key(&name).await;
-                (generation, name, answer)
-            });
-            let at_once = std::future::poll_fn(|context| match lookup.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending => Poll::Ready(None),
-            });
-            match at_once.await {
-                Some(done) => self.answered(Ok(done)),
-                None => {
-                    self.lookups.spawn(lookup);
-                }
+        self.lookups.belong_to(self.dialogue.open_message());
+        for lookup in self.dialogue.take_lookups() {
+            if let Some(answered) = self.lookups.start(lookup, &self.setup).await {
+                self.dialogue.answer(answered);
             }
         }
     }
 
-    fn answered(&mut self, done: Result<LookupDone, JoinError>) {
+    fn answered(&mut self, done: Result<Answered, JoinError>) {
         match done {
-            Ok((generation, name, answer)) => self.dialogue.answer(generation, &name, answer),
-            // A panic in a lookup leaves its key unanswered, which is `temperror`; the hook has logged where.
+            Ok(answered) => self.dialogue.answer(answered),
+            // A panic in a lookup leaves its question unanswered, which is `temperror`; the hook has logged where.
             Err(error) => tracing::error!(listener = %self.listener.socket, "a lookup failed: {error}"),
+        }
+    }
+
+    /// Waits for what may refuse the sender, within its budget, and answers MAIL or RCPT.
+    async fn envelope_step(&mut self) -> Result<(), End> {
+        if let Some(due) = self.dialogue.step_due() {
+            self.join_lookups(due, Dialogue::waits_at_step).await?;
+        }
+        self.dialogue.answer_step(&mut self.out)?;
+        self.log_records();
+        Ok(())
+    }
+
+    /// Logs messages that were refused before their end.
+    fn log_records(&mut self) {
+        for record in self.dialogue.take_records() {
+            self.surroundings.logger.log(record);
         }
     }
 
     /// Joins the lookups, signs, answers.
     async fn end_of_message(&mut self) -> Result<(), End> {
         let arrived = Instant::now();
-        self.join_lookups().await?;
+        let deadline = after(self.setup.rules.config().dns.deadline);
+        self.join_lookups(deadline, Dialogue::waits_for_answers).await?;
         let waited = arrived.elapsed();
         let Some((closing, job, since)) = self.dialogue.close_message() else { return Ok(()) };
         let signed =
@@ -295,14 +299,13 @@ impl Connection {
     }
 
     /// Waits for the answers that count, at most until the deadline.
-    async fn join_lookups(&mut self) -> Result<(), End> {
-        let deadline = after(self.setup.rules.config().dns.deadline);
+    async fn join_lookups(&mut self, deadline: Instant, is_waiting: fn(&Dialogue) -> bool) -> Result<(), End> {
         let mut progress = progress(self.surroundings.progress);
         let mut has_early_octets = false;
-        while self.dialogue.waits_for_keys() && !self.lookups.is_empty() {
+        while is_waiting(&self.dialogue) && !self.lookups.is_empty() {
             tokio::select! {
                 biased;
-                Some(done) = self.lookups.join_next() => self.answered(done),
+                Some(done) = self.lookups.next() => self.answered(done),
                 () = sleep_until(deadline) => break,
                 _ = progress.tick() => self.sign_of_life().await?,
                 // The MTA has nothing to say now: this is how its end shows. What it says too early is kept for its turn.

@@ -6,6 +6,9 @@
 /// Octets of all addresses and parameters that are kept; SMTP allows about 320 for one address.
 const MAX_OCTETS: usize = 4 * 1024 * 1024;
 
+/// Octets that are kept of a sender longer than that: more than any path has.
+const CUT_SENDER: usize = 1024;
+
 /// MAIL FROM and RCPT TO.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
@@ -21,9 +24,9 @@ impl Envelope {
     /// An envelope from MAIL FROM; keeps at most `max_recipients` recipients.
     pub fn new<'a>(sender: &[u8], parameters: impl IntoIterator<Item = &'a [u8]>, max_recipients: usize) -> Self {
         let mut envelope = Self { max_recipients, ..Self::default() };
-        if let Some(sender) = envelope.keep(sender) {
-            envelope.sender = sender;
-        }
+        // One that is not kept must not become the null sender: its beginning is no path, and names nobody.
+        envelope.sender =
+            envelope.keep(sender).unwrap_or_else(|| sender.get(..CUT_SENDER).unwrap_or_default().to_vec());
         for parameter in parameters {
             if let Some(parameter) = envelope.keep(parameter) {
                 envelope.parameters.push(parameter);
@@ -124,5 +127,7 @@ mod tests {
         let mut envelope = Envelope::new(&vec![b'x'; MAX_OCTETS], [&b"BODY=8BITMIME"[..]], 10);
         envelope.recipient(b"<c@d.example>");
         assert_eq!((envelope.recipients().len(), envelope.recipients_seen(), envelope.parameters().len()), (0, 1, 0));
+        let envelope = Envelope::new(&vec![b'x'; MAX_OCTETS + 1], [], 10);
+        assert_eq!((envelope.sender().len(), envelope.sender_domain().len()), (CUT_SENDER, CUT_SENDER));
     }
 }

@@ -13,32 +13,41 @@
 //! a panic in the work on the message is a verdict by `policy.on_internal_error`.
 
 pub mod author;
+mod authserv_ids;
 pub mod body_facts;
+mod closing;
 pub mod envelope;
 mod guard;
 mod headers;
+mod iprev;
+mod lookups;
 pub mod origin;
 mod own_fields;
 pub mod plan;
 pub mod received;
+mod refusal;
 mod report;
 mod results;
 mod rules;
+pub mod spf;
 pub mod verdict;
 mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
 use dkim_core::header::{Field, HeaderBlock};
 use dkim_core::verify::KeyAnswer;
-use milter_proto::Edits;
 
+pub use self::authserv_ids::AuthservIds;
+pub use self::closing::{Closing, Verdict};
 pub use self::guard::{Fault, guard};
 pub use self::headers::HeaderTrouble;
+pub use self::iprev::Iprev;
+pub use self::lookups::{Answered, Lookup};
+pub use self::refusal::EnvelopeStep;
 pub use self::report::Facts;
 pub use self::results::MAX_RESULTS;
 pub use self::rules::{DomainSigners, Rules, Signer};
@@ -46,41 +55,11 @@ pub use self::work::{Attempt, AttemptOutcome, SignJob, Signed, Verified};
 
 use self::author::AuthorError;
 use self::body_facts::BodyFacts;
-use self::envelope::Envelope;
 use self::headers::{DKIM_SIGNATURE, Headers};
 use self::own_fields::OwnFields;
-use self::report::Report;
-use self::results::DkimResults;
-use self::verdict::{Action, Outcomes};
+use self::spf::Spf;
 use self::work::Work;
 use crate::config::{Mode, OnKeyError};
-use crate::logging::Record;
-
-/// The names by which we are known in Authentication-Results fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthservIds {
-    /// Ours first, then further ones whose fields are removed.
-    all: Vec<String>,
-}
-
-impl AuthservIds {
-    /// Our own id, and others that count as ours when they come in.
-    ///
-    /// An internationalized name is ours in A-labels: the field of a message that is not SMTPUTF8 is ASCII, and what stands there
-    /// must be what incoming fields are compared with. They are compared in both spellings.
-    #[must_use]
-    pub fn new(own: String, others: &[String]) -> Self {
-        let a_labels = if own.is_ascii() { None } else { DomainName::parse(&own).ok() };
-        let own = a_labels.map_or(own, |name| name.as_str().to_owned());
-        Self { all: std::iter::once(own).chain(others.iter().cloned()).collect() }
-    }
-
-    /// The id that we write.
-    #[must_use]
-    pub fn own(&self) -> &str {
-        self.all.first().map_or("", String::as_str)
-    }
-}
 
 /// A message from MAIL FROM to its verdict.
 #[derive(Debug)]
@@ -98,6 +77,9 @@ pub struct Message {
     /// Names of keys to look up that the caller has not taken yet.
     to_ask: Vec<String>,
     asked: HashMap<String, Option<KeyAnswer>>,
+    spf: Spf,
+    /// Recipients that were refused at RCPT.
+    refused: u64,
 }
 
 #[derive(Debug)]
@@ -125,18 +107,22 @@ impl Message {
     #[must_use]
     pub fn begin(rules: Arc<Rules>, mode: Mode, ids: Arc<AuthservIds>, facts: Facts) -> Self {
         let headers = Headers::new(rules.config().limits.header.clone());
+        let spf = guard(|| Spf::begin(&facts, mode, &rules.config().spf, ids.own()));
+        let stage = if spf.is_ok() { Stage::Headers(headers) } else { Stage::Failed };
         Self {
             rules,
             mode,
             ids,
             own: OwnFields::new(facts.rule.keeps_results()),
             facts,
-            stage: Stage::Headers(headers),
+            stage,
             header: HeaderSummary::default(),
             headers: None,
             body: BodyFacts::default(),
             to_ask: Vec::new(),
             asked: HashMap::new(),
+            spf: spf.unwrap_or_else(|_fault| Spf::off()),
+            refused: 0,
         }
     }
 
@@ -156,7 +142,7 @@ impl Message {
     pub fn header(&mut self, name: &[u8], value: &[u8]) {
         let field = Field::new(name, value);
         // First and outside of all that could fail: this count must be right.
-        self.own.field(field, &self.ids.all);
+        self.own.field(field, self.ids.all());
         let judged = self.mode.verifies() && self.facts.is_to_be_judged();
         let Stage::Headers(headers) = &mut self.stage else { return };
         let pushed = guard(|| headers.push(field));
@@ -201,6 +187,8 @@ impl Message {
             self.header.author = Some(plan.author);
             work
         });
+        // The relay has not said yet whose mail this is.
+        self.spf.client_of_relay(None);
         if let Ok(work) = started {
             self.stage = Stage::Body(Box::new(work));
         }
@@ -219,34 +207,41 @@ impl Message {
         }
     }
 
-    /// Names of keys to look up now; each is handed out once.
-    pub fn take_lookups(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.to_ask)
+    /// What to look up now; each is handed out once.
+    pub fn take_lookups(&mut self) -> Vec<Lookup> {
+        let mut lookups = Vec::new();
+        self.spf.take_lookups(&mut lookups);
+        lookups.extend(std::mem::take(&mut self.to_ask).into_iter().map(Lookup::Key));
+        lookups
     }
 
-    /// The answer to a lookup.
-    pub fn answer(&mut self, name: &str, answer: KeyAnswer) {
-        match &mut self.stage {
-            Stage::Headers(_) => {
-                if let Some(slot) = self.asked.get_mut(name) {
+    /// What came of a lookup.
+    pub fn answer(&mut self, answered: Answered) {
+        match (answered, &mut self.stage) {
+            (_, Stage::Failed) => {}
+            (Answered::Helo(outcome), _) => self.spf.answer_helo(outcome),
+            (Answered::MailFrom(outcome), _) => self.spf.answer_mail_from(outcome),
+            (Answered::Key(name, answer), Stage::Headers(_)) => {
+                if let Some(slot) = self.asked.get_mut(&name) {
                     *slot = Some(answer);
                 }
             }
-            Stage::Body(work) => work.answer(name, answer),
-            Stage::Failed => {}
+            (Answered::Key(name, answer), Stage::Body(work)) => work.answer(&name, answer),
         }
     }
 
     /// Whether an answer that counts is missing.
     #[must_use]
-    pub fn waits_for_keys(&self) -> bool {
+    pub fn waits_for_answers(&self) -> bool {
         match &self.stage {
-            Stage::Body(work) => work.waits_for_keys(),
-            Stage::Headers(_) | Stage::Failed => false,
+            Stage::Body(work) => work.waits_for_keys() || self.spf.is_waiting(),
+            Stage::Headers(_) => self.spf.is_waiting(),
+            Stage::Failed => false,
         }
     }
 
-    /// The message is complete: verifies, and leaves the signing as a job. A key that was not answered is `temperror`.
+    /// The message is complete: verifies, and leaves the signing as a job. A key or a check of the sender that was not answered is
+    /// `temperror`.
     #[must_use]
     pub fn finish(mut self, now: UnixTime) -> (Closing, SignJob) {
         if matches!(self.stage, Stage::Headers(_)) {
@@ -258,113 +253,12 @@ impl Message {
             Stage::Body(work) => guard(|| work.finish(has_bare_line_ends)),
             Stage::Headers(_) | Stage::Failed => Err(Fault),
         };
-        let is_fault = finished.is_err();
+        let Self { rules, ids, facts, own, header, headers, body, spf, refused, .. } = self;
+        let spf = guard(|| spf.finish(&rules.config().spf));
+        let is_fault = finished.is_err() || spf.is_err();
+        let spf = spf.ok().flatten().filter(|_| !is_fault);
         let (verified, job) = finished.unwrap_or_else(|_fault| (Verified::NotAsked, SignJob::nothing()));
-        let Self { rules, ids, facts, own, header, headers, body, .. } = self;
-        (Closing { rules, ids, facts, own, header, headers, body, verified, is_fault }, job)
-    }
-}
-
-/// A message that is complete and waits for its signatures.
-#[derive(Debug)]
-pub struct Closing {
-    rules: Arc<Rules>,
-    ids: Arc<AuthservIds>,
-    facts: Facts,
-    own: OwnFields,
-    header: HeaderSummary,
-    headers: Option<Arc<HeaderBlock>>,
-    body: BodyFacts,
-    verified: Verified,
-    is_fault: bool,
-}
-
-/// What to do about a message, and what to say about it.
-#[derive(Debug)]
-pub struct Verdict {
-    /// What the MTA is told.
-    pub action: Action,
-    /// Changes of the header section.
-    pub edits: Edits,
-    /// The log record.
-    pub record: Record,
-}
-
-impl Closing {
-    /// The envelope, as it came.
-    #[must_use]
-    pub fn envelope(&self) -> &Envelope {
-        &self.facts.envelope
-    }
-
-    /// The header section as it came, what was over a limit left out; `None` after a fault.
-    #[must_use]
-    pub fn headers(&self) -> Option<&HeaderBlock> {
-        self.headers.as_deref()
-    }
-
-    /// The verdict. `took`: the time since MAIL FROM; `waited`: the part of it that was spent waiting for DNS.
-    #[must_use]
-    pub fn verdict(mut self, signed: Result<Signed, Fault>, took: Duration, waited: Duration) -> Verdict {
-        self.is_fault |= signed.is_err();
-        let signed = if self.is_fault { None } else { signed.ok() };
-        let reports = match &self.verified {
-            Verified::Reports(reports) => reports.as_slice(),
-            Verified::NotAsked => &[],
-        };
-        let dkim = match (self.header.verify && !self.is_fault, self.header.trouble) {
-            (false, _) => None,
-            (true, Some(trouble)) => Some(DkimResults::Incomplete(trouble, self.header.signatures)),
-            (true, None) => Some(DkimResults::Reports(reports)),
-        };
-        let outcomes = Outcomes {
-            is_fault: self.is_fault,
-            trouble: self.header.trouble,
-            reports,
-            signed: signed.as_ref(),
-            on_key_error: self.header.on_key_error.unwrap_or(OnKeyError::Unsigned),
-        };
-        let mut action = verdict::decide(&outcomes, &self.rules.config().policy);
-        let mut is_fault = self.is_fault;
-        let edits = self.edits(action, dkim, signed.as_ref()).unwrap_or_else(|| {
-            // A field of ours that must not be sent: a mistake like any other, and the forged fields still go.
-            is_fault = true;
-            action = verdict::decide(&Outcomes { is_fault, ..outcomes }, &self.rules.config().policy);
-            verdict::edits(self.own.doomed(), None, None, false).unwrap_or_default()
-        });
-        let report = Report {
-            facts: &self.facts,
-            author: self.header.author.as_ref(),
-            signed: signed.as_ref(),
-            dkim,
-            trouble: self.header.trouble,
-            is_fault,
-            header_fields: self.header.fields,
-            header_has_bare_cr: self.header.has_bare_cr,
-            body: &self.body,
-            removed: self.own.doomed().len(),
-            kept: self.own.kept(),
-            action,
-            took,
-            waited,
-        };
-        Verdict { action, edits, record: report.to_record() }
-    }
-
-    fn edits(&self, action: Action, dkim: Option<DkimResults<'_>>, signed: Option<&Signed>) -> Option<Edits> {
-        let is_smtputf8 = self.facts.envelope.is_smtputf8();
-        let doomed = self.own.doomed();
-        if action != Action::Accept {
-            return verdict::edits(doomed, None, None, is_smtputf8).ok();
-        }
-        // "verify: continue, mark (default)"
-        let has_bare = self.header.has_bare_cr || self.body.has_bare_line_ends();
-        let remark = has_bare.then_some("message holds a bare CR or LF");
-        let results = match dkim {
-            Some(dkim) => Some(results::field_value(self.ids.own(), dkim, remark, is_smtputf8).ok()?),
-            None => None,
-        };
-        verdict::edits(doomed, results.as_deref(), signed, is_smtputf8).ok()
+        (Closing { rules, ids, facts, own, header, headers, body, verified, spf, refused, is_fault }, job)
     }
 }
 

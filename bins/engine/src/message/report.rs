@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use dkim_core::UnixTime;
 use dkim_core::verify::SignatureReport;
 
 use super::author::AuthorError;
 use super::body_facts::BodyFacts;
 use super::envelope::Envelope;
 use super::headers::HeaderTrouble;
+use super::iprev::Iprev;
 use super::origin::{Client, Origin, OriginRule};
 use super::results::{DkimResults, MAX_RESULTS, summary};
+use super::spf::SpfResults;
 use super::verdict::Action;
 use super::work::{Attempt, AttemptOutcome, Signed};
 use crate::logging::{Priority, Record};
@@ -30,6 +33,12 @@ pub struct Facts {
     pub client: Client,
     /// The client's name as the MTA knows it.
     pub client_name: Vec<u8>,
+    /// What it said in HELO or EHLO; empty when it said nothing.
+    pub helo: Vec<u8>,
+    /// What the MTA found about its name.
+    pub iprev: Option<Iprev>,
+    /// When MAIL came.
+    pub began: UnixTime,
     /// The envelope.
     pub envelope: Envelope,
 }
@@ -49,6 +58,9 @@ pub(super) struct Report<'a> {
     pub(super) author: Option<&'a Result<DomainName, AuthorError>>,
     pub(super) signed: Option<&'a Signed>,
     pub(super) dkim: Option<DkimResults<'a>>,
+    pub(super) spf: Option<&'a SpfResults>,
+    /// Recipients that were refused at RCPT.
+    pub(super) refused: u64,
     pub(super) trouble: Option<HeaderTrouble>,
     pub(super) is_fault: bool,
     pub(super) header_fields: u64,
@@ -74,6 +86,9 @@ impl Report<'_> {
             .with("client_name", facts.client_name.as_slice())
             .with("mail_from", facts.envelope.sender_domain())
             .with("rcpts", facts.envelope.recipients_seen());
+        if self.refused > 0 {
+            record.push("rcpts_refused", self.refused);
+        }
         match self.author {
             Some(Ok(author)) => record.push("author", author.as_str()),
             Some(Err(error)) => record.push("author", error.code()),
@@ -84,6 +99,9 @@ impl Report<'_> {
         }
         if let Some(dkim) = self.dkim {
             push_dkim(&mut record, dkim);
+        }
+        if let Some(spf) = self.spf {
+            spf.push(&mut record);
         }
         if let Some(trouble) = self.trouble {
             record.push("limit", trouble.code());
@@ -100,8 +118,8 @@ impl Report<'_> {
         if self.is_fault {
             record.push("fault", "internal-error");
         }
-        if let Action::Tempfail(cause) = self.action {
-            record.push("action_reason", cause.code());
+        if let Some(cause) = self.action.cause() {
+            record.push("action_reason", cause);
         }
         record.push("header_fields", self.header_fields);
         record.push("size", self.body.octets);

@@ -1,4 +1,4 @@
-//! The Authentication-Results field of a message that was judged.
+//! The Authentication-Results field of a message that was judged: `dkim` first, then `spf` for MAIL FROM and for HELO, then `iprev`.
 //!
 //! RFC 8601 §2.7.1 and `standards.md` H-4, H-7: one `dkim` result a signature with `header.d`, `header.i`, `header.s`, `header.a` and
 //! `header.b`, and `dkim=none` for a message without any. The reason says why a signature does not count. Everything in it is ASCII
@@ -21,7 +21,7 @@ pub(super) enum DkimResults<'a> {
     Incomplete(HeaderTrouble, u64),
 }
 
-/// The value of the field, with its leading space and its folds.
+/// The value of the field, with its leading space and its folds; `others` are the results of other methods.
 ///
 /// # Errors
 ///
@@ -29,6 +29,7 @@ pub(super) enum DkimResults<'a> {
 pub(super) fn field_value(
     authserv_id: &str,
     results: DkimResults<'_>,
+    others: Vec<ResInfo>,
     remark: Option<&str>,
     is_smtputf8: bool,
 ) -> Result<String, FormatError> {
@@ -37,6 +38,7 @@ pub(super) fn field_value(
     if let (Some(remark), Some(first)) = (remark, field.results.first_mut()) {
         first.comments.push(remark.to_owned());
     }
+    field.results.extend(others);
     let mut options = FormatOptions::default();
     if is_smtputf8 {
         options.charset = Charset::Utf8;
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn h4_each_signature_has_its_properties() {
         let reports = reports(&[SIGNATURE, " v=1; d=x(y; garbage"]);
-        let value = field_value("mx.example", DkimResults::Reports(&reports), None, false).unwrap();
+        let value = field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), None, false).unwrap();
         assert_eq!(
             value.replace("\r\n\t", " "),
             " mx.example; dkim=temperror reason=\"no answer about the key in time\" header.d=example.com \
@@ -151,17 +153,20 @@ mod tests {
     #[test]
     fn h7_unsigned_mail_is_none() {
         let none = DkimResults::Reports(&[]);
-        assert_eq!(field_value("mx.example", none, None, false).unwrap(), " mx.example;\r\n\tdkim=none");
+        assert_eq!(field_value("mx.example", none, Vec::new(), None, false).unwrap(), " mx.example;\r\n\tdkim=none");
         assert_eq!(summary(none), "none");
         let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyFields, 0);
-        assert_eq!(field_value("mx.example", incomplete, None, false).unwrap(), " mx.example;\r\n\tdkim=none");
+        assert_eq!(
+            field_value("mx.example", incomplete, Vec::new(), None, false).unwrap(),
+            " mx.example;\r\n\tdkim=none"
+        );
     }
 
     #[test]
     fn a_header_section_over_the_limit_is_a_permerror() {
         let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyOctets, 3);
         assert_eq!(
-            field_value("mx.example", incomplete, None, false).unwrap(),
+            field_value("mx.example", incomplete, Vec::new(), None, false).unwrap(),
             " mx.example;\r\n\tdkim=permerror reason=\"header section is larger than the local limit\""
         );
         assert_eq!(summary(incomplete), "permerror");
@@ -170,7 +175,8 @@ mod tests {
     #[test]
     fn two_hundred_signatures_are_twenty_results_and_a_count() {
         let reports = reports(&[SIGNATURE; 200]);
-        let value = field_value("mx.example", DkimResults::Reports(&reports), Some("bare CR or LF"), false).unwrap();
+        let value = field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), Some("bare CR or LF"), false)
+            .unwrap();
         assert_eq!(value.matches("dkim=").count(), 20);
         assert_eq!(value.matches("dkim=policy (180 more signatures not shown)").count(), 1, "{value}");
         assert!(value.contains("dkim=temperror (bare CR or LF)"), "{value}");
@@ -180,7 +186,9 @@ mod tests {
     fn h6_only_internationalized_mail_gets_utf8() {
         let reports = reports(&[&SIGNATURE.replace("jo@", "j\u{f6}@")]);
         let results = DkimResults::Reports(&reports);
-        assert!(field_value("mx.example", results, None, false).unwrap().is_ascii());
-        assert!(field_value("mx.example", results, None, true).unwrap().contains("j\u{f6}@mail.example.com"));
+        assert!(field_value("mx.example", results, Vec::new(), None, false).unwrap().is_ascii());
+        assert!(
+            field_value("mx.example", results, Vec::new(), None, true).unwrap().contains("j\u{f6}@mail.example.com")
+        );
     }
 }

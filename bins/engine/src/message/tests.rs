@@ -15,6 +15,7 @@ use milter_proto::{Command, Decision, Event, FilterSession, FrameDecoder, Modifi
 
 use super::envelope::Envelope;
 use super::origin::{Client, Origin, OriginRule};
+use super::verdict::Action;
 use super::*;
 use crate::config::{self, Config, Mode};
 use crate::keys::Keys;
@@ -26,10 +27,10 @@ fn key() -> Arc<dyn SigningKey> {
     crate::BACKEND.signing_key(&PrivateKey::from_text(SEED).unwrap()).unwrap()
 }
 
-/// Rules for `example.com` with one Ed25519 key of selector `ed`.
+/// Rules for `example.com` with one Ed25519 key of selector `ed`; SPF has its own tests.
 fn rules(policy: &str, key: Arc<dyn SigningKey>) -> Arc<Rules> {
     let text = format!(
-        "{policy}\n[[domain]]\nname = \"example.com\"\nallow_ed25519_only = true\n\
+        "{policy}\n[spf]\nenabled = false\n[[domain]]\nname = \"example.com\"\nallow_ed25519_only = true\n\
          keys = [{{ selector = \"ed\", file = \"absent.pem\" }}]\n"
     );
     let (config, _) = config::parse(&text, Path::new("test.toml")).unwrap();
@@ -38,7 +39,7 @@ fn rules(policy: &str, key: Arc<dyn SigningKey>) -> Arc<Rules> {
     Arc::new(rules)
 }
 
-fn facts(origin: Origin) -> Facts {
+pub(super) fn facts(origin: Origin) -> Facts {
     Facts {
         queue_id: None,
         listener: "unix:/socket".to_owned(),
@@ -46,6 +47,9 @@ fn facts(origin: Origin) -> Facts {
         rule: if origin.is_ours() { OriginRule::Authenticated } else { OriginRule::NotTrusted },
         client: Client::Unknown,
         client_name: b"client.example".to_vec(),
+        helo: b"client.example".to_vec(),
+        iprev: None,
+        began: NOW,
         envelope: Envelope::new(b"<jo@example.com>", [], 10),
     }
 }
@@ -93,7 +97,7 @@ fn told(verdict: &Verdict) -> String {
         let mut decision = Decision::Continue;
         if matches!(event, Event::EndOfBody(_)) {
             verdict.edits.write(&mut session, &mut out).unwrap();
-            decision = verdict.action.decision();
+            decision = verdict.reply.clone();
         }
         session.reply(&decision, &mut out).unwrap();
     }
@@ -142,15 +146,25 @@ fn signed() -> String {
 fn verify(signature: &str, body: &[u8], answer: Option<TxtAnswer>, policy: &str) -> Verdict {
     let mut message = begin(&rules(policy, key()), Origin::Inbound);
     header(&mut message, &(signature.to_owned() + MAIL));
-    assert_eq!(message.take_lookups(), ["ed._domainkey.example.com"], "asked for while the header comes in");
+    assert_eq!(keys(&mut message), ["ed._domainkey.example.com"], "asked for while the header comes in");
     message.end_of_headers(NOW);
-    assert!(message.take_lookups().is_empty() && message.waits_for_keys());
+    assert!(message.take_lookups().is_empty() && message.waits_for_answers());
     message.body(body, NOW);
     if let Some(answer) = answer {
-        message.answer("ed._domainkey.example.com", KeyAnswer::parse(&answer, crate::BACKEND));
-        assert!(!message.waits_for_keys());
+        let answer = KeyAnswer::parse(&answer, crate::BACKEND);
+        message.answer(Answered::Key("ed._domainkey.example.com".to_owned(), answer));
+        assert!(!message.waits_for_answers());
     }
     finish(message)
+}
+
+/// The names of the keys to look up; nothing else is asked for.
+fn keys(message: &mut Message) -> Vec<String> {
+    let name = |lookup| match lookup {
+        Lookup::Key(name) => name,
+        other => panic!("{other:?}"),
+    };
+    message.take_lookups().into_iter().map(name).collect()
 }
 
 fn published() -> Option<TxtAnswer> {

@@ -8,6 +8,7 @@ use milter_proto::{Decision, EditError, Edits, Place, ReplyCode};
 
 use super::headers::HeaderTrouble;
 use super::own_fields::AUTHENTICATION_RESULTS;
+use super::spf::{Refusal, Ruling, SpfResults};
 use super::work::{AttemptOutcome, Signed};
 use crate::config::{OnFailure, OnKeyError, Policy};
 
@@ -18,6 +19,25 @@ pub enum Action {
     Accept,
     /// The sender is to try again later.
     Tempfail(TempfailCause),
+    /// The message is refused for good.
+    Reject(RejectCause),
+}
+
+/// Why a message is refused for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectCause {
+    /// The client may not send for the sender's domain, and such mail is to be rejected.
+    Spf,
+}
+
+impl RejectCause {
+    /// The word for logs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Spf => "spf-fail",
+        }
+    }
 }
 
 /// Why a message is put off.
@@ -31,6 +51,8 @@ pub enum TempfailCause {
     Limit,
     /// A signing key cannot be used.
     Key,
+    /// The sender could not be checked.
+    Spf,
 }
 
 impl TempfailCause {
@@ -42,6 +64,7 @@ impl TempfailCause {
             Self::InternalError => "internal-error",
             Self::Limit => "limit",
             Self::Key => "key-error",
+            Self::Spf => "spf-temperror",
         }
     }
 
@@ -52,6 +75,7 @@ impl TempfailCause {
             Self::InternalError => (3, 0, "message cannot be processed now, try again later"),
             Self::Limit => (3, 4, "message exceeds a limit of this system"),
             Self::Key => (7, 5, "message cannot be signed now, try again later"),
+            Self::Spf => (7, 24, "sender cannot be checked now, try again later"),
         }
     }
 }
@@ -63,14 +87,43 @@ impl Action {
         match self {
             Self::Accept => "accept",
             Self::Tempfail(_) => "tempfail",
+            Self::Reject(_) => "reject",
         }
     }
 
-    /// The decision at end of message.
+    /// The word for logs that says why; `None` for mail that passes.
     #[must_use]
-    pub fn decision(self) -> Decision {
+    pub fn cause(self) -> Option<&'static str> {
+        match self {
+            Self::Accept => None,
+            Self::Tempfail(cause) => Some(cause.code()),
+            Self::Reject(cause) => Some(cause.code()),
+        }
+    }
+
+    /// What a refusal for SPF is.
+    #[must_use]
+    pub fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Fail => Self::Reject(RejectCause::Spf),
+            Refusal::TempError => Self::Tempfail(TempfailCause::Spf),
+        }
+    }
+
+    /// What the SMTP client is told; `spf` has the words where that is the reason.
+    #[must_use]
+    pub fn decision(self, spf: Option<&SpfResults>) -> Decision {
+        match (self, spf.and_then(SpfResults::refusal)) {
+            (Self::Reject(RejectCause::Spf) | Self::Tempfail(TempfailCause::Spf), Some(reply)) => reply,
+            (Self::Reject(RejectCause::Spf), None) => Decision::Reject,
+            (action, _) => action.own_decision(),
+        }
+    }
+
+    fn own_decision(self) -> Decision {
         match self {
             Self::Accept => Decision::Continue,
+            Self::Reject(_) => Decision::Reject,
             Self::Tempfail(cause) => {
                 let (subject, detail, text) = cause.reply();
                 ReplyCode::builder(451).map_or(Decision::TempFail, |builder| {
@@ -90,6 +143,8 @@ pub struct Outcomes<'a> {
     pub trouble: Option<HeaderTrouble>,
     /// Signatures of a message that was judged.
     pub reports: &'a [SignatureReport],
+    /// What follows from SPF.
+    pub spf: Ruling,
     /// What became of signing.
     pub signed: Option<&'a Signed>,
     /// What the signing domain wants when a key fails.
@@ -104,6 +159,10 @@ pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
     }
     if outcomes.trouble.is_some_and(HeaderTrouble::is_limit) && policy.on_limit == OnFailure::Tempfail {
         return Action::Tempfail(TempfailCause::Limit);
+    }
+    // What is refused for good need not come again for the sake of a key.
+    if let Ruling::Refuse(refusal) = outcomes.spf {
+        return Action::of_refusal(refusal);
     }
     // RFC 6376 §6.3 lets only TEMPFAIL give a 4xx, and with a good signature nothing is missing.
     let has = |wanted: fn(&Outcome) -> bool| outcomes.reports.iter().any(|report| wanted(&report.outcome));
@@ -130,19 +189,26 @@ fn has_key_failure(signed: &Signed) -> bool {
     }
 }
 
+/// Fields to add to a message that passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewFields<'a> {
+    /// The value of Authentication-Results.
+    pub results: Option<&'a str>,
+    /// The value of Received-SPF.
+    pub received_spf: Option<&'a str>,
+    /// The signatures.
+    pub signed: Option<&'a Signed>,
+}
+
 /// The edits: forged fields go, always; new fields come when the message passes.
 ///
-/// New signatures stand above everything in the message (RFC 6376 §5.6), our results on top of all (RFC 8601 §4).
+/// New signatures stand above everything in the message (RFC 6376 §5.6), our results on top of all (RFC 8601 §4), Received-SPF above the
+/// Received fields (RFC 7208 §9.1).
 ///
 /// # Errors
 ///
 /// [`EditError`] for a new field that must not be sent: a mistake of ours. The removals can be had alone with no new fields.
-pub fn edits(
-    doomed: &[u32],
-    results: Option<&str>,
-    signed: Option<&Signed>,
-    is_smtputf8: bool,
-) -> Result<Edits, EditError> {
+pub fn edits(doomed: &[u32], new: NewFields<'_>, is_smtputf8: bool) -> Result<Edits, EditError> {
     let mut edits = Edits::new();
     if is_smtputf8 {
         edits.allow_non_ascii();
@@ -150,10 +216,13 @@ pub fn edits(
     for occurrence in doomed {
         edits.delete(AUTHENTICATION_RESULTS.as_bytes(), *occurrence)?;
     }
-    if let Some(value) = results {
+    if let Some(value) = new.received_spf {
+        edits.insert(Place::Top, b"Received-SPF", value.as_bytes())?;
+    }
+    if let Some(value) = new.results {
         edits.insert(Place::Top, AUTHENTICATION_RESULTS.as_bytes(), value.as_bytes())?;
     }
-    if let Some(Signed::Tried(attempts)) = signed {
+    if let Some(Signed::Tried(attempts)) = new.signed {
         for attempt in attempts {
             if let AttemptOutcome::Made(field) = &attempt.outcome {
                 edits.insert(Place::Top, field.name.as_bytes(), field.value.as_bytes())?;
@@ -168,8 +237,14 @@ mod tests {
     use super::*;
     use crate::message::plan::SignSkip;
 
-    const NOTHING: Outcomes<'static> =
-        Outcomes { is_fault: false, trouble: None, reports: &[], signed: None, on_key_error: OnKeyError::Unsigned };
+    const NOTHING: Outcomes<'static> = Outcomes {
+        is_fault: false,
+        trouble: None,
+        reports: &[],
+        spf: Ruling::Pass,
+        signed: None,
+        on_key_error: OnKeyError::Unsigned,
+    };
 
     fn strict() -> Policy {
         Policy {
@@ -200,6 +275,21 @@ mod tests {
     }
 
     #[test]
+    fn s18_what_spf_refuses_is_refused_and_nothing_else_of_it() {
+        for (spf, action) in [
+            (Ruling::Refuse(Refusal::Fail), Action::Reject(RejectCause::Spf)),
+            (Ruling::Refuse(Refusal::TempError), Action::Tempfail(TempfailCause::Spf)),
+            (Ruling::Allowed, Action::Accept),
+            (Ruling::Reported, Action::Accept),
+        ] {
+            assert_eq!(decide(&Outcomes { spf, ..NOTHING }, &lax()), action);
+        }
+        // A mistake of ours may have been one about the sender.
+        let fault = Outcomes { is_fault: true, spf: Ruling::Refuse(Refusal::Fail), ..NOTHING };
+        assert_eq!(decide(&fault, &strict()), Action::Tempfail(TempfailCause::InternalError));
+    }
+
+    #[test]
     fn a_malformed_header_is_the_fault_of_the_message_and_never_put_off() {
         let outcomes = Outcomes { trouble: Some(HeaderTrouble::Malformed), ..NOTHING };
         assert_eq!(decide(&outcomes, &strict()), Action::Accept);
@@ -207,16 +297,18 @@ mod tests {
 
     #[test]
     fn a_tempfail_has_a_code_that_says_why() {
-        let Decision::ReplyCode(code) = Action::Tempfail(TempfailCause::Dns).decision() else { panic!("no code") };
+        let Decision::ReplyCode(code) = Action::Tempfail(TempfailCause::Dns).decision(None) else { panic!("no code") };
         assert_eq!(code.to_smtp(), "451 4.7.5 key for the DKIM signature is not available, try again later");
     }
 
     #[test]
     fn l4_doomed_fields_go_and_new_ones_come_on_top() {
-        let edits = edits(&[1, 3], Some(" mx.example; none"), None, false).unwrap();
+        let new = NewFields { results: Some(" mx.example; none"), received_spf: Some(" pass"), signed: None };
+        let edits = edits(&[1, 3], new, false).unwrap();
         let mut expected = Edits::new();
         expected.delete(b"Authentication-Results", 1).unwrap();
         expected.delete(b"Authentication-Results", 3).unwrap();
+        expected.insert(Place::Top, b"Received-SPF", b" pass").unwrap();
         expected.insert(Place::Top, b"Authentication-Results", b" mx.example; none").unwrap();
         assert_eq!(edits, expected);
     }

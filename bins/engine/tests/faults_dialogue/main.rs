@@ -28,7 +28,7 @@ use engine::server::{LocalAddress, Setup};
 use engine::socket_address::SocketAddress;
 use milter_proto::{Command, Offer, Peer, Strings, flags};
 
-use self::support::{Daemon, SIGNING, config, folder_with_keys, zone};
+use self::support::{Daemon, SIGNING, assert_unsigned, config, folder_with_keys, zone};
 
 /// A daemon on a TCP port, with these lines in its configuration.
 fn daemon(limits: &str) -> Daemon {
@@ -48,7 +48,7 @@ fn port(daemon: &Daemon) -> SocketAddr {
 /// A message passes as if nothing had happened.
 fn still_serves(daemon: &Daemon) {
     let answer = daemon.inbound().message("<a@example.org>", b"From: a@example.org\r\n\r\nx\r\n");
-    assert_eq!(answer.edits, ["insert 0 Authentication-Results: mx.example; dkim=none"]);
+    assert_unsigned(&answer.edits);
 }
 
 const SIGNATURE: &[u8] = b" v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=rsa; h=from; \

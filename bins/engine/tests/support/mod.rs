@@ -347,6 +347,12 @@ fn describe(modification: &Modification<'_>) -> String {
     }
 }
 
+/// The one edit of a message from outside without a signature, from a domain without SPF record.
+pub(crate) fn assert_unsigned(edits: &[String]) {
+    let [edit] = edits else { panic!("{edits:?}") };
+    assert!(edit.starts_with("insert 0 Authentication-Results: mx.example; dkim=none; spf=none "), "{edit}");
+}
+
 /// A name and a value with folds.
 pub(crate) type RawField = (Vec<u8>, Vec<u8>);
 

@@ -1,0 +1,87 @@
+//! The lookups of one message: all at the same time, each a task, and gone with their message.
+//!
+//! The one place that runs what a message wants to know ([`Lookup`]). Most answers are in the cache: a lookup is looked at once before it
+//! becomes a task.
+
+use std::future::Future;
+use std::task::Poll;
+
+use spf_core::check::Progress;
+use spf_core::identity::Identity;
+use spf_core::outcome::Outcome;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout_at};
+
+use super::Setup;
+use crate::dns::Resolver;
+use crate::message::{Answered, Lookup};
+
+/// The lookups of the message that is open.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    running: JoinSet<Answered>,
+    /// Whose they are.
+    message: Option<u64>,
+}
+
+impl Lookups {
+    /// The lookups are those of this message from now on; what was asked for another one is of no interest.
+    pub(super) fn belong_to(&mut self, message: Option<u64>) {
+        if message != self.message {
+            self.message = message;
+            if !self.running.is_empty() {
+                self.running = JoinSet::new();
+            }
+        }
+    }
+
+    /// Starts a lookup. One that the cache can answer is answered at once, without a task.
+    pub(super) async fn start(&mut self, lookup: Lookup, setup: &Setup) -> Option<Answered> {
+        let due = super::after(setup.rules.config().spf.timeout);
+        let mut lookup = Box::pin(run(lookup, setup.resolver.clone(), due));
+        let at_once = std::future::poll_fn(|context| match lookup.as_mut().poll(context) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let answered = at_once.await;
+        if answered.is_none() {
+            self.running.spawn(lookup);
+        }
+        answered
+    }
+
+    /// The next answer; `None` when nothing is under way. Can be dropped before it is done.
+    pub(super) async fn next(&mut self) -> Option<Result<Answered, JoinError>> {
+        self.running.join_next().await
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+}
+
+/// Asks what there is to ask; checks of the sender are over when they are `due`.
+async fn run(lookup: Lookup, resolver: Resolver, due: Instant) -> Answered {
+    match lookup {
+        Lookup::Key(name) => {
+            let answer = resolver.key(&name).await;
+            Answered::Key(name, answer)
+        }
+        Lookup::Helo(progress) => Answered::Helo(check(progress, &resolver, due).await),
+        Lookup::MailFrom(progress) => Answered::MailFrom(check(progress, &resolver, due).await),
+    }
+}
+
+/// Answers one question after the other. RFC 7208 §4.6.4 on time: "If such a limit is exceeded, the result of authorization SHOULD be
+/// "temperror"."
+async fn check<I: Identity>(mut progress: Progress<I>, resolver: &Resolver, due: Instant) -> Outcome<I> {
+    loop {
+        progress = match progress {
+            Progress::Done(outcome) => return outcome,
+            Progress::Ask(pending) => match timeout_at(due, resolver.spf(pending.question())).await {
+                Ok(answer) => pending.answer(answer),
+                Err(_elapsed) => return pending.expire(),
+            },
+        };
+    }
+}

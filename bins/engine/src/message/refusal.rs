@@ -1,0 +1,83 @@
+//! Mail that is refused before its end, at MAIL or RCPT, and what is said about it.
+//!
+//! Refused at MAIL, the message is over. Refused at RCPT, one recipient is: the MTA may send more of them, and each has its answer.
+
+use std::time::Duration;
+
+use milter_proto::Decision;
+
+use super::Message;
+use super::report::Report;
+use super::spf::{Ruling, SpfResults, policy};
+use super::verdict::Action;
+use crate::config::RejectAt;
+use crate::logging::Record;
+
+/// What there is to say to MAIL or RCPT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvelopeStep {
+    /// Go on.
+    Pass,
+    /// A result is on its way that could be one to refuse, and this is the step to wait for it.
+    Wait,
+    /// This answer.
+    Refuse(Decision),
+}
+
+impl Message {
+    /// What there is to say to this step. A result that is known later than at its own step counts at the next one.
+    #[must_use]
+    pub fn at(&self, step: RejectAt) -> EnvelopeStep {
+        let spf = &self.rules.config().spf;
+        let Some(outcome) = self.spf.mail_from() else {
+            let waits = step == spf.reject_at && !spf.budget.is_zero() && self.spf.may_refuse(spf);
+            return if waits { EnvelopeStep::Wait } else { EnvelopeStep::Pass };
+        };
+        match policy::rule(outcome, spf) {
+            Ruling::Refuse(refusal) if step == RejectAt::Rcpt || spf.reject_at == RejectAt::Mail => {
+                EnvelopeStep::Refuse(policy::reply(refusal, outcome))
+            }
+            _ => EnvelopeStep::Pass,
+        }
+    }
+
+    /// A recipient was refused.
+    pub fn refused_recipient(&mut self) {
+        self.refused = self.refused.saturating_add(1);
+    }
+
+    /// Whether a recipient was refused.
+    #[must_use]
+    pub fn has_refused(&self) -> bool {
+        self.refused > 0
+    }
+
+    /// The log record of a message that ends here because it was refused; `took`: the time since MAIL FROM.
+    #[must_use]
+    pub fn refused_record(self, took: Duration) -> Record {
+        let spf = self.spf.so_far(&self.rules.config().spf);
+        let action = match spf.as_ref().map(SpfResults::ruling) {
+            Some(Ruling::Refuse(refusal)) => Action::of_refusal(refusal),
+            _ => Action::Accept,
+        };
+        Report {
+            facts: &self.facts,
+            author: None,
+            signed: None,
+            dkim: None,
+            spf: spf.as_ref(),
+            refused: self.refused,
+            trouble: None,
+            is_fault: false,
+            header_fields: self.header.fields,
+            header_has_bare_cr: false,
+            body: &self.body,
+            removed: 0,
+            kept: 0,
+            action,
+            took,
+            waited: Duration::ZERO,
+        }
+        .to_record()
+    }
+}
