@@ -52,55 +52,90 @@ fn character_sets(value: &[u8]) -> Result<(), AuthorError> {
 /// Encoded-words with a delimiter in them.
 ///
 /// RFC 2047 §5: in a phrase, encoded-text has letters, digits and `!*+-/=_` only. Some readers look for encoded-words before they look for quotes
-/// and comments, also inside of those, others the other way round. They agree when what an encoded-word holds opens and closes nothing beyond it.
+/// and comments, also inside of those, others the other way round. They agree when what an encoded-word holds opens and closes nothing beyond it;
+/// and where encoded-words overlap, so that it is not clear which of them is one, when they hold no delimiter at all.
 fn encoded_words(value: &[u8]) -> Result<(), AuthorError> {
-    let mut from = 0;
-    while let Some((start, end)) = encoded_word(value, from) {
-        let word = value.get(start..end).unwrap_or_default();
-        if !is_closed_in_itself(word) {
-            return Err(AuthorError::new(Kind::EncodedWord, start));
+    let mut ends = Ends { text: value, found: None };
+    let mut next = find(value, 0, b"=?");
+    while let Some(first) = next {
+        let (mut end, mut is_alone) = (first, true);
+        while let Some(start) = next.filter(|&start| start == first || start < end) {
+            // One that does not end is none; and then none that begins behind it ends.
+            let Some(its_end) = ends.end_of(start) else { break };
+            (end, is_alone) = (its_end, start == first);
+            next = find(value, start.saturating_add(1), b"=?");
         }
-        from = end;
+        if end == first {
+            return Ok(());
+        }
+        let region = Delimiters::of(value.get(first..end).unwrap_or_default());
+        if !(region == Delimiters::None || is_alone && region == Delimiters::Closed) {
+            return Err(AuthorError::new(Kind::EncodedWord, first));
+        }
+        next = next.filter(|&start| start >= end);
     }
     Ok(())
 }
 
-/// Whether no quote or comment that begins in a text ends behind it, or the other way round, in any state of the reader.
-fn is_closed_in_itself(text: &[u8]) -> bool {
-    let (mut quotes, mut has_parens, mut depth) = (0_usize, false, 0_usize);
-    for octet in text {
-        match octet {
-            b'\\' => return false,
-            b'"' => quotes = quotes.saturating_add(1),
-            b'(' => {
-                has_parens = true;
-                depth = depth.saturating_add(1);
+#[derive(PartialEq, Eq)]
+enum Delimiters {
+    None,
+    /// No quote or comment that begins in the text ends behind it, or the other way round, in any state of the reader.
+    Closed,
+    Open,
+}
+
+impl Delimiters {
+    fn of(text: &[u8]) -> Self {
+        let (mut quotes, mut has_parens, mut depth) = (0_usize, false, 0_usize);
+        for octet in text {
+            match octet {
+                b'\\' => return Self::Open,
+                b'"' => quotes = quotes.saturating_add(1),
+                b'(' => {
+                    has_parens = true;
+                    depth = depth.saturating_add(1);
+                }
+                b')' => match depth.checked_sub(1) {
+                    Some(less) => depth = less,
+                    None => return Self::Open,
+                },
+                _ => {}
             }
-            b')' => match depth.checked_sub(1) {
-                Some(less) => depth = less,
-                None => return false,
-            },
-            _ => {}
+        }
+        match (quotes, has_parens) {
+            (0, false) => Self::None,
+            // Quotes and parentheses together: which of them counts depends on the state of the reader.
+            _ if depth == 0 && (quotes == 0 || !has_parens && quotes.is_multiple_of(2)) => Self::Closed,
+            _ => Self::Open,
         }
     }
-    depth == 0 && quotes.is_multiple_of(2) && (quotes == 0 || !has_parens)
 }
 
 /// Whether a text holds an encoded-word.
 pub(super) fn has_encoded_word(text: &[u8]) -> bool {
-    encoded_word(text, 0).is_some()
+    find(text, 0, b"=?").is_some_and(|start| Ends { text, found: None }.end_of(start).is_some())
 }
 
-/// The place of the next encoded-word: `"=?" charset "?" encoding "?" encoded-text "?="`, taken as widely as the most tolerant readers do: with
-/// white space, of any length, whatever the charset and the encoding are called.
-///
-/// When one that begins at some place does not end, none that begins behind it ends, so that all calls together are one pass.
-fn encoded_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
-    let start = find(text, from, b"=?")?;
-    let charset = find(text, start.saturating_add(2), b"?")?;
-    let encoding = find(text, charset.saturating_add(1), b"?")?;
-    let end = find(text, encoding.saturating_add(1), b"?=")?;
-    Some((start, end.saturating_add(2)))
+/// Where encoded-words end, for starts that are asked for in their order: the end that was found last is remembered, so that all of them together
+/// are one pass.
+struct Ends<'a> {
+    text: &'a [u8],
+    found: Option<usize>,
+}
+
+impl Ends<'_> {
+    /// The end of the encoded-word that begins here: `"=?" charset "?" encoding "?" encoded-text "?="`, taken as widely as the most tolerant readers
+    /// do: with white space, of any length, whatever the charset and the encoding are called.
+    fn end_of(&mut self, start: usize) -> Option<usize> {
+        let charset = find(self.text, start.saturating_add(2), b"?")?;
+        let encoding = find(self.text, charset.saturating_add(1), b"?")?;
+        let text = encoding.saturating_add(1);
+        if self.found.is_none_or(|found| found < text) {
+            self.found = Some(find(self.text, text, b"?=")?);
+        }
+        self.found?.checked_add(2)
+    }
 }
 
 fn find(text: &[u8], from: usize, what: &[u8]) -> Option<usize> {

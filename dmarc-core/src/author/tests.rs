@@ -90,7 +90,7 @@ fn rfc5322_s4_4_routes_are_held_to_their_grammar_ignored_and_counted() {
     for value in [
         &b"<@one.example:a@d.example>"[..],
         b"<@one.example,@two.example:a@d.example>",
-        b"N < (c) , ,@one.example (c) , , @[192.0.2.1] , : a@d.example >",
+        b"N < (c) @one.example (c) , (c) @[192.0.2.1] : a@d.example >",
     ] {
         let authors = parse(value).unwrap();
         assert_eq!((domains(value), authors.routes()), (vec![("d.example".to_owned(), 1)], 1));
@@ -99,7 +99,9 @@ fn rfc5322_s4_4_routes_are_held_to_their_grammar_ignored_and_counted() {
         (b"<@one.example a@d.example>", K::AngleAddress, b"a@d.example>"),
         (b"<@one.example@two.example:a@d.example>", K::AngleAddress, b"@two.example:a@d.example>"),
         (b"<@one.example:@two.example:a@d.example>", K::LocalPart, b"@two.example:a@d.example>"),
-        (b"<,:a@d.example>", K::AngleAddress, b":a@d.example>"),
+        (b"<,@one.example:a@d.example>", K::AngleAddress, b",@one.example:a@d.example>"),
+        (b"<@one.example,,@two.example:a@d.example>", K::AngleAddress, b",@two.example:a@d.example>"),
+        (b"<@one.example,:a@d.example>", K::AngleAddress, b":a@d.example>"),
         (b"<@:a@d.example>", K::Domain, b":a@d.example>"),
         (b"<@one.example>", K::AngleAddress, b">"),
         (b"@one.example:a@d.example", K::LocalPart, b"@one.example:a@d.example"),
@@ -119,6 +121,8 @@ fn m6_an_address_literal_is_an_author_without_domain() {
         (b"a@[192.0.2.1", K::Literal, b"[192.0.2.1"),
         (b"a@[a[b]", K::Literal, b"[a[b]"),
         (b"a@[a\\]b]", K::Literal, b"[a\\]b]"),
+        (b"<@[<b@two.example>]:a@one.example>", K::Literal, b"[<b@two.example>]:a@one.example>"),
+        (b"a@[(]", K::Literal, b"[(]"),
         (b"a@[\xc3\xbc]", K::Literal, b"[\xc3\xbc]"),
         (b"a@[192.0.2.1].evil.example", K::TextAfterAddress, b".evil.example"),
         (b"a@d.example[192.0.2.1]", K::TextAfterAddress, b"[192.0.2.1]"),
@@ -250,6 +254,13 @@ fn rfc2047_s5_encoded_words_are_no_part_of_an_address_and_hide_no_delimiters() {
             K::EncodedWord,
             b"=?u?Q?)?= \") <b@two.example> (\" <a@one.example>",
         ),
+        // Where the second begins is in the first for one reader; for another the quote before it ended.
+        (
+            b"\"x, <b=?u?Q?\"=?u?Q?\"?=?=@two.example>\" <a@d.example>",
+            K::EncodedWord,
+            b"=?u?Q?\"=?u?Q?\"?=?=@two.example>\" <a@d.example>",
+        ),
+        (b"=?u?Q?a =?b?=c?Q?\"?= <a@d.example> \"", K::EncodedWord, b"=?u?Q?a =?b?=c?Q?\"?= <a@d.example> \""),
         (b"\"=?u?Q?\\?=\" <a@d.example>", K::EncodedWord, b"=?u?Q?\\?=\" <a@d.example>"),
     ]);
 }
