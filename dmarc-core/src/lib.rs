@@ -12,6 +12,8 @@ pub mod evaluate;
 pub mod org_domain;
 pub mod outcome;
 pub mod progress;
+#[cfg(feature = "psl")]
+pub mod psl;
 pub mod record;
 pub mod tree_walk;
 pub mod uri;

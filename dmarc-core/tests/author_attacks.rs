@@ -19,7 +19,10 @@ fn authors(fields: &[u8]) -> Result<Vec<String>, K> {
     Ok(authors.domains().iter().map(|found| found.domain.to_string()).collect())
 }
 
-fn assert_all(cases: &[(&[u8], Result<&[&str], K>)]) {
+/// Fields, and their domains or the kind of the error.
+type Case<'a> = (&'a [u8], Result<&'a [&'a str], K>);
+
+fn assert_all(cases: &[Case<'_>]) {
     for (fields, expected) in cases {
         let expected = expected.map(|domains| domains.iter().map(|&domain| domain.to_owned()).collect());
         assert_eq!(authors(fields), expected, "{}", fields.escape_ascii());

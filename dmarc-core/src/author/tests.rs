@@ -15,7 +15,7 @@ type Fault = (&'static [u8], K, &'static [u8]);
 
 fn check(faults: &[Fault]) {
     for (value, kind, rest) in faults {
-        let at = value.len() - rest.len();
+        let at = value.len().checked_sub(rest.len()).unwrap();
         assert!(value.ends_with(rest), "{}", value.escape_ascii());
         let found = parse(value);
         assert_eq!(found, Err(AuthorError { kind: *kind, at }), "{}", value.escape_ascii());
