@@ -54,7 +54,7 @@ pub(super) fn list(text: &[u8], sections: Sections, limits: &PslLimits) -> Resul
     match section {
         Some(_) => Err(error(PslErrorKind::UnfinishedSection)),
         None if rules.is_empty() => Err(error(PslErrorKind::NoRules)),
-        None => build(rules).ok_or(error(PslErrorKind::TooLong)),
+        None => build(rules).ok_or_else(|| error(PslErrorKind::TooLong)),
     }
 }
 

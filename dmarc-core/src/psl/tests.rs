@@ -134,7 +134,7 @@ fn by_the_letter(rules: &[String], domain: &str) -> usize {
     let matching: Vec<&String> = rules.iter().filter(matches).collect();
     let count = |rule: &&String| rule.split('.').count();
     match matching.iter().copied().filter(|rule| rule.starts_with('!')).min_by_key(count) {
-        Some(exception) => count(&exception) - 1,
+        Some(exception) => count(&exception).saturating_sub(1),
         None => matching.iter().map(count).max().unwrap_or(1),
     }
 }
