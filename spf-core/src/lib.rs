@@ -66,6 +66,7 @@
 //! | [`check`] | `check_helo`, `check_mail_from`, and the machine; one file a mechanism | §4, §5, §6 |
 //! | [`identity`] | the session, the sender, and the two identities as types | §2.3, §2.4 |
 //! | [`outcome`] | result, cause, explanation, everything that was asked | §2.6, §8 |
+//! | [`survey`] | a domain's record with all it includes, for its owner | §4.6.4 |
 //! | [`limits`] | how much one evaluation may do | §4.6.4 |
 //! | [`dns`] | questions and answers | §3, §4.4 |
 //! | [`record`] | records as values, with the place of every term | §4.5, §12 |
@@ -94,6 +95,7 @@ pub mod outcome;
 mod parse;
 mod received_spf;
 pub mod record;
+pub mod survey;
 
 /// The examples of the README run with the others.
 #[cfg(doctest)]
