@@ -139,9 +139,14 @@ impl Player<'_> {
             "helo" => drop(self.mta().step(|session, out| session.helo(rest.as_bytes(), out))),
             "mail" => {
                 let parameters: Vec<&[u8]> = words[1..].iter().map(|word| word.as_bytes()).collect();
-                self.mta().step(|session, out| session.mail(words[0].as_bytes(), &parameters, out));
+                let answer = self.mta().step(|session, out| session.mail(words[0].as_bytes(), &parameters, out));
+                self.envelope("mail", answer.decision);
             }
-            "rcpt" => drop(self.mta().step(|session, out| session.rcpt(rest.as_bytes(), &[], out))),
+            "rcpt" => {
+                let answer = self.mta().step(|session, out| session.rcpt(rest.as_bytes(), &[], out));
+                self.envelope("rcpt", answer.decision);
+            }
+            "log" => self.story.push(format!("log {}", self.daemon.log_line())),
             "data" => drop(self.mta().step(MtaSession::data)),
             "message" => self.message(words[0], &words[1..]),
             "abort" => drop(self.mta().step(MtaSession::end_message)),
@@ -157,6 +162,17 @@ impl Player<'_> {
             mta.session.set_macro(&name, value.as_deref().map(str::as_bytes));
         }
         mta
+    }
+
+    /// What the MTA is told to MAIL or RCPT, unless it is to go on.
+    fn envelope(&mut self, verb: &str, decision: Option<Decision>) {
+        match decision {
+            Some(Decision::Continue) | None => {}
+            Some(Decision::ReplyCode(code)) => {
+                self.story.extend(code.to_smtp().split("\r\n").map(|line| format!("{verb} {line}")));
+            }
+            Some(other) => self.story.push(format!("{verb} {}", format!("{other:?}").to_lowercase())),
+        }
     }
 
     fn message(&mut self, file: &str, options: &[&str]) {
@@ -181,7 +197,7 @@ impl Player<'_> {
         self.story.push(format!("message {}", self.messages));
         self.story.extend(answer.edits.iter().map(|edit| format!("edit {edit}")));
         self.story.push(match answer.decision {
-            Some(Decision::ReplyCode(code)) => format!("reply {}", code.to_smtp()),
+            Some(Decision::ReplyCode(code)) => format!("reply {}", code.to_smtp().replace("\r\n", " | ")),
             Some(decision) => format!("reply {}", format!("{decision:?}").to_lowercase()),
             None => "reply none".to_owned(),
         });

@@ -355,7 +355,7 @@ impl Dialogue {
             envelope,
         };
         let ids = self.authserv_ids();
-        let message = Message::begin(Arc::clone(&self.setup.rules), self.listener.mode, ids, facts);
+        let message = Message::begin(Arc::clone(&self.setup.rules), Arc::clone(&self.listener), ids, facts);
         self.generation = self.generation.wrapping_add(1);
         self.open = Some(Open { message, since: Instant::now(), step_due: None, step: None });
     }

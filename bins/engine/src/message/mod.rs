@@ -59,13 +59,13 @@ use self::headers::{DKIM_SIGNATURE, Headers};
 use self::own_fields::OwnFields;
 use self::spf::Spf;
 use self::work::Work;
-use crate::config::{Mode, OnKeyError};
+use crate::config::{Listener, OnKeyError};
 
 /// A message from MAIL FROM to its verdict.
 #[derive(Debug)]
 pub struct Message {
     rules: Arc<Rules>,
-    mode: Mode,
+    listener: Arc<Listener>,
     ids: Arc<AuthservIds>,
     facts: Facts,
     own: OwnFields,
@@ -103,15 +103,15 @@ struct HeaderSummary {
 }
 
 impl Message {
-    /// A message begins.
+    /// A message begins; it came in by this listener.
     #[must_use]
-    pub fn begin(rules: Arc<Rules>, mode: Mode, ids: Arc<AuthservIds>, facts: Facts) -> Self {
+    pub fn begin(rules: Arc<Rules>, listener: Arc<Listener>, ids: Arc<AuthservIds>, facts: Facts) -> Self {
         let headers = Headers::new(rules.config().limits.header.clone());
-        let spf = guard(|| Spf::begin(&facts, mode, &rules.config().spf, ids.own()));
+        let spf = guard(|| Spf::begin(&facts, listener.mode, &rules.config().spf, ids.own()));
         let stage = if spf.is_ok() { Stage::Headers(headers) } else { Stage::Failed };
         Self {
             rules,
-            mode,
+            listener,
             ids,
             own: OwnFields::new(facts.rule.keeps_results()),
             facts,
@@ -143,7 +143,7 @@ impl Message {
         let field = Field::new(name, value);
         // First and outside of all that could fail: this count must be right.
         self.own.field(field, self.ids.all());
-        let judged = self.mode.verifies() && self.facts.is_to_be_judged();
+        let judged = self.listener.mode.verifies() && self.facts.is_to_be_judged();
         let Stage::Headers(headers) = &mut self.stage else { return };
         let pushed = guard(|| headers.push(field));
         // Keys of the signatures that will be looked at are asked for while the rest of the message is on its way.
@@ -174,21 +174,21 @@ impl Message {
             let headers = Arc::new(headers.finish());
             let origin = (self.facts.origin, self.facts.rule);
             let trouble = self.header.trouble;
-            let mut plan = plan::plan(self.mode, origin, &headers, trouble, &self.rules.config().domains);
+            let mut plan = plan::plan(self.listener.mode, origin, &headers, trouble, &self.rules.config().domains);
             self.header.verify = plan.verify;
             // What is delivered is more than what is here: a verdict about the part would be one about another message.
             plan.verify &= trouble.is_none();
             if let plan::SignPlan::Rule(index) = plan.sign {
                 self.header.on_key_error = self.rules.signers(index).map(|(rule, _)| rule.options.on_key_error);
             }
+            // The relay has said now whose mail this is.
+            self.spf.client_of_relay(&headers, &self.listener.trust, &self.rules.config().spf);
             let mut work = Work::start(&self.rules, &plan, &headers, asked, now);
             self.headers = Some(headers);
             self.to_ask.extend(work.names_to_ask());
             self.header.author = Some(plan.author);
             work
         });
-        // The relay has not said yet whose mail this is.
-        self.spf.client_of_relay(None);
         if let Ok(work) = started {
             self.stage = Stage::Body(Box::new(work));
         }

@@ -103,6 +103,9 @@ impl Report<'_> {
         if let Some(spf) = self.spf {
             spf.push(&mut record);
         }
+        if let (Some(iprev), Some(_)) = (facts.iprev, self.dkim) {
+            record.push("iprev", iprev.as_str());
+        }
         if let Some(trouble) = self.trouble {
             record.push("limit", trouble.code());
         }

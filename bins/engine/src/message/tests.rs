@@ -17,7 +17,7 @@ use super::envelope::Envelope;
 use super::origin::{Client, Origin, OriginRule};
 use super::verdict::Action;
 use super::*;
-use crate::config::{self, Config, Mode};
+use crate::config::{self, Config};
 use crate::keys::Keys;
 
 const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
@@ -56,7 +56,7 @@ pub(super) fn facts(origin: Origin) -> Facts {
 
 fn begin(rules: &Arc<Rules>, origin: Origin) -> Message {
     let ids = AuthservIds::new("mx.example".to_owned(), &[]);
-    Message::begin(Arc::clone(rules), Mode::Both, Arc::new(ids), facts(origin))
+    Message::begin(Arc::clone(rules), Arc::default(), Arc::new(ids), facts(origin))
 }
 
 fn header(message: &mut Message, text: &str) {

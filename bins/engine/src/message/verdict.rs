@@ -216,11 +216,11 @@ pub fn edits(doomed: &[u32], new: NewFields<'_>, is_smtputf8: bool) -> Result<Ed
     for occurrence in doomed {
         edits.delete(AUTHENTICATION_RESULTS.as_bytes(), *occurrence)?;
     }
-    if let Some(value) = new.received_spf {
-        edits.insert(Place::Top, b"Received-SPF", value.as_bytes())?;
-    }
     if let Some(value) = new.results {
         edits.insert(Place::Top, AUTHENTICATION_RESULTS.as_bytes(), value.as_bytes())?;
+    }
+    if let Some(value) = new.received_spf {
+        edits.insert(Place::Top, b"Received-SPF", value.as_bytes())?;
     }
     if let Some(Signed::Tried(attempts)) = new.signed {
         for attempt in attempts {
@@ -308,8 +308,8 @@ mod tests {
         let mut expected = Edits::new();
         expected.delete(b"Authentication-Results", 1).unwrap();
         expected.delete(b"Authentication-Results", 3).unwrap();
-        expected.insert(Place::Top, b"Received-SPF", b" pass").unwrap();
         expected.insert(Place::Top, b"Authentication-Results", b" mx.example; none").unwrap();
+        expected.insert(Place::Top, b"Received-SPF", b" pass").unwrap();
         assert_eq!(edits, expected);
     }
 }

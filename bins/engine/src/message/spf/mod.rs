@@ -19,6 +19,7 @@ mod results;
 use std::net::IpAddr;
 
 use dkim_core::UnixTime;
+use dkim_core::header::HeaderBlock;
 use milter_proto::Decision;
 use spf_core::check::{Progress, check_helo, check_mail_from};
 use spf_core::identity::{Helo, MailFrom, Sender, Session};
@@ -31,8 +32,9 @@ pub use self::policy::{Refusal, Ruling};
 
 use self::plan::{Subject, subject};
 use super::lookups::Lookup;
+use super::received::RelayError;
 use super::report::Facts;
-use crate::config::{self, Mode};
+use crate::config::{self, Mode, Trust};
 
 /// SPF at work on a message.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ enum Stage {
     /// There is nothing to check.
     Off,
     /// Until the header section is complete.
-    BehindRelay(IpAddr),
+    BehindRelay,
     NoClient(NoClient),
     Checking(Box<Checking>),
 }
@@ -135,28 +137,21 @@ impl Spf {
         match subject {
             Subject::Nobody => {}
             Subject::Client(client) => this.check(client, &facts.helo, false),
-            Subject::BehindRelay(relay) => this.stage = Stage::BehindRelay(relay),
+            Subject::BehindRelay => this.stage = Stage::BehindRelay,
             Subject::NoClient(why) => this.stage = Stage::NoClient(why),
         }
         this
     }
 
-    /// The relay whose client the Received fields have to tell, until [`client_of_relay`](Self::client_of_relay).
-    pub(super) fn relay(&self) -> Option<IpAddr> {
-        match self.stage {
-            Stage::BehindRelay(relay) => Some(relay),
-            Stage::Off | Stage::NoClient(_) | Stage::Checking(_) => None,
-        }
-    }
-
-    /// What the Received fields tell about the client behind the relay: its address, and what it said in HELO if that is known.
-    pub(super) fn client_of_relay(&mut self, client: Option<(IpAddr, &[u8])>) {
-        if self.relay().is_none() {
+    /// The header section is complete: behind a relay of ours, its Received fields tell the client.
+    pub(super) fn client_of_relay(&mut self, headers: &HeaderBlock, trust: &Trust, spf: &config::Spf) {
+        if !matches!(self.stage, Stage::BehindRelay) {
             return;
         }
-        match client {
-            Some((client, helo)) => self.check(client, helo, true),
-            None => self.stage = Stage::NoClient(NoClient::NotInReceived),
+        let fields = headers.iter().filter(|field| field.is_named("Received")).map(|field| field.value);
+        match plan::client_of_relay(fields, trust, spf) {
+            Ok(from) => self.check(from.client, from.helo.as_deref().unwrap_or_default(), true),
+            Err(why) => self.stage = Stage::NoClient(why),
         }
     }
 
@@ -191,7 +186,7 @@ impl Spf {
     pub(super) fn is_waiting(&self) -> bool {
         match &self.stage {
             Stage::Checking(checking) => checking.helo.outcome().is_none() || checking.mail_from.outcome().is_none(),
-            Stage::Off | Stage::BehindRelay(_) | Stage::NoClient(_) => false,
+            Stage::Off | Stage::BehindRelay | Stage::NoClient(_) => false,
         }
     }
 
@@ -199,7 +194,7 @@ impl Spf {
     pub(super) fn mail_from(&self) -> Option<&Outcome<MailFrom>> {
         match &self.stage {
             Stage::Checking(checking) => checking.mail_from.outcome(),
-            Stage::Off | Stage::BehindRelay(_) | Stage::NoClient(_) => None,
+            Stage::Off | Stage::BehindRelay | Stage::NoClient(_) => None,
         }
     }
 
@@ -209,7 +204,7 @@ impl Spf {
             Stage::Checking(checking) => {
                 checking.mail_from.outcome().is_none() && policy::may_refuse(&checking.session, &self.sender, spf)
             }
-            Stage::Off | Stage::BehindRelay(_) | Stage::NoClient(_) => false,
+            Stage::Off | Stage::BehindRelay | Stage::NoClient(_) => false,
         }
     }
 
@@ -218,8 +213,9 @@ impl Spf {
         let sender = self.sender;
         match self.stage {
             Stage::Off => None,
-            Stage::BehindRelay(_) => {
-                Some(SpfResults(What::NoClient(NoClient::NotInReceived, sender.domain().cloned())))
+            Stage::BehindRelay => {
+                let why = NoClient::Relay(RelayError::NoOutsider);
+                Some(SpfResults(What::NoClient(why, sender.domain().cloned())))
             }
             Stage::NoClient(why) => Some(SpfResults(What::NoClient(why, sender.domain().cloned()))),
             Stage::Checking(checking) => {

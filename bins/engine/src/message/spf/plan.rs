@@ -11,8 +11,9 @@
 
 use std::net::IpAddr;
 
-use crate::config::{self, Mode};
+use crate::config::{self, Mode, Trust};
 use crate::message::origin::{Client, OriginRule};
+use crate::message::received::{self, ReceivedFrom, RelayError};
 use crate::message::report::Facts;
 
 /// Whose address is checked.
@@ -22,8 +23,8 @@ pub(super) enum Subject {
     Nobody,
     /// This one, at once.
     Client(IpAddr),
-    /// The client of this relay of ours.
-    BehindRelay(IpAddr),
+    /// The client of a relay of ours.
+    BehindRelay,
     /// There is none to check.
     NoClient(NoClient),
 }
@@ -35,8 +36,10 @@ pub enum NoClient {
     Unknown,
     /// The client is a program on this host that nobody trusts: no record could name it.
     Loopback,
-    /// It is a relay of ours, and no Received field tells whose mail it passes on.
-    NotInReceived,
+    /// It is a relay of ours, and the Received fields do not tell whose mail it passes on.
+    Relay(RelayError),
+    /// It is a relay of ours that passes on mail of our own.
+    OwnNetwork,
 }
 
 impl NoClient {
@@ -46,17 +49,19 @@ impl NoClient {
         match self {
             Self::Unknown => "client-unknown",
             Self::Loopback => "client-on-this-host",
-            Self::NotInReceived => "client-not-in-received",
+            Self::Relay(error) => error.code(),
+            Self::OwnNetwork => "client-of-relay-is-ours",
         }
     }
 
     /// For people, in an Authentication-Results field.
     #[must_use]
-    pub fn text(self) -> &'static str {
+    pub fn text(self) -> String {
         match self {
-            Self::Unknown => "address of the client is not known",
-            Self::Loopback => "client is on this host",
-            Self::NotInReceived => "relay does not tell the address of the client",
+            Self::Unknown => "address of the client is not known".to_owned(),
+            Self::Loopback => "client is on this host".to_owned(),
+            Self::Relay(error) => format!("client of the relay is not known: {error}"),
+            Self::OwnNetwork => "client of the relay is one of our own".to_owned(),
         }
     }
 }
@@ -68,13 +73,27 @@ pub(super) fn subject(facts: &Facts, mode: Mode, spf: &config::Spf) -> Subject {
     }
     match facts.client {
         Client::Ip(address, _) if facts.rule == OriginRule::Upstream || spf.relays.contains(address) => {
-            Subject::BehindRelay(address)
+            Subject::BehindRelay
         }
         Client::Ip(address, _) if address.is_loopback() => Subject::NoClient(NoClient::Loopback),
         Client::Ip(address, _) => Subject::Client(address),
         // A Unix socket is mail of our own; should it ever not be, there is no address all the same.
         Client::Unix | Client::Unknown => Subject::NoClient(NoClient::Unknown),
     }
+}
+
+/// The client outside that gave the message to the first of our relays, from the values of the Received fields.
+///
+/// Trusted are the relays: each wrote the field above that of the next. A client in `trust.networks` may be a workstation, whose word does not
+/// count; its mail is our own, and nobody's record is about it.
+pub(super) fn client_of_relay<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    trust: &Trust,
+    spf: &config::Spf,
+) -> Result<ReceivedFrom, NoClient> {
+    let is_relay = |address: IpAddr| spf.relays.contains(address) || trust.upstream.contains(address);
+    let from = received::sender_of(fields, is_relay).map_err(NoClient::Relay)?;
+    if trust.networks.contains(from.client) { Err(NoClient::OwnNetwork) } else { Ok(from) }
 }
 
 #[cfg(test)]
@@ -112,13 +131,13 @@ mod tests {
             (stranger, (Origin::Inbound, OriginRule::JudgedBefore), Mode::Both, Subject::Nobody),
             (Client::Unknown, theirs, Mode::Both, Subject::NoClient(NoClient::Unknown)),
             (Client::Ip(ip("::1"), 4711), theirs, Mode::Both, Subject::NoClient(NoClient::Loopback)),
-            (stranger, (Origin::Inbound, OriginRule::Upstream), Mode::Both, Subject::BehindRelay(ip("198.51.100.7"))),
-            (Client::Ip(ip("192.0.2.25"), 25), theirs, Mode::Both, Subject::BehindRelay(ip("192.0.2.25"))),
+            (stranger, (Origin::Inbound, OriginRule::Upstream), Mode::Both, Subject::BehindRelay),
+            (Client::Ip(ip("192.0.2.25"), 25), theirs, Mode::Both, Subject::BehindRelay),
             (
                 Client::Ip(ip("127.0.0.1"), 25),
                 (Origin::Inbound, OriginRule::Upstream),
                 Mode::Both,
-                Subject::BehindRelay(ip("127.0.0.1")),
+                Subject::BehindRelay,
             ),
         ] {
             assert_eq!(of(client, origin, rule, mode), expected, "{client:?} {rule:?} {mode}");
@@ -131,5 +150,32 @@ mod tests {
         facts.client = Client::Ip(ip("198.51.100.7"), 4711);
         let off = config::Spf { enabled: false, ..config::Spf::default() };
         assert_eq!(subject(&facts, Mode::Both, &off), Subject::Nobody);
+    }
+
+    #[test]
+    fn behind_relays_the_client_is_the_one_outside_and_never_one_of_ours() {
+        let spf =
+            config::Spf { relays: std::iter::once("192.0.2.25".parse().unwrap()).collect(), ..Default::default() };
+        let trust = Trust {
+            networks: std::iter::once("203.0.113.0/24".parse().unwrap()).collect(),
+            upstream: std::iter::once("203.0.113.25".parse().unwrap()).collect(),
+            ..Trust::default()
+        };
+        let of = |clients: &[&str]| {
+            let fields: Vec<String> = clients
+                .iter()
+                .map(|client| format!(" from h.example (h.example [{client}]) by r.example; x"))
+                .collect();
+            let found = client_of_relay(fields.iter().map(String::as_bytes), &trust, &spf);
+            found.map(|from| from.client.to_string()).map_err(NoClient::code)
+        };
+        assert_eq!(of(&["198.51.100.7"]), Ok("198.51.100.7".to_owned()));
+        assert_eq!(of(&["192.0.2.25", "203.0.113.25", "198.51.100.7"]), Ok("198.51.100.7".to_owned()));
+        // What the client outside wrote below its own field is not looked at.
+        assert_eq!(of(&["192.0.2.25", "198.51.100.7", "192.0.2.80"]), Ok("198.51.100.7".to_owned()));
+        assert_eq!(of(&["203.0.113.80", "198.51.100.7"]), Err("client-of-relay-is-ours"));
+        assert_eq!(of(&["192.0.2.25"]), Err("received-no-outsider"));
+        assert_eq!(of(&[]), Err("received-no-outsider"));
+        assert_eq!(of(&["what"]), Err("received-unreadable"));
     }
 }
