@@ -11,6 +11,7 @@ mod published;
 mod quick_start;
 mod sendmail;
 mod signing;
+mod spf;
 mod transport;
 mod verifying;
 

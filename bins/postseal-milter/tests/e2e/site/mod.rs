@@ -42,6 +42,10 @@ pub(crate) struct Options<'a> {
     pub(crate) dns: &'a str,
     /// Lines of the `[policy]` section.
     pub(crate) policy: &'a str,
+    /// Lines of the `[spf]` section.
+    pub(crate) spf: &'a str,
+    /// Lines of a zone file that the name server knows beside the keys.
+    pub(crate) records: &'a str,
     /// A name server in place of the real one, such as one that never answers.
     pub(crate) nameserver: Option<u16>,
 }
@@ -56,6 +60,8 @@ impl Default for Options<'_> {
             signing: "",
             dns: "",
             policy: "",
+            spf: "",
+            records: "",
             nameserver: None,
         }
     }
@@ -77,12 +83,13 @@ impl Site {
         let folder = work::folder();
         let domains = [Keys::make(folder.path(), DOMAIN), Keys::make(folder.path(), UNICODE_DOMAIN)];
         let zone: Vec<Txt> = domains.iter().flat_map(|keys| keys.zone.clone()).collect();
-        let dns = Dns::start(folder.path(), &zone_text(&zone));
+        let dns = Dns::start(folder.path(), &(zone_text(&zone) + options.records));
         let mut config = format!(
-            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[policy]\n{}\n[signing]\n{}\n",
+            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[policy]\n{}\n[spf]\n{}\n[signing]\n{}\n",
             options.nameserver.unwrap_or(dns.port),
             options.dns,
             options.policy,
+            options.spf,
             options.signing
         );
         for keys in &domains {
