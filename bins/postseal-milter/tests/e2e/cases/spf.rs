@@ -111,6 +111,14 @@ fn rfc7208_s5_mechanisms_ask_the_name_server_for_every_kind_of_record() {
 }
 
 #[test]
+fn a_policy_that_does_not_fit_into_a_packet_is_read_over_tcp() {
+    let networks: Vec<String> = (1..=200).map(|number| format!("\"ip4:203.0.113.{number} \"")).collect();
+    let records = format!("long.example. TXT \"v=spf1 \" {} \"ip4:192.0.2.10 -all\"\n", networks.concat());
+    let site = Site::start(&Options { records: &records, ..Options::default() });
+    assert_eq!(mail_from(&judge(&site, CLIENT, "jo@long.example")), ("pass", "long.example"));
+}
+
+#[test]
 fn s9_a_policy_that_asks_too_much_is_a_permanent_error() {
     let site = site("");
     for domain in ["loop.example", "void.example"] {
