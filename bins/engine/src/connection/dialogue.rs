@@ -4,6 +4,7 @@
 //! as it is, QUIT_NC ends both. MAIL alone may end a message, since Sendmail sends no ABORT between two.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
@@ -14,11 +15,12 @@ use milter_proto::{
 use tokio::time::Instant;
 
 use super::Setup;
-use crate::config::{Listener, OnFailure, RejectAt};
+use super::open::{Open, Step};
+use crate::config::{Listener, OnFailure};
 use crate::logging::Record;
 use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
-use crate::message::{Answered, AuthservIds, Closing, EnvelopeStep, Facts, Iprev, Lookup, Message, SignJob, Verdict};
+use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, SignJob, Verdict};
 
 /// What the connection has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,33 +65,6 @@ pub(super) struct Dialogue {
     was_out_of_order: bool,
     /// Records of messages that were refused before their end.
     records: Vec<Record>,
-}
-
-#[derive(Debug)]
-struct Open {
-    message: Message,
-    since: Instant,
-    /// Until when MAIL and RCPT wait for what is to be known of the sender; set when the first of them does.
-    step_due: Option<Instant>,
-    /// The step that has no answer yet.
-    step: Option<Step>,
-}
-
-/// A step of the envelope.
-#[derive(Debug)]
-enum Step {
-    Mail,
-    /// With the recipient.
-    Rcpt(Vec<u8>),
-}
-
-impl Step {
-    fn at(&self) -> RejectAt {
-        match self {
-            Self::Mail => RejectAt::Mail,
-            Self::Rcpt(_) => RejectAt::Rcpt,
-        }
-    }
 }
 
 /// Octets of HELO that are kept: RFC 5321 §4.5.3.1.4 allows 512 for the command, and no domain has so many.
@@ -229,46 +204,29 @@ impl Dialogue {
 
     /// Whether MAIL or RCPT waits for what is to be known of the sender.
     pub(super) fn waits_at_step(&self) -> bool {
-        let open = self.open.as_ref();
-        open.and_then(|open| Some(open.message.at(open.step.as_ref()?.at()))) == Some(EnvelopeStep::Wait)
+        self.open.as_ref().is_some_and(Open::waits_at_step)
     }
 
-    /// Until when it waits: the first step that does begins the time, and all of a message share it.
+    /// Until when it waits.
     pub(super) fn step_due(&mut self) -> Option<Instant> {
         let budget = self.setup.rules.config().spf.budget;
-        self.open.as_mut().map(|open| *open.step_due.get_or_insert_with(|| super::after(budget)))
+        self.open.as_mut().map(|open| open.step_due(budget))
     }
 
     /// Answers MAIL or RCPT by what is known now.
     pub(super) fn answer_step(&mut self, out: &mut Vec<u8>) -> Result<(), DialogueError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let Some(step) = open.step.take() else { return Ok(()) };
-        let decision = match (open.message.at(step.at()), step) {
-            (EnvelopeStep::Refuse(decision), Step::Rcpt(_)) => {
-                open.message.refused_recipient();
-                decision
-            }
-            (EnvelopeStep::Refuse(decision), Step::Mail) => {
-                if let Some(open) = self.open.take() {
-                    self.records.push(open.message.refused_record(open.since.elapsed()));
-                }
-                decision
-            }
-            (EnvelopeStep::Pass | EnvelopeStep::Wait, Step::Rcpt(address)) => {
-                open.message.recipient(&address);
-                Decision::Continue
-            }
-            (EnvelopeStep::Pass | EnvelopeStep::Wait, Step::Mail) => Decision::Continue,
-        };
-        self.session.reply(&decision, out)?;
+        let Some(answer) = self.open.as_mut().and_then(Open::answer_step) else { return Ok(()) };
+        if answer.is_over {
+            self.records.extend(self.open.take().map(Open::refused_record));
+        }
+        self.session.reply(&answer.decision, out)?;
         Ok(())
     }
 
     /// The message that is open ends here, before its end of message: ABORT, another one, the end of the connection.
     pub(super) fn end_message(&mut self) {
-        if let Some(open) = self.open.take().filter(|open| open.message.has_refused()) {
-            self.records.push(open.message.refused_record(open.since.elapsed()));
-        }
+        let refused = self.open.take().filter(|open| open.message.has_refused());
+        self.records.extend(refused.map(Open::refused_record));
     }
 
     /// Records of messages that were refused before their end.
@@ -281,11 +239,18 @@ impl Dialogue {
         self.session.keep_alive(out);
     }
 
-    /// Takes the message that is complete, with the time it began.
-    pub(super) fn close_message(&mut self) -> Option<(Closing, SignJob, Instant)> {
+    /// Time was spent waiting for DNS.
+    pub(super) fn waited(&mut self, time: Duration) {
+        if let Some(open) = &mut self.open {
+            open.waited = open.waited.saturating_add(time);
+        }
+    }
+
+    /// Takes the message that is complete, with the time it began and what of it was spent waiting for DNS.
+    pub(super) fn close_message(&mut self) -> Option<(Closing, SignJob, Instant, Duration)> {
         let open = self.open.take()?;
         let (closing, job) = open.message.finish(now());
-        Some((closing, job, open.since))
+        Some((closing, job, open.since, open.waited))
     }
 
     /// Writes edits and decision of a verdict.
@@ -319,16 +284,8 @@ impl Dialogue {
 
     /// MAIL or RCPT has come: whether it has its answer now.
     fn step(&mut self, step: Step) -> Next {
-        let Some(open) = &mut self.open else { return Next::Continue };
-        match (open.message.at(step.at()), step) {
-            (EnvelopeStep::Pass, Step::Rcpt(address)) => open.message.recipient(&address),
-            (EnvelopeStep::Pass, Step::Mail) => {}
-            (EnvelopeStep::Wait | EnvelopeStep::Refuse(_), step) => {
-                open.step = Some(step);
-                return Next::EnvelopeStep;
-            }
-        }
-        Next::Continue
+        let passes = self.open.as_mut().is_none_or(|open| open.passes_step(step));
+        if passes { Next::Continue } else { Next::EnvelopeStep }
     }
 
     fn begin(&mut self, envelope: Envelope) {
@@ -357,7 +314,7 @@ impl Dialogue {
         let ids = self.authserv_ids();
         let message = Message::begin(Arc::clone(&self.setup.rules), Arc::clone(&self.listener), ids, facts);
         self.generation = self.generation.wrapping_add(1);
-        self.open = Some(Open { message, since: Instant::now(), step_due: None, step: None });
+        self.open = Some(Open::new(message));
     }
 
     /// Our names: the configured one, or the MTA's name from its `j` macro (M26: never the name of a container while the MTA has

@@ -12,6 +12,7 @@
 
 mod dialogue;
 mod lookups;
+mod open;
 mod stream;
 
 use std::io;
@@ -284,11 +285,9 @@ impl Connection {
 
     /// Joins the lookups, signs, answers.
     async fn end_of_message(&mut self) -> Result<(), End> {
-        let arrived = Instant::now();
         let deadline = after(self.setup.rules.config().dns.deadline);
         self.join_lookups(deadline, Dialogue::waits_for_answers).await?;
-        let waited = arrived.elapsed();
-        let Some((closing, job, since)) = self.dialogue.close_message() else { return Ok(()) };
+        let Some((closing, job, since, waited)) = self.dialogue.close_message() else { return Ok(()) };
         let signed =
             if job.may_block() { self.on_another_thread(move || job.run()).await? } else { guard(|| job.run()) };
         let verdict = closing.verdict(signed, since.elapsed(), waited);
@@ -300,6 +299,7 @@ impl Connection {
 
     /// Waits for the answers that count, at most until the deadline.
     async fn join_lookups(&mut self, deadline: Instant, is_waiting: fn(&Dialogue) -> bool) -> Result<(), End> {
+        let start = Instant::now();
         let mut progress = progress(self.surroundings.progress);
         let mut has_early_octets = false;
         while is_waiting(&self.dialogue) && !self.lookups.is_empty() {
@@ -315,6 +315,7 @@ impl Connection {
                 }
             }
         }
+        self.dialogue.waited(start.elapsed());
         Ok(())
     }
 

@@ -134,3 +134,93 @@ async fn m26_our_id_is_the_name_of_the_mta_and_only_else_that_of_the_host() {
         assert_eq!(dialogue.authserv_ids().own(), id);
     }
 }
+
+/// What the dialogue answers to commands; a step that waits is answered by what is known at once.
+async fn answers(connection: &mut Connection, commands: &[Command<'_>]) -> String {
+    let mut codes = String::new();
+    for command in commands {
+        let mut wire = Vec::new();
+        command.encode(&mut wire).unwrap();
+        let next = connection.dialogue.take(Frame { code: wire[4], payload: &wire[5..] }, &mut connection.out).unwrap();
+        connection.start_lookups().await;
+        if next == Next::EnvelopeStep {
+            connection.envelope_step().await.unwrap();
+        }
+        let mut decoder = FrameDecoder::default();
+        decoder.push(&connection.out);
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            codes.push(char::from(frame.code));
+        }
+        connection.out.clear();
+    }
+    codes
+}
+
+fn mail(address: &[u8]) -> Command<'_> {
+    Command::MailFrom { address, parameters: Strings::NONE }
+}
+
+const RCPT: Command<'static> = Command::RcptTo { address: b"<jo@example.com>", parameters: Strings::NONE };
+
+/// A connection whose DNS is these records, after HELO.
+async fn connection(spf: &str, zone: &str) -> (Connection, UnixStream) {
+    let (config, _) = config::parse(&format!("[spf]\n{spf}\n"), Path::new("test.toml")).unwrap();
+    let zone = crate::dns::Zone::parse(zone.as_bytes(), Path::new("zone.txt")).unwrap();
+    let resolver = Resolver::offline(zone, crate::BACKEND);
+    let setup = Arc::new(Setup { rules: Arc::new(Rules::new(config, &Keys::default())), resolver });
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (_stopping, stop) = watch::channel(false);
+    let mut connection = Connection::new(Stream::Unix(ours), setup, Arc::default(), surroundings(), stop, None);
+    let peer = Peer::Inet { address: b"192.0.2.10", port: 9 };
+    let hello = [
+        Command::Negotiate(Offer::new(6, flags::Actions::ALL, flags::Steps::ALL)),
+        Command::Connect { hostname: b"c", peer },
+        Command::Helo(b"client.example"),
+    ];
+    assert_eq!(answers(&mut connection, &hello).await, "Occ");
+    (connection, theirs)
+}
+
+const FAILING: &str = "fail.example. TXT \"v=spf1 -all\"\n";
+
+#[tokio::test]
+async fn s18_after_a_refused_mail_the_next_one_begins_a_message_with_or_without_abort() {
+    for between in [&[][..], &[Command::Abort], &[Command::Helo(b"client.example")]] {
+        let (mut connection, _mta) = connection("reject = [\"*\"]\nreject_at = \"mail\"", FAILING).await;
+        assert_eq!(answers(&mut connection, &[mail(b"<a@fail.example>")]).await, "y");
+        assert!(!connection.dialogue.is_busy());
+        let after = answers(&mut connection, between).await;
+        assert_eq!(after.len(), between.iter().filter(|command| matches!(command, Command::Helo(_))).count());
+        let next = [mail(b"<a@other.example>"), RCPT, Command::Data, Command::EndOfHeaders];
+        assert_eq!(answers(&mut connection, &next).await, "ccc");
+        assert!(connection.dialogue.is_busy());
+    }
+}
+
+#[tokio::test]
+async fn s18_a_recipient_for_a_message_that_was_refused_at_mail_is_put_off_and_never_accepted() {
+    let (mut connection, _mta) = connection("reject = [\"*\"]\nreject_at = \"mail\"", FAILING).await;
+    assert_eq!(answers(&mut connection, &[mail(b"<a@fail.example>"), RCPT, Command::Data]).await, "ytt");
+}
+
+#[tokio::test]
+async fn s18_a_refused_recipient_leaves_the_message_open_and_the_next_mail_ends_it() {
+    let (mut connection, _mta) = connection("reject = [\"fail.example\"]", FAILING).await;
+    assert_eq!(answers(&mut connection, &[mail(b"<a@fail.example>"), RCPT, RCPT]).await, "cyy");
+    assert!(connection.dialogue.is_busy());
+    // Sendmail sends no ABORT between two messages.
+    assert_eq!(answers(&mut connection, &[mail(b"<a@other.example>"), RCPT]).await, "cc");
+    // It would not send the content of a message without recipients; were it to, it is refused as well.
+    let content = [mail(b"<a@fail.example>"), RCPT, Command::Data, Command::EndOfHeaders];
+    assert_eq!(answers(&mut connection, &content).await, "cyc");
+    let (closing, job, ..) = connection.dialogue.close_message().unwrap();
+    let verdict = closing.verdict(guard(|| job.run()), Duration::ZERO, Duration::ZERO);
+    assert_eq!(verdict.action.cause(), Some("spf-fail"));
+}
+
+#[tokio::test]
+async fn a_budget_of_zero_waits_for_nothing_and_takes_what_is_known() {
+    let spf = "reject = [\"*\"]\nbudget = \"0\"";
+    let (mut known, _mta) = connection(spf, FAILING).await;
+    assert_eq!(answers(&mut known, &[mail(b"<a@fail.example>"), RCPT]).await, "cy");
+}

@@ -107,6 +107,7 @@ impl Closing {
             signed: signed.as_ref(),
             dkim,
             spf: self.spf.as_ref(),
+            iprev: self.facts.iprev_of_client(&self.rules.config().spf),
             refused: self.refused,
             trouble: self.header.trouble,
             is_fault,
@@ -136,7 +137,7 @@ impl Closing {
         let has_bare = self.header.has_bare_cr || self.body.has_bare_line_ends();
         let remark = has_bare.then_some("message holds a bare CR or LF");
         let mut others = self.spf.as_ref().map_or_else(Vec::new, SpfResults::infos);
-        others.extend(self.facts.iprev.map(Iprev::info));
+        others.extend(self.facts.iprev_of_client(&self.rules.config().spf).map(Iprev::info));
         let results = results::field_value(self.ids.own(), dkim, others, remark, is_smtputf8).ok()?;
         let spf = self.spf.as_ref().filter(|_| self.rules.config().spf.received_spf);
         let received_spf = spf.and_then(|spf| spf.received_spf(self.ids.own()));

@@ -30,7 +30,7 @@ impl Message {
     pub fn at(&self, step: RejectAt) -> EnvelopeStep {
         let spf = &self.rules.config().spf;
         let Some(outcome) = self.spf.mail_from() else {
-            let waits = step == spf.reject_at && !spf.budget.is_zero() && self.spf.may_refuse(spf);
+            let waits = step == spf.reject_at && self.spf.may_refuse(spf);
             return if waits { EnvelopeStep::Wait } else { EnvelopeStep::Pass };
         };
         match policy::rule(outcome, spf) {
@@ -52,9 +52,10 @@ impl Message {
         self.refused > 0
     }
 
-    /// The log record of a message that ends here because it was refused; `took`: the time since MAIL FROM.
+    /// The log record of a message that ends here because it was refused. `took`: the time since MAIL FROM; `waited`: the part of it that
+    /// was spent waiting for DNS.
     #[must_use]
-    pub fn refused_record(self, took: Duration) -> Record {
+    pub fn refused_record(self, took: Duration, waited: Duration) -> Record {
         let spf = self.spf.so_far(&self.rules.config().spf);
         let action = match spf.as_ref().map(SpfResults::ruling) {
             Some(Ruling::Refuse(refusal)) => Action::of_refusal(refusal),
@@ -66,6 +67,7 @@ impl Message {
             signed: None,
             dkim: None,
             spf: spf.as_ref(),
+            iprev: None,
             refused: self.refused,
             trouble: None,
             is_fault: false,
@@ -76,7 +78,7 @@ impl Message {
             kept: 0,
             action,
             took,
-            waited: Duration::ZERO,
+            waited,
         }
         .to_record()
     }

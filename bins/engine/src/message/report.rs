@@ -12,9 +12,10 @@ use super::headers::HeaderTrouble;
 use super::iprev::Iprev;
 use super::origin::{Client, Origin, OriginRule};
 use super::results::{DkimResults, MAX_RESULTS, summary};
-use super::spf::SpfResults;
+use super::spf::{self, SpfResults};
 use super::verdict::Action;
 use super::work::{Attempt, AttemptOutcome, Signed};
+use crate::config;
 use crate::logging::{Priority, Record};
 use dkim_core::domain::DomainName;
 
@@ -44,6 +45,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What the MTA found about the name of the client, unless that is a relay of ours: nobody wants to know about its name.
+    pub(super) fn iprev_of_client(&self, spf: &config::Spf) -> Option<Iprev> {
+        self.iprev.filter(|_| !spf::is_relay(self, spf))
+    }
+
     /// Whether the message is somebody else's, and nobody has judged it for us.
     #[must_use]
     pub(super) fn is_to_be_judged(&self) -> bool {
@@ -59,6 +65,7 @@ pub(super) struct Report<'a> {
     pub(super) signed: Option<&'a Signed>,
     pub(super) dkim: Option<DkimResults<'a>>,
     pub(super) spf: Option<&'a SpfResults>,
+    pub(super) iprev: Option<Iprev>,
     /// Recipients that were refused at RCPT.
     pub(super) refused: u64,
     pub(super) trouble: Option<HeaderTrouble>,
@@ -103,7 +110,7 @@ impl Report<'_> {
         if let Some(spf) = self.spf {
             spf.push(&mut record);
         }
-        if let (Some(iprev), Some(_)) = (facts.iprev, self.dkim) {
+        if let (Some(iprev), Some(_)) = (self.iprev, self.dkim) {
             record.push("iprev", iprev.as_str());
         }
         if let Some(trouble) = self.trouble {

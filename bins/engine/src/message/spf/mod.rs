@@ -28,6 +28,7 @@ use spf_core::name::Name;
 use spf_core::outcome::Outcome;
 
 pub use self::plan::NoClient;
+pub(super) use self::plan::is_relay;
 pub use self::policy::{Refusal, Ruling};
 
 use self::plan::{Subject, subject};

@@ -71,15 +71,21 @@ pub(super) fn subject(facts: &Facts, mode: Mode, spf: &config::Spf) -> Subject {
     if !spf.enabled || !mode.verifies() || !facts.is_to_be_judged() {
         return Subject::Nobody;
     }
+    if is_relay(facts, spf) {
+        return Subject::BehindRelay;
+    }
     match facts.client {
-        Client::Ip(address, _) if facts.rule == OriginRule::Upstream || spf.relays.contains(address) => {
-            Subject::BehindRelay
-        }
         Client::Ip(address, _) if address.is_loopback() => Subject::NoClient(NoClient::Loopback),
         Client::Ip(address, _) => Subject::Client(address),
         // A Unix socket is mail of our own; should it ever not be, there is no address all the same.
         Client::Unix | Client::Unknown => Subject::NoClient(NoClient::Unknown),
     }
+}
+
+/// Whether the client passes on mail of others for us.
+pub(in crate::message) fn is_relay(facts: &Facts, spf: &config::Spf) -> bool {
+    let is_listed = matches!(facts.client, Client::Ip(address, _) if spf.relays.contains(address));
+    facts.rule == OriginRule::Upstream || is_listed
 }
 
 /// The client outside that gave the message to the first of our relays, from the values of the Received fields.
