@@ -63,7 +63,8 @@ impl<'a> Identifiers<'a> {
 
 /// Judges a message by the policy that was discovered.
 ///
-/// *Inputs*: what [`discover`](crate::discovery::discover) came to, the results of SPF and DKIM, and the method that is to tell organizational domains.
+/// *Inputs*: what [`discover`](crate::discovery::discover) came to, the results of SPF and DKIM, and the method of the
+/// discovery.
 /// *DNS questions*, *limits*: see the [module page](self). *Results*: all of [`DmarcResult`].
 ///
 /// ```

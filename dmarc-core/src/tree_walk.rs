@@ -251,3 +251,87 @@ impl Tree {
         agreed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    /// The answers of a zone that holds these records; those of "!" are missing.
+    fn tree(start: &str, records: &[(&str, &str)]) -> (Tree, Walk) {
+        let (mut tree, walk) = (Tree::default(), Walk::new(&name(start)));
+        while let Some((name, _)) = tree.next_open(&walk) {
+            let answer = match records.iter().find(|(domain, _)| *domain == name.as_str()) {
+                None => TxtAnswer::NxDomain,
+                Some((_, "!")) => TxtAnswer::Failed,
+                Some((_, tags)) => TxtAnswer::Records(vec![format!("v=DMARC1; p=none; {tags}").into_bytes()]),
+            };
+            tree.insert(name, &answer);
+        }
+        (tree, walk)
+    }
+
+    fn organization(start: &str, records: &[(&str, &str)]) -> Option<String> {
+        let (tree, walk) = tree(start, records);
+        tree.organization(&walk).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn m12_organizational_domains_by_each_rule() {
+        for (records, expected) in [
+            // Rule 1.
+            (&[("b.example.com", "psd=n"), ("example.com", "")][..], "b.example.com"),
+            (&[("a.b.example.com", "psd=n"), ("example.com", "psd=y")], "a.b.example.com"),
+            // Rule 2.
+            (&[("com", "psd=y")], "example.com"),
+            (&[("example.com", "psd=y"), ("com", "psd=n")], "b.example.com"),
+            (&[("b.example.com", "psd=y")], "a.b.example.com"),
+            (&[("b.example.com", ""), ("com", "psd=y")], "example.com"),
+            // Not for the start, which rule 3 finds alone.
+            (&[("a.b.example.com", "psd=y"), ("example.com", "")], "a.b.example.com"),
+            // Rule 3.
+            (&[("a.b.example.com", ""), ("b.example.com", ""), ("example.com", "psd=u")], "example.com"),
+            (&[("b.example.com", "psd=x")], "b.example.com"),
+            // None of them.
+            (&[], "a.b.example.com"),
+        ] {
+            assert_eq!(organization("a.b.example.com", records).as_deref(), Some(expected), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn a_top_level_domain_is_a_suffix_unless_it_says_otherwise() {
+        assert_eq!(organization("a.example.com", &[("com", "")]).as_deref(), Some("example.com"));
+        assert_eq!(organization("a.example.com", &[("com", "psd=n")]).as_deref(), Some("com"));
+        assert_eq!(organization("com", &[("com", "")]).as_deref(), Some("com"));
+        assert_eq!(organization("com", &[]).as_deref(), Some("com"));
+    }
+
+    #[test]
+    fn m16_a_missing_answer_counts_where_it_decides() {
+        // It may be psd=n, or psd=y at example.com.
+        assert_eq!(organization("a.example.com", &[("example.com", "!")]), None);
+        assert_eq!(organization("a.example.com", &[("com", "!"), ("example.com", "")]), None);
+        // At the start it decides only what others leave open.
+        assert_eq!(organization("a.example.com", &[("a.example.com", "!")]).as_deref(), Some("a.example.com"));
+        assert_eq!(organization("a.example.com", &[("a.example.com", "!"), ("example.com", "")]), None);
+        // Below nothing that ends the walk it was not asked.
+        let records = [("a.example.com", "psd=n"), ("example.com", "!")];
+        assert_eq!(organization("a.example.com", &records).as_deref(), Some("a.example.com"));
+    }
+
+    #[test]
+    fn levels_tell_answers_apart() {
+        let texts = |texts: &[&str]| TxtAnswer::Records(texts.iter().map(|text| text.as_bytes().to_vec()).collect());
+        assert!(matches!(Level::of(&texts(&["x", "v=DMARC1"])), Level::Record(_)));
+        assert_eq!(Level::of(&texts(&["v=DMARC1", "v=DMARC1"])), Level::Several);
+        assert_eq!(Level::of(&texts(&["v=DMARC2", ""])), Level::NoRecord);
+        assert_eq!(Level::of(&texts(&[])), Level::NoRecord);
+        assert_eq!(Level::of(&TxtAnswer::NoData), Level::NoRecord);
+        assert_eq!(Level::of(&TxtAnswer::NxDomain), Level::NxDomain);
+        assert_eq!(Level::of(&TxtAnswer::Failed), Level::Failed);
+    }
+}
