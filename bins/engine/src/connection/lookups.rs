@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Setup;
 use crate::dns::Resolver;
-use crate::message::{Answered, Lookup};
+use crate::message::{Answered, Fault, Lookup, guard};
 
 /// The lookups of the message that is open.
 #[derive(Debug, Default)]
@@ -35,19 +35,19 @@ impl Lookups {
         }
     }
 
-    /// Starts a lookup. One that the cache can answer is answered at once, without a task.
+    /// Starts a lookup. One that the cache can answer is answered at once, without a task. A panic leaves it unanswered, as in a task.
     pub(super) async fn start(&mut self, lookup: Lookup, setup: &Setup) -> Option<Answered> {
         let due = super::after(setup.rules.config().spf.timeout);
         let mut lookup = Box::pin(run(lookup, setup.resolver.clone(), due));
-        let at_once = std::future::poll_fn(|context| match lookup.as_mut().poll(context) {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            Poll::Pending => Poll::Ready(None),
-        });
-        let answered = at_once.await;
-        if answered.is_none() {
-            self.running.spawn(lookup);
+        let at_once = std::future::poll_fn(|context| Poll::Ready(guard(|| lookup.as_mut().poll(context))));
+        match at_once.await {
+            Ok(Poll::Ready(answered)) => Some(answered),
+            Ok(Poll::Pending) => {
+                self.running.spawn(lookup);
+                None
+            }
+            Err(Fault) => None,
         }
-        answered
     }
 
     /// The next answer; `None` when nothing is under way. Can be dropped before it is done.

@@ -10,7 +10,7 @@ use super::HeaderSummary;
 use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
 use super::envelope::Envelope;
-use super::guard::Fault;
+use super::guard::{Fault, guard};
 use super::iprev::Iprev;
 use super::own_fields::OwnFields;
 use super::report::{Facts, Report};
@@ -95,7 +95,7 @@ impl Closing {
         };
         let mut action = verdict::decide(&outcomes, &self.rules.config().policy);
         let mut is_fault = self.is_fault;
-        let edits = self.edits(action, dkim, signed.as_ref()).unwrap_or_else(|| {
+        let edits = guard(|| self.edits(action, dkim, signed.as_ref())).ok().flatten().unwrap_or_else(|| {
             // A field of ours that must not be sent: a mistake like any other, and the forged fields still go.
             is_fault = true;
             action = verdict::decide(&Outcomes { is_fault, ..outcomes }, &self.rules.config().policy);

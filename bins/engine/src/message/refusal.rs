@@ -7,6 +7,7 @@ use std::time::Duration;
 use milter_proto::Decision;
 
 use super::Message;
+use super::guard::guard;
 use super::report::Report;
 use super::spf::{Ruling, SpfResults, policy};
 use super::verdict::Action;
@@ -28,6 +29,11 @@ impl Message {
     /// What there is to say to this step. A result that is known later than at its own step counts at the next one.
     #[must_use]
     pub fn at(&self, step: RejectAt) -> EnvelopeStep {
+        // A fault of ours shows again at the end of the message, and is answered there.
+        guard(|| self.spf_at(step)).unwrap_or(EnvelopeStep::Pass)
+    }
+
+    fn spf_at(&self, step: RejectAt) -> EnvelopeStep {
         let spf = &self.rules.config().spf;
         let Some(outcome) = self.spf.mail_from() else {
             let waits = step == spf.reject_at && self.spf.may_refuse(spf);

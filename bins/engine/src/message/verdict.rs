@@ -6,6 +6,7 @@
 use dkim_core::verify::{Outcome, SignatureReport};
 use milter_proto::{Decision, EditError, Edits, Place, ReplyCode};
 
+use super::guard::guard;
 use super::headers::HeaderTrouble;
 use super::own_fields::AUTHENTICATION_RESULTS;
 use super::spf::{Refusal, Ruling, SpfResults};
@@ -113,7 +114,7 @@ impl Action {
     /// What the SMTP client is told; `spf` has the words where that is the reason.
     #[must_use]
     pub fn decision(self, spf: Option<&SpfResults>) -> Decision {
-        match (self, spf.and_then(SpfResults::refusal)) {
+        match (self, spf.and_then(|spf| guard(|| spf.refusal()).ok().flatten())) {
             (Self::Reject(RejectCause::Spf) | Self::Tempfail(TempfailCause::Spf), Some(reply)) => reply,
             (Self::Reject(RejectCause::Spf), None) => Decision::Reject,
             (action, _) => action.own_decision(),

@@ -328,3 +328,6 @@ impl SpfResults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
