@@ -4,6 +4,7 @@
 //! `fuzz_targets/` hand them to libFuzzer (nightly, `scripts/fuzz`); `tests/replay.rs` runs every seed of `corpus/` and every former crash of
 //! `regressions/` on stable with the ordinary tests. A parser arrives with its target, its seeds and its line in [`TARGETS`].
 
+pub mod author;
 pub mod config;
 pub mod dkim_canon;
 pub mod dkim_signature;
@@ -19,6 +20,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by the module that holds them.
 pub const TARGETS: &[&[Target]] = &[
+    author::TARGETS,
     config::TARGETS,
     dkim_canon::TARGETS,
     dkim_signature::TARGETS,
