@@ -27,6 +27,20 @@ pub(crate) enum Exit {
     Config,
 }
 
+impl Exit {
+    /// Of two checks: what is certainly wrong counts more than what is not known.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Pass => 0,
+            Self::Temp => 1,
+            Self::Fail => 2,
+            Self::Usage => 3,
+            Self::Config => 4,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {

@@ -39,6 +39,9 @@ enum Command {
     /// Check every DKIM signature of a message
     #[command(after_help = EXIT_CODES)]
     Verify(cmd::verify::Args),
+    /// Examine the SPF record of a domain, or evaluate it for a client
+    #[command(after_help = cmd::spf::EXIT_CODES)]
+    Spf(cmd::spf::Args),
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Dns(command) => cmd::dns::run(command, cli.json, &mut out),
         Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
         Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
+        Command::Spf(args) => cmd::spf::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
     };
     let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));

@@ -49,7 +49,7 @@ pub enum Problem {
     PassAll,
     /// The record ends with `?all`, or with neither an `all` nor a `redirect=`: it says nothing about strangers (§4.7).
     NeutralEnd,
-    /// `ptr`. §5.5: "This mechanism SHOULD NOT be published."
+    /// `ptr`, whose addresses depend on the client too. §5.5: "This mechanism SHOULD NOT be published."
     Pointer,
     /// Terms behind `all`, which nobody evaluates (§5.1); `redirect=` is one of them (§6.1).
     BehindAll,
@@ -119,6 +119,8 @@ impl Survey {
             State::NotAName(error) => problems.push(Problem::Name(error)),
             State::Failed => problems.push(Problem::Unanswered),
             State::Void => problems.push(Problem::Void),
+            // Of `ptr` that is told with the rest.
+            State::Depends if is_pointer(kind) => (),
             State::Depends => problems.push(Problem::DependsOnClient),
             State::Local | State::Found | State::NotAsked => (),
         }
@@ -174,4 +176,8 @@ impl Survey {
         let kind = self.record_of(term).and_then(|record| record.terms().get(term.index)).map(|term| &term.kind);
         matches!(kind, Some(TermKind::Directive(one)) if one.mechanism == Mechanism::All && one.qualifier == Qualifier::Neutral)
     }
+}
+
+fn is_pointer(kind: &TermKind) -> bool {
+    matches!(kind, TermKind::Directive(directive) if matches!(directive.mechanism, Mechanism::Ptr(_)))
 }

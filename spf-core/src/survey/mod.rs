@@ -31,7 +31,7 @@
 //! // Addresses that two terms name count once.
 //! assert_eq!(found.authorised.v4, 512);
 //! let problems: Vec<Problem> = found.findings().into_iter().map(|finding| finding.problem).collect();
-//! assert_eq!(problems, [Problem::DependsOnClient, Problem::Pointer, Problem::NeutralEnd]);
+//! assert_eq!(problems, [Problem::Pointer, Problem::NeutralEnd]);
 //! # Ok::<(), spf_core::name::NameError>(())
 //! ```
 //!

@@ -5,6 +5,7 @@ pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod selftest;
 pub(crate) mod sign;
+pub(crate) mod spf;
 pub(crate) mod verify;
 
 /// The state folder when none is named: the one that `postseal-milter --domain` makes.

@@ -12,3 +12,4 @@ mod keys;
 mod messages;
 mod run;
 mod selftest;
+mod spf;

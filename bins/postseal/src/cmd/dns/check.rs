@@ -1,4 +1,4 @@
-//! `dns check`: every key of a domain beside what the DNS has, with the mend for each difference (M14).
+//! `dns check`: every key of a domain beside what the DNS has, with the mend for each difference (M14), and its SPF record (M18).
 //!
 //! It asks the DNS as receivers do: a zone file that the configuration names for the daemon is not looked at, only one that `--zone` names.
 
@@ -14,9 +14,11 @@ use engine::dns::{Resolver, Zone};
 use engine::keys::published::{self, KeyReport, OwnKey, Severity, State};
 use engine::keys::{FailedKey, LoadedKey, rsa_bits};
 use serde::Serialize;
+use spf_core::name::Name;
 use tokio::task::JoinSet;
 
 use super::super::keyring::{Keyring, Source, parse_domain};
+use super::super::spf::{self, Examined};
 use crate::exit::{Exit, Failure, print};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     /// Domain that signs
     #[arg(value_parser = parse_domain)]
     domain: DomainName,
-    /// Check this key only; may be given several times [default: all keys of the domain]
+    /// Check this key only; may be given several times [default: all keys of the domain, and its SPF record]
     #[arg(long, value_parser = |text: &str| Selector::parse(text).map_err(|error| error.to_string()))]
     selector: Vec<Selector>,
     /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the configuration, else of the system]
@@ -37,12 +39,15 @@ pub(crate) struct Args {
     source: Source,
 }
 
-/// What was found about a domain; SPF and DMARC have their place beside `keys`.
+/// What was found about a domain; DMARC has its place beside `spf`.
 #[derive(Debug, Serialize)]
 struct Report {
     domain: String,
+    /// Of the keys.
     state: &'static str,
     keys: Vec<KeyRow>,
+    /// `None` when single keys were asked for.
+    spf: Option<Examined>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,18 +95,29 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         return Err(ring.no_key(&args.domain));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reports = runtime.block_on(async {
+    let (reports, spf) = runtime.block_on(async {
         let resolver = match &args.zone {
             Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
             None => Resolver::new(&dns, engine::BACKEND).map_err(Failure::config)?,
         };
-        Ok::<_, Failure>(check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()), &owns).await)
+        let reports = check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()), &owns);
+        Ok::<_, Failure>(tokio::join!(reports, check_spf(&resolver, args)))
     })?;
     let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
     rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
     let (exit, state) = verdict(&rows);
-    print(&Report { domain: args.domain.to_string(), state, keys: rows }, json, out)?;
+    let exit = spf.as_ref().map_or(exit, |spf| exit.or_worse(spf.exit()));
+    print(&Report { domain: args.domain.to_string(), state, keys: rows, spf }, json, out)?;
     Ok(exit)
+}
+
+/// The domain's SPF record, unless single keys were asked for. A domain that signs may be one that no mail is sent from, and needs none.
+async fn check_spf(resolver: &Resolver, args: &Args) -> Option<Examined> {
+    // What is no domain to SPF has no record either.
+    let domain = Name::from_domain(args.domain.as_str()).ok().filter(|_| args.selector.is_empty())?;
+    let mut examined = spf::examine(resolver, domain).await;
+    examined.let_be_without_record();
+    Some(examined)
 }
 
 impl Args {
@@ -225,6 +241,7 @@ impl fmt::Display for KeyRow {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.keys.iter().try_for_each(|row| write!(f, "{row}"))
+        self.keys.iter().try_for_each(|row| write!(f, "{row}"))?;
+        self.spf.as_ref().map_or(Ok(()), |spf| spf.write_short(f))
     }
 }

@@ -10,7 +10,7 @@ mod show;
 /// For the end of `dns check --help`.
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
-  0   every key matches what is published
+  0   every key matches what is published, and SPF is in order
   1   something is to be mended, or a key cannot be used
   2   not known now, try again later (the DNS does not answer)
   64  the command line is wrong
@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Show the records to publish
     #[command(after_help = EXIT_CODES)]
     Show(show::Args),
-    /// Compare what is published with the keys, and say how to mend it
+    /// Compare what is published with the keys, look at SPF, and say how to mend it
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(check::Args),
 }
