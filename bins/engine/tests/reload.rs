@@ -309,3 +309,30 @@ fn what_cannot_change_is_named_by_its_setting() {
     assert!(needs_restart(&old, &old, &config(new)).is_empty());
     assert!(needs_restart(&Config::default(), &old, &Config::default()).is_empty());
 }
+
+#[test]
+fn what_spf_refuses_follows_a_reload_and_not_before_the_next_connection() {
+    let config = |spf: &str| format!("listen = [\"unix:FOLDER/socket\"]\n{DNS}[spf]\n{spf}\n");
+    let mut site = Site::start(&config(""));
+    let zone = "fail.example. TXT \"v=spf1 -all\"\nclient.example. TXT \"v=spf1 +all\"\n";
+    std::fs::write(site.path("zone.txt"), zone).unwrap();
+    let rcpt = |mta: &mut Mta| {
+        mta.step(|session, out| session.mail(b"<a@fail.example>", &[], out));
+        let answer = mta.step(|session, out| session.rcpt(b"<jo@example.com>", &[], out));
+        mta.step(MtaSession::end_message);
+        matches!(answer.decision, Some(Decision::ReplyCode(_)))
+    };
+    let greeted = |site: &Site| {
+        let mut mta = connect(&site.daemon.socket());
+        mta.greet("192.0.2.10", 40_000);
+        mta
+    };
+    let mut old = greeted(&site);
+    assert!(!rcpt(&mut old));
+    site.reload(&config("reject = [\"fail.example\"]")).unwrap();
+    assert!(!rcpt(&mut old), "a session keeps its rules");
+    assert!(rcpt(&mut greeted(&site)));
+    // What cannot be used leaves what is in force.
+    assert!(site.reload(&config("reject = [\"a b\"]")).is_err());
+    assert!(rcpt(&mut greeted(&site)));
+}

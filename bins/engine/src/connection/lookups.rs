@@ -85,3 +85,42 @@ async fn check<I: Identity>(mut progress: Progress<I>, resolver: &Resolver, due:
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use spf_core::check::{check_helo, check_mail_from};
+    use spf_core::identity::{Sender, Session};
+    use spf_core::limits::Limits;
+    use spf_core::outcome::SpfResult;
+    use tokio::net::UdpSocket;
+
+    use super::*;
+    use crate::config;
+
+    /// RFC 7208 §4.6.4: at least 20 seconds. No server answers, and one question may take longer than the whole check.
+    #[tokio::test(start_paused = true)]
+    async fn s11_a_check_ends_after_its_time_however_long_one_question_may_take() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let dns = config::Dns {
+            nameservers: vec![silent.local_addr().unwrap()],
+            timeout: Duration::from_secs(60),
+            ..config::Dns::default()
+        };
+        let resolver = Resolver::new(&dns, crate::BACKEND).unwrap();
+        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        let session = Session::new(client, "mail.example.com");
+        let sender = Sender::from_reverse_path(b"<jo@example.com>");
+        let limits = Limits::default();
+        let start = Instant::now();
+        let due = super::super::after(config::Spf::default().timeout);
+        let (helo, mail_from) = tokio::join!(
+            check(check_helo(&session, &limits), &resolver, due),
+            check(check_mail_from(&session, &sender, &limits), &resolver, due),
+        );
+        assert_eq!((helo.result, mail_from.result), (SpfResult::TempError, SpfResult::TempError));
+        assert_eq!(start.elapsed().as_secs(), 20);
+    }
+}
