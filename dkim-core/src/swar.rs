@@ -24,6 +24,14 @@ pub(crate) const fn up_to_space(word: u64) -> u64 {
     !((word & splat(0x7f)).wrapping_add(splat(0x5f)) | word) & splat(0x80)
 }
 
+/// Bit 7 of each octet up to `last`, which is below 0x7e, and of each 0x7f, and no other bit.
+#[inline]
+pub(crate) const fn up_to_or_del(word: u64, last: u8) -> u64 {
+    // One more makes zero of 0x7f; with the addend, bit 7 is reached from behind `last` on, and never a carry into the next octet.
+    let next = (word & splat(0x7f)).wrapping_add(splat(1)) & splat(0x7f);
+    !(next.wrapping_add(splat(0x7e_u8.wrapping_sub(last))) | word) & splat(0x80)
+}
+
 /// The place of the lowest octet whose bit 7 is set; 8 if there is none.
 #[inline]
 pub(crate) fn first_place(bits: u64) -> usize {
@@ -43,6 +51,51 @@ pub(crate) fn length_above_space(text: &[u8]) -> usize {
     }
     let length = rest.iter().take_while(|octet| **octet > b' ').count();
     text.len().saturating_sub(rest.len()).saturating_add(length)
+}
+
+/// A text of at most eight octets in one word, in a way that is the same for every text of its length. Some octets are read twice, which is quicker
+/// than one by one.
+#[inline]
+pub(crate) fn short_word(text: &[u8]) -> u64 {
+    u64::from_le_bytes(match (text.first_chunk(), text.last_chunk()) {
+        (Some([a, b, c, d]), Some([e, f, g, h])) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        _ => match text {
+            [a, b, c] => [*a, *b, *c, 0, 0, 0, 0, 0],
+            [a, b] => [*a, *b, 0, 0, 0, 0, 0, 0],
+            [a] => [*a, 0, 0, 0, 0, 0, 0, 0],
+            _ => [0; 8],
+        },
+    })
+}
+
+/// Whether two texts are the same but for the case of ASCII letters.
+#[inline]
+pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
+    let word = |octets: &[u8; 8]| u64::from_le_bytes(*octets);
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.last_chunk(), other.last_chunk()) {
+        (Some(one_end), Some(other_end)) => {
+            let mut words = one.as_chunks().0.iter().zip(other.as_chunks().0);
+            is_same_word(word(one_end), word(other_end))
+                && words.all(|(one, other)| is_same_word(word(one), word(other)))
+        }
+        _ => is_same_word(short_word(one), short_word(other)),
+    }
+}
+
+/// Whether two words are the same but for the case of ASCII letters.
+#[inline]
+const fn is_same_word(one: u64, other: u64) -> bool {
+    let differ = one ^ other;
+    if differ == 0 {
+        return true;
+    }
+    // Bit 5 is what tells the cases of a letter apart; bit 7 of the sums is set from "a" on and from behind "z" on, without a carry.
+    let lower = (one | splat(0x20)) & splat(0x7f);
+    let letters = lower.wrapping_add(splat(0x1f)) & !lower.wrapping_add(splat(0x05)) & !one & splat(0x80);
+    differ & !(letters >> 2) == 0
 }
 
 /// The places of one octet in a text, in order.
@@ -112,11 +165,40 @@ mod tests {
                 assert_eq!(zero_octets(word) == bit, octet == 0, "{octet:#x}");
                 assert_eq!(up_to_space(word) == bit, octet <= 0x20, "{octet:#x}");
                 assert!(zero_octets(word) & !bit == 0 && up_to_space(word) & !bit == 0);
+                for last in [0x1f, 0x20] {
+                    let expected = if octet <= last || octet == 0x7f { bit } else { 0 };
+                    assert_eq!(up_to_or_del(word, last), expected, "{octet:#x}");
+                }
             }
         }
     }
 
+    #[test]
+    fn case_counts_for_nothing_in_letters_only() {
+        for (one, other) in (0..=255).flat_map(|one| (0..=255).map(move |other| (one, other))) {
+            for length in 1..20 {
+                let (mut left, mut right) = (vec![b'-'; length], vec![b'-'; length]);
+                let place = usize::from(one) % length;
+                (left[place], right[place]) = (one, other);
+                assert_eq!(
+                    eq_ignore_case(&left, &right),
+                    one.eq_ignore_ascii_case(&other),
+                    "{one:#x} {other:#x} {length}"
+                );
+            }
+        }
+        assert!(eq_ignore_case(b"", b"") && !eq_ignore_case(b"", b"\0") && !eq_ignore_case(b"a", b"a\0"));
+    }
+
     proptest! {
+        #[test]
+        fn texts_are_compared_as_the_library_does(one in "[aAbB@`{\\[é-]{0,30}", other in "[aAbB@`{\\[é-]{0,30}") {
+            for other in [one.to_uppercase(), one.to_lowercase(), other] {
+                let (one, other) = (one.as_bytes(), other.as_bytes());
+                prop_assert_eq!(eq_ignore_case(one, other), one.eq_ignore_ascii_case(other));
+            }
+        }
+
         #[test]
         fn positions_are_those_of_a_plain_search(
             text in proptest::collection::vec(prop_oneof![Just(b':'), Just(b';'), any::<u8>()], 0..80),

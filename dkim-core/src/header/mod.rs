@@ -15,7 +15,7 @@
 
 use thiserror::Error;
 
-use crate::swar::{Positions, first_place, splat, up_to_space, zero_octets};
+use crate::swar::{eq_ignore_case, first_place, splat, up_to_or_del, zero_octets};
 
 /// Room that a block has from the start: most messages need no more, and a larger one grows by doubling.
 const USUAL_FIELDS: usize = 32;
@@ -109,8 +109,9 @@ impl<'a> Field<'a> {
 
     /// Whether the field has this name. ASCII letters match in either case, white space at the end of the field's name does not count.
     #[must_use]
+    #[inline]
     pub fn is_named(&self, name: &str) -> bool {
-        self.trimmed_name().eq_ignore_ascii_case(name.as_bytes())
+        eq_ignore_case(self.trimmed_name(), name.as_bytes())
     }
 }
 
@@ -354,6 +355,7 @@ impl FieldStart {
     }
 
     /// The place of the field, whose last line ends at `end`.
+    #[inline]
     fn span(&self, text: &[u8], end: usize, before: usize, limits: &HeaderLimits) -> Result<Span, HeaderError> {
         if before >= limits.max_fields {
             return Err(HeaderError::TooManyFields { limit: limits.max_fields });
@@ -369,24 +371,27 @@ impl FieldStart {
 /// The places behind each CRLF.
 fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
-    Positions::new(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
+    memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
 /// The length of the name with which a line begins: the place of its colon.
+#[inline]
 fn name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
     // Nearly every name ends with the first octet that cannot stand in one; what is left for a closer look ends with white space, or is no name.
     let mut plain: usize = 0;
     while let Some(word) = line.get(plain..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*word);
-        let other = up_to_space(word) | zero_octets(word ^ splat(b':')) | zero_octets(word ^ splat(0x7f));
+        let other = up_to_or_del(word, b' ') | zero_octets(word ^ splat(b':'));
         plain = plain.saturating_add(first_place(other));
         if other != 0 {
             break;
         }
     }
-    if plain > 0 && line.get(plain) == Some(&b':') {
-        return Ok(plain);
-    }
+    if plain > 0 && line.get(plain) == Some(&b':') { Ok(plain) } else { unusual_name_length(line, at) }
+}
+
+#[cold]
+fn unusual_name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
     let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
     check_name(line.get(..colon).unwrap_or_default(), at)?;
     Ok(colon)

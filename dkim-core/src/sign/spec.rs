@@ -7,6 +7,7 @@ use super::SignError;
 use crate::canon::Canon;
 use crate::domain::{DomainName, Selector};
 use crate::signature::{Identity, is_header_name, key_name_fits};
+use crate::swar::eq_ignore_case;
 
 /// The fields signed by default wherever the message has them: those of RFC 6376 §5.4.1, and those that decide how a message is shown, threaded
 /// and unsubscribed from.
@@ -146,7 +147,7 @@ impl Prepared {
         let mut next = self.first.get(mark_of(name)).copied().flatten();
         while let Some(at) = next.map(usize::from) {
             let wanted = self.names.get(at)?;
-            if wanted.name.as_bytes().eq_ignore_ascii_case(name) {
+            if eq_ignore_case(wanted.name.as_bytes(), name) {
                 return Some(at);
             }
             next = wanted.next;

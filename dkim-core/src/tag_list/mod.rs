@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::swar::{first_place, splat, up_to_space, zero_octets};
+use crate::swar::{first_place, splat, up_to_or_del, zero_octets};
 
 /// Room for the tags of a usual list.
 const USUAL_TAGS: usize = 16;
@@ -317,9 +317,7 @@ fn plain_length(text: &[u8]) -> usize {
     let mut rest = text;
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        // SP is the one byte up to SP that may stand there.
-        let blanks = up_to_space(word) & !zero_octets(word ^ splat(b' '));
-        let other = blanks | zero_octets(word ^ splat(b';')) | zero_octets(word ^ splat(0x7f));
+        let other = up_to_or_del(word, 0x1f) | zero_octets(word ^ splat(b';'));
         if other != 0 {
             return text.len().saturating_sub(rest.len()).saturating_add(first_place(other));
         }
@@ -330,7 +328,7 @@ fn plain_length(text: &[u8]) -> usize {
     text.len().saturating_sub(rest.len()).saturating_add(length)
 }
 
-const fn is_fws(byte: u8) -> bool {
+pub(crate) const fn is_fws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
 use crate::header::{Field, HeaderBlock};
-use crate::swar::splat;
+use crate::swar::{eq_ignore_case, short_word, splat};
 
 /// Fields of a header that are not worth a table: as many as a register has bits.
 const FEW: usize = 64;
@@ -202,8 +202,7 @@ impl Marks {
 
     /// The lowest field with this name, from `at` on along its chain, that has no bit in `passed`.
     fn find(&self, headers: &HeaderBlock, name: &[u8], at: Option<usize>, passed: u64) -> Option<usize> {
-        let is_named =
-            |at: &usize| headers.get(*at).is_some_and(|field| field.trimmed_name().eq_ignore_ascii_case(name));
+        let is_named = |at: &usize| headers.get(*at).is_some_and(|field| eq_ignore_case(field.trimmed_name(), name));
         std::iter::successors(at, |at| self.above(*at)).filter(|at| passed & bit(*at) == 0).find(is_named)
     }
 }
@@ -221,16 +220,7 @@ fn mark_of(name: &[u8], key: u64) -> u8 {
     let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
     let octets = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => word(first) ^ word(last).rotate_left(29),
-        _ => match (name.first_chunk(), name.last_chunk()) {
-            // Some octets are read twice, which is quicker than one by one.
-            (Some([a, b, c, d]), Some([e, f, g, h])) => word(&[*a, *b, *c, *d, *e, *f, *g, *h]),
-            _ => match name {
-                [a, b, c] => word(&[*a, *b, *c, 0, 0, 0, 0, 0]),
-                [a, b] => word(&[*a, *b, 0, 0, 0, 0, 0, 0]),
-                [a] => word(&[*a, 0, 0, 0, 0, 0, 0, 0]),
-                _ => 0,
-            },
-        },
+        _ => short_word(name) | splat(0x20),
     };
     let product = (octets ^ key.wrapping_add(length)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let [.., high] = (product ^ (product << 29)).to_le_bytes();
