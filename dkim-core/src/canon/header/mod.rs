@@ -28,7 +28,6 @@ use std::ops::Range;
 use super::Canon;
 use super::white_space::{is_reduced, is_wsp, reduce};
 use crate::header::Field;
-use crate::swar::Positions;
 
 mod select;
 
@@ -190,7 +189,11 @@ impl RelaxedValue<'_> {
         if self.started && (self.wsp || blanks > 0) {
             self.out.push(b' ');
         }
-        reduce(text, &mut |octets| self.out.extend_from_slice(octets));
+        if is_reduced(text) {
+            self.out.extend_from_slice(text);
+        } else {
+            reduce(text, &mut |octets| self.out.extend_from_slice(octets));
+        }
         self.started = true;
         self.wsp = trailing;
     }
@@ -198,7 +201,7 @@ impl RelaxedValue<'_> {
 
 /// The text before the first CRLF and the text behind it.
 fn split_crlf(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    Positions::new(b'\r', text).find_map(|at| {
+    memchr::memchr_iter(b'\r', text).find_map(|at| {
         let (line, rest) = text.split_at_checked(at)?;
         rest.strip_prefix(b"\r\n").map(|after| (line, after))
     })
