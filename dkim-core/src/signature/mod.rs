@@ -18,12 +18,12 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::UnixTime;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainError, DomainName, Selector};
-use crate::swar::Positions;
-use crate::tag_list::{TagLimits, TagListErrorKind};
-use crate::{UnixTime, tag_list};
+use crate::swar::{Positions, eq_ignore_case, length_above_space};
+use crate::tag_list::{TagLimits, TagListErrorKind, is_fws};
 
 pub use self::identity::Identity;
 pub use self::signed_data::write_signed_data;
@@ -91,24 +91,24 @@ impl HeaderNames {
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let mut text = Vec::with_capacity(value.len());
-        let mut start = 0;
-        for end in Positions::new(b':', value).chain([value.len()]) {
-            let name = value.get(start..end)?;
-            let name = match name {
-                [0x21..=0xff, .., 0x21..=0xff] => name,
-                _ => tag_list::trim_fws(name),
-            };
-            if name.is_empty() {
+        let mut rest = value;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at_checked(length_above_space(rest))?;
+            text.extend_from_slice(piece);
+            let blanks = after.iter().take_while(|byte| is_fws(**byte)).count();
+            rest = after.get(blanks..)?;
+            // White space stands before and behind a name, and no other octet up to SP stands anywhere.
+            let is_at_colon = matches!(text.last(), None | Some(b':')) || matches!(rest.first(), None | Some(b':'));
+            if !is_at_colon || (blanks == 0 && !rest.is_empty()) {
                 return None;
             }
-            if start > 0 {
-                text.push(b':');
-            }
-            text.extend_from_slice(name);
-            start = end.saturating_add(1);
         }
-        // All names at once: what may stand in them and between them. Without a branch, so that it becomes vector code.
-        if !text.iter().fold(true, |all, byte| all & (is_name_byte(*byte) | (*byte == b':'))) {
+        // All names at once: what may stand in them, and that each has an octet. Without a branch, so that it becomes vector code.
+        let successors = text.get(1..).unwrap_or_default();
+        let are_names = text.iter().fold(true, |all, byte| all & (is_name_byte(*byte) | (*byte == b':')));
+        let is_one_empty =
+            text.iter().zip(successors).fold(false, |any, (byte, next)| any | ((*byte == b':') & (*next == b':')));
+        if !are_names || is_one_empty || matches!(text.first(), None | Some(b':')) || text.last() == Some(&b':') {
             return None;
         }
         // It is ASCII.
@@ -141,13 +141,13 @@ impl HeaderNames {
     /// How often `name` stands in the list, in any case.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.iter().filter(|other| other.eq_ignore_ascii_case(name.as_bytes())).count()
+        self.iter().filter(|other| eq_ignore_case(other, name.as_bytes())).count()
     }
 
     /// Whether `name` stands in the list, in any case.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes()))
+        self.iter().any(|other| eq_ignore_case(other, name.as_bytes()))
     }
 }
 
