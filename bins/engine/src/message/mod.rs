@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  begin ─► recipient* ─► header* ─► end_of_headers ─► body* ─► finish ─► Closing ─► Verdict
-//!                           │              │                       ▲
-//!                           └──────────────┴─► lookups ─► answer ──┘
+//!    │         ▲            │              │                       ▲
+//!    │         │ refused?   │              │                       │
+//!    └─────────┴────────────┴──────────────┴─► lookups ─► answer ──┘
 //! ```
 //!
 //! Synchronous, without IO and clock: it can be driven by a test as well as by a connection. It keeps the raw header section, the
