@@ -9,6 +9,7 @@ pub mod config;
 pub mod dkim_canon;
 pub mod dkim_signature;
 pub mod dkim_text;
+pub mod dmarc;
 pub mod journal;
 pub mod keys;
 pub mod mail_path;
@@ -25,6 +26,7 @@ pub const TARGETS: &[&[Target]] = &[
     dkim_canon::TARGETS,
     dkim_signature::TARGETS,
     dkim_text::TARGETS,
+    dmarc::TARGETS,
     journal::TARGETS,
     keys::TARGETS,
     mail_path::TARGETS,
