@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dkim_core::auth_results::{AuthResults, FormatOptions, ReadLimits};
 use milter_proto::Decision;
+use proptest::prelude::*;
 use spf_core::dns::{Answer, Question};
 
 use super::super::tests::facts;
@@ -243,5 +245,102 @@ fn the_record_of_a_message_refused_at_mail_has_what_is_known() {
         ("dns_ms", "5"),
     ] {
         assert_eq!(text(name), value, "{name}");
+    }
+}
+
+/// Octets that break things, and others.
+fn hostile(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        any::<Vec<u8>>(),
+        prop::sample::select(vec![
+            "example.com",
+            "@",
+            "<",
+            ">",
+            "\"",
+            "\\",
+            "(",
+            ")",
+            ";",
+            " ",
+            "\r\n",
+            "\n",
+            "=",
+            "%{l}",
+            "%{h}",
+            "%{s}",
+            "%%",
+            ".",
+            "ä",
+            "spf=pass",
+            "smtp.mailfrom=bank.example",
+            "exists:",
+            "include:",
+            "all",
+            "exp=",
+            "mx.example;",
+            "250 OK",
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(move |pieces| {
+        let mut octets = pieces.concat();
+        octets.truncate(most);
+        octets
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// H-1, S-17, S-19: whatever HELO, MAIL FROM, the record and its explanation hold, there are two results, and no word of a stranger is a
+    /// result, a line of a field or a line of a reply.
+    #[test]
+    fn h1_strangers_write_no_results_and_no_replies(
+        helo in hostile(600),
+        local in hostile(80),
+        sender in hostile(400),
+        is_mailbox in any::<bool>(),
+        record in hostile(400),
+        why in hostile(300),
+    ) {
+        let mut facts = stranger("");
+        facts.helo = helo;
+        let sender = if is_mailbox { [b"<", &local[..], b"@example.com>"].concat() } else { sender };
+        facts.envelope = Envelope::new(&sender, [], 10);
+        let mut message = begin("reject = [\"*\"]\nreceived_spf = true", facts);
+        let answer = |question: &Question| match question.name.as_str() {
+            "why.example.com" => Answer::txt([why.clone()]),
+            _ => Answer::txt([[b"v=spf1 ", &record[..], b" -all exp=why.example.com"].concat()]),
+        };
+        for lookup in message.take_lookups() {
+            message.answer(match lookup {
+                Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
+                Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
+                Lookup::Key(name) => panic!("a key: {name}"),
+            });
+        }
+        if let EnvelopeStep::Refuse(Decision::ReplyCode(code)) = message.at(RejectAt::Rcpt) {
+            prop_assert!(code.to_smtp().split("\r\n").all(|line| {
+                line.bytes().all(|octet| (b' '..=b'~').contains(&octet))
+                    && line.get(10..).is_some_and(|text| text.starts_with(" SPF check of ") || text.starts_with(" The domain "))
+            }), "{code:?}");
+        }
+        let closing = finish(message);
+        let spf = closing.spf().unwrap();
+        let expected = [spf.for_dmarc().unwrap().result.as_str(), spf.helo().unwrap().result.as_str()];
+        let mut field = AuthResults::new("mx.example");
+        field.results = spf.infos();
+        let value = field.to_field_value(&FormatOptions::default()).unwrap();
+        let read = AuthResults::parse(value.as_bytes(), ReadLimits::default()).unwrap();
+        let results: Vec<&str> = read.results.iter().map(|info| info.result.as_str()).collect();
+        prop_assert_eq!(results, expected, "{}", value);
+        prop_assert!(read.results.iter().all(|info| info.method == "spf"), "{}", value);
+        let received = spf.received_spf("mx.example").unwrap();
+        for text in [&value, &received] {
+            let mut lines = text.split("\r\n");
+            prop_assert!(lines.next().is_some_and(|line| line.starts_with(' ')), "{}", text);
+            prop_assert!(lines.all(|line| line.starts_with(['\t', ' ']) && !line.contains(['\r', '\n'])), "{}", text);
+        }
     }
 }
