@@ -86,7 +86,7 @@ impl<'a> Whole<'a> {
 
     /// The offset of a part.
     fn at(&self, part: &[u8]) -> usize {
-        part.as_ptr().addr().saturating_sub(self.bytes.as_ptr().addr()).min(self.bytes.len())
+        part.as_ptr().addr().wrapping_sub(self.bytes.as_ptr().addr()).min(self.bytes.len())
     }
 
     /// A part as text. For a part of ASCII it is there: whoever comes to it found no fault in what is before it.
@@ -100,7 +100,7 @@ impl<'a> Whole<'a> {
         let start = self.at(part);
         // Texts longer than 4 GiB are refused before they get here.
         let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Span { start: index(start), end: index(start.saturating_add(part.len())) }
+        Span { start: index(start), end: index(start.wrapping_add(part.len())) }
     }
 }
 
@@ -158,11 +158,11 @@ fn first_space(text: &[u8]) -> usize {
         let zeros = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([b' '; 8]);
         let marks = zeros.wrapping_sub(ONES) & !zeros & HIGH_BITS;
         if marks != 0 {
-            return at.saturating_add((marks.trailing_zeros() / 8) as usize);
+            return at.wrapping_add((marks.trailing_zeros() / 8) as usize);
         }
-        at = at.saturating_add(8);
+        at = at.wrapping_add(8);
     }
-    at.saturating_add(tail.iter().position(|&byte| byte == b' ').unwrap_or(tail.len()))
+    at.wrapping_add(tail.iter().position(|&byte| byte == b' ').unwrap_or(tail.len()))
 }
 
 /// One term: `term = directive / modifier`. It is put at `place`.
