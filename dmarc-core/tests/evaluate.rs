@@ -9,6 +9,7 @@ use dmarc_core::domain::DomainName;
 use dmarc_core::evaluate::{Identifier, Identifiers, MAX_WALKS, evaluate};
 use dmarc_core::org_domain::{OrgDomainMethod, SuffixList};
 use dmarc_core::outcome::{Alignment, Cause, CheckResult, DmarcResult, Evaluation};
+use dmarc_core::progress::Progress;
 use dmarc_core::record::Policy;
 
 use crate::support::{Zone, name};
@@ -357,4 +358,22 @@ fn m20_pct_counts_under_rfc_7489_only_and_t_under_rfc_9989_only() {
     let evaluation = Zone::new(&[("example.com", "v=DMARC1; p=reject; pct=0")]).evaluate("example.com", None, &[]);
     let policy = evaluation.policy.unwrap();
     assert_eq!((policy.pct, policy.for_sample(99)), (None, Policy::Reject));
+}
+
+#[test]
+fn an_evaluation_owns_what_it_needs_and_runs_on_any_thread() {
+    let zone = Zone::new(&[("example.com", P)]);
+    let task = {
+        let discovery = zone.discover("example.com");
+        let domain = name("mail.example.com");
+        let dkim = [Identifier::new(&domain, CheckResult::Pass)];
+        let progress = evaluate(&discovery, Identifiers::new(None, &dkim), OrgDomainMethod::PublicSuffix(&List));
+        assert!(matches!(progress, Progress::Done(_)));
+        let progress = evaluate(&discovery, Identifiers::new(None, &dkim), OrgDomainMethod::TreeWalk);
+        let zone = zone.clone();
+        async move { progress.run_async(|question| std::future::ready(zone.answer(&question))).await }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let evaluation = runtime.block_on(async { tokio::spawn(task).await.unwrap() });
+    assert_eq!(evaluation, zone.evaluate("example.com", None, &["mail.example.com"]));
 }
