@@ -42,6 +42,8 @@ pub(crate) enum MtaError {
 pub(crate) struct Client<'a> {
     pub(crate) name: &'a str,
     pub(crate) address: &'a str,
+    /// What it says in HELO.
+    pub(crate) helo: &'a str,
     /// The user name, when it authenticated.
     pub(crate) user: Option<&'a str>,
     pub(crate) sender: &'a str,
@@ -116,7 +118,7 @@ fn dialogue(
     let peer = Peer::Inet { address: client.address.as_bytes(), port: 40_000 };
     let (sender, recipient) = (format!("<{}>", client.sender), format!("<{}>", client.recipient));
     link.event(|session, out| session.connect(client.name.as_bytes(), peer, out))?;
-    link.event(|session, out| session.helo(client.name.as_bytes(), out))?;
+    link.event(|session, out| session.helo(client.helo.as_bytes(), out))?;
     link.event(|session, out| session.mail(sender.as_bytes(), &[], out))?;
     link.event(|session, out| session.rcpt(recipient.as_bytes(), &[], out))?;
     link.event(MtaSession::data)?;

@@ -93,6 +93,40 @@ fn a_daemon_of_quick_start_passes_over_tcp_in_either_spelling() {
 }
 
 #[test]
+fn a_daemon_that_refuses_by_spf_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Daemon::start(&folder.path().join("postseal-data"), &format!("unix:{}", folder.path().join("old").display())));
+    let state = folder.path().join("postseal-data");
+    let mut zone = fs::read_to_string(state.join("zone.txt")).unwrap();
+    zone.push_str("\nexample.com. TXT \"v=spf1 -all\"\nclient.example. TXT \"v=spf1 -all\"\n");
+    fs::write(folder.path().join("zone.txt"), zone).unwrap();
+    let key = fs::read_dir(state.join("keys/example.com")).unwrap().next().unwrap().unwrap().path();
+    let selector = key.file_stem().unwrap().to_str().unwrap();
+    let socket = format!("unix:{}", folder.path().join("s").display());
+    let config = folder.path().join("postseal.toml");
+    let text = format!(
+        r#"
+        listen = ["{socket}"]
+        state_dir = "state"
+        [dns]
+        zone_file = "zone.txt"
+        [spf]
+        reject = ["*"]
+        on_temperror = "tempfail"
+        [[domain]]
+        name = "example.com"
+        allow_ed25519_only = true
+        keys = [{{ selector = "{selector}", file = "{}" }}]
+        "#,
+        key.display()
+    );
+    fs::write(&config, text).unwrap();
+    let _daemon = Daemon::of(Source::File(config));
+    let text = out(&postseal(folder.path(), &["selftest", "--socket", &socket]), 0);
+    assert!(text.contains("selftest passed"), "{text}");
+}
+
+#[test]
 fn a_daemon_that_does_not_sign_fails_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     // The state folder has keys, and the daemon on the socket knows nothing of them.
