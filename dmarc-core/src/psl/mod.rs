@@ -7,7 +7,7 @@
 //! The crate holds no list. It is data that changes every week and has a licence of its own (MPL-2.0): Debian and others ship it as
 //! `/usr/share/publicsuffix/public_suffix_list.dat`, and <https://publicsuffix.org/list/> has the newest. A list is read as a whole or not at all.
 //!
-//! Memory is about 300 KB for the list of 2026. A lookup allocates nothing and costs one binary search for each label of the longest rule at most,
+//! Memory is about 250 KB for the list of 2026. A lookup allocates nothing and costs one binary search for each label of the longest rule at most,
 //! however long the name is.
 //!
 //! | in a list | here |
