@@ -92,10 +92,27 @@ const fn is_same_word(one: u64, other: u64) -> bool {
     if differ == 0 {
         return true;
     }
-    // Bit 5 is what tells the cases of a letter apart; bit 7 of the sums is set from "a" on and from behind "z" on, without a carry.
-    let lower = (one | splat(0x20)) & splat(0x7f);
-    let letters = lower.wrapping_add(splat(0x1f)) & !lower.wrapping_add(splat(0x05)) & !one & splat(0x80);
-    differ & !(letters >> 2) == 0
+    differ & !case_bits(one) == 0
+}
+
+/// Bit 5, which tells the cases of a letter apart, of each octet that is an ASCII letter, and no other bit.
+#[inline]
+const fn case_bits(word: u64) -> u64 {
+    // Bit 7 of the sums is set from "a" on and from behind "z" on, without a carry.
+    let lower = (word | splat(0x20)) & splat(0x7f);
+    let letters = lower.wrapping_add(splat(0x1f)) & !lower.wrapping_add(splat(0x05)) & !word & splat(0x80);
+    letters >> 2
+}
+
+/// Appends a text with its ASCII letters in lower case.
+#[inline]
+pub(crate) fn push_lowercase(out: &mut Vec<u8>, text: &[u8]) {
+    let (words, tail) = text.as_chunks();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        out.extend_from_slice(&(word | case_bits(word)).to_le_bytes());
+    }
+    out.extend(tail.iter().map(u8::to_ascii_lowercase));
 }
 
 /// The places of one octet in a text, in order.
@@ -197,6 +214,9 @@ mod tests {
                 let (one, other) = (one.as_bytes(), other.as_bytes());
                 prop_assert_eq!(eq_ignore_case(one, other), one.eq_ignore_ascii_case(other));
             }
+            let mut lower = Vec::new();
+            push_lowercase(&mut lower, one.as_bytes());
+            prop_assert_eq!(lower, one.to_ascii_lowercase().into_bytes());
         }
 
         #[test]

@@ -13,6 +13,8 @@
 //! What it does not do: canonicalization (`canon`), decoding of any kind, conversion of line ends. A file with bare LF line ends has no field
 //! boundaries at all here; convert it first.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::swar::{eq_ignore_case, first_place, splat, up_to_or_del, zero_octets};
@@ -111,7 +113,13 @@ impl<'a> Field<'a> {
     #[must_use]
     #[inline]
     pub fn is_named(&self, name: &str) -> bool {
-        eq_ignore_case(self.trimmed_name(), name.as_bytes())
+        self.is_named_in_octets(name.as_bytes())
+    }
+
+    /// As [`is_named`](Self::is_named).
+    #[inline]
+    pub(crate) fn is_named_in_octets(&self, name: &[u8]) -> bool {
+        self.name.len() >= name.len() && eq_ignore_case(self.trimmed_name(), name)
     }
 }
 
@@ -151,14 +159,14 @@ impl HeaderBlock {
         // The empty line takes two bytes more than the section it ends.
         let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        let mut field = FieldStart::default();
+        let mut start = 0;
         for end in crlf_ends(window) {
             let next = window.get(end..).unwrap_or_default();
-            if field.goes_on(end, next) {
+            if let [b' ' | b'\t', ..] = next {
                 continue;
             }
-            fields.push(field.span(window, end, fields.len(), &limits)?);
-            field = FieldStart { at: end, first_line: None };
+            fields.push(span(window, start..end, fields.len(), &limits)?);
+            start = end;
             if let [b'\r', b'\n', ..] = next {
                 let text = window.get(..end).unwrap_or_default().to_vec();
                 return Ok((Self { text, fields }, end.saturating_add(2)));
@@ -169,9 +177,9 @@ impl HeaderBlock {
             return Err(too_many);
         }
         let mut text = message.to_vec();
-        if field.at < text.len() {
+        if start < text.len() {
             text.extend_from_slice(b"\r\n");
-            fields.push(field.span(&text, text.len(), fields.len(), &limits)?);
+            fields.push(span(&text, start..text.len(), fields.len(), &limits)?);
         }
         Ok((Self { text, fields }, message.len()))
     }
@@ -339,33 +347,16 @@ impl Span {
     }
 }
 
-/// The field that is being read.
-#[derive(Default)]
-struct FieldStart {
-    at: usize,
-    /// Behind its first line, once that is known.
-    first_line: Option<usize>,
-}
-
-impl FieldStart {
-    /// Whether the line that ends at `end` is continued by what follows.
-    fn goes_on(&mut self, end: usize, next: &[u8]) -> bool {
-        self.first_line.get_or_insert(end);
-        next.first().copied().is_some_and(is_wsp)
+/// The span of the field at this place, final CRLF included, behind `before` others.
+#[inline]
+fn span(text: &[u8], place: Range<usize>, before: usize, limits: &HeaderLimits) -> Result<Span, HeaderError> {
+    if before >= limits.max_fields {
+        return Err(HeaderError::TooManyFields { limit: limits.max_fields });
     }
-
-    /// The place of the field, whose last line ends at `end`.
-    #[inline]
-    fn span(&self, text: &[u8], end: usize, before: usize, limits: &HeaderLimits) -> Result<Span, HeaderError> {
-        if before >= limits.max_fields {
-            return Err(HeaderError::TooManyFields { limit: limits.max_fields });
-        }
-        // A colon behind the first line break belongs to a continuation line; the field itself has none.
-        let line = text.get(self.at..self.first_line.unwrap_or(end)).unwrap_or_default();
-        let colon = name_length(line, self.at)?;
-        let span = Span::new(self.at, colon, end.saturating_sub(self.at));
-        span.ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })
-    }
+    let start = place.start;
+    let field = text.get(place).unwrap_or_default();
+    let colon = name_length(field, start)?;
+    Span::new(start, colon, field.len()).ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })
 }
 
 /// The places behind each CRLF.
@@ -374,12 +365,12 @@ fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
-/// The length of the name with which a line begins: the place of its colon.
+/// The length of the name with which a field begins: the place of its colon.
 #[inline]
-fn name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
+fn name_length(field: &[u8], at: usize) -> Result<usize, HeaderError> {
     // Nearly every name ends with the first octet that cannot stand in one; what is left for a closer look ends with white space, or is no name.
     let mut plain: usize = 0;
-    while let Some(word) = line.get(plain..).and_then(|rest| rest.first_chunk::<8>()) {
+    while let Some(word) = field.get(plain..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*word);
         let other = up_to_or_del(word, b' ') | zero_octets(word ^ splat(b':'));
         plain = plain.saturating_add(first_place(other));
@@ -387,11 +378,13 @@ fn name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
             break;
         }
     }
-    if plain > 0 && line.get(plain) == Some(&b':') { Ok(plain) } else { unusual_name_length(line, at) }
+    if plain > 0 && field.get(plain) == Some(&b':') { Ok(plain) } else { unusual_name_length(field, at) }
 }
 
 #[cold]
-fn unusual_name_length(line: &[u8], at: usize) -> Result<usize, HeaderError> {
+fn unusual_name_length(field: &[u8], at: usize) -> Result<usize, HeaderError> {
+    // A colon behind the first line break belongs to a continuation line; the field itself has none.
+    let line = crlf_ends(field).next().and_then(|end| field.get(..end)).unwrap_or(field);
     let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
     check_name(line.get(..colon).unwrap_or_default(), at)?;
     Ok(colon)
@@ -420,9 +413,11 @@ fn check_folds(value: &[u8]) -> Result<(), HeaderError> {
     }
 }
 
-fn trim_name(name: &[u8]) -> &[u8] {
-    let end = name.iter().rposition(|&byte| !is_wsp(byte)).map_or(0, |last| last.saturating_add(1));
-    name.get(..end).unwrap_or_default()
+fn trim_name(mut name: &[u8]) -> &[u8] {
+    while let [head @ .., b' ' | b'\t'] = name {
+        name = head;
+    }
+    name
 }
 
 const fn is_wsp(byte: u8) -> bool {

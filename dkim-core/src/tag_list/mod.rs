@@ -144,6 +144,7 @@ impl<'a> TagList<'a> {
         }
         let mut reader = Reader { text, rest: text };
         let mut tags: Vec<Tag<'_>> = Vec::with_capacity(USUAL_TAGS);
+        let mut letters: u128 = 0;
         let mut names = HashSet::new();
         loop {
             reader.skip_fws();
@@ -157,7 +158,13 @@ impl<'a> TagList<'a> {
             let tag = reader.tag_spec()?;
             // §3.2: "Tags with duplicate names MUST NOT occur within a single tag-list; if a tag name does occur more than once, the entire
             // tag-list is invalid."
-            let is_new = if tags.len() < FEW_TAGS {
+            let is_new = if let [letter] = tag.name.as_bytes() {
+                // Most names: a bit each.
+                let bit = 1_u128.wrapping_shl(u32::from(*letter));
+                let is_new = letters & bit == 0;
+                letters |= bit;
+                is_new
+            } else if tags.len() < FEW_TAGS {
                 tags.iter().all(|known| known.name != tag.name)
             } else {
                 if names.is_empty() {

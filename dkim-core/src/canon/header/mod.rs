@@ -28,6 +28,7 @@ use std::ops::Range;
 use super::Canon;
 use super::white_space::{is_reduced, is_wsp, reduce};
 use crate::header::Field;
+use crate::swar::push_lowercase;
 
 mod select;
 
@@ -130,11 +131,7 @@ fn write_unterminated(canon: Canon, name: &[u8], value: &[&[u8]], out: &mut Vec<
         Canon::Relaxed => {
             // §3.4.2: "Convert all header field names (not the header field values) to lowercase", and "Delete any WSP characters remaining before
             // and after the colon".
-            let start = out.len();
-            out.extend_from_slice(trim_end(name));
-            if let Some(name) = out.get_mut(start..) {
-                name.make_ascii_lowercase();
-            }
+            push_lowercase(out, trim_end(name));
             out.push(b':');
             // Most values are one line with one SP at its beginning and single ones inside.
             if let [[b' ', text @ ..]] = value

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
 use crate::header::{Field, HeaderBlock};
-use crate::swar::{eq_ignore_case, short_word, splat};
+use crate::swar::{short_word, splat};
 
 /// Fields of a header that are not worth a table: as many as a register has bits.
 const FEW: usize = 64;
@@ -202,7 +202,7 @@ impl Marks {
 
     /// The lowest field with this name, from `at` on along its chain, that has no bit in `passed`.
     fn find(&self, headers: &HeaderBlock, name: &[u8], at: Option<usize>, passed: u64) -> Option<usize> {
-        let is_named = |at: &usize| headers.get(*at).is_some_and(|field| eq_ignore_case(field.trimmed_name(), name));
+        let is_named = |at: &usize| headers.get(*at).is_some_and(|field| field.is_named_in_octets(name));
         std::iter::successors(at, |at| self.above(*at)).filter(|at| passed & bit(*at) == 0).find(is_named)
     }
 }
