@@ -21,6 +21,9 @@ use crate::tag_list::{Tag, TagList, remove_fws, trim_fws};
 /// Octets of base64, folds and all, that are put together without memory of their own: the signature of an RSA key of 4096 bits.
 const USUAL_BASE64: usize = 1024;
 
+/// The same for a hash: 32 octets, and some folds.
+const USUAL_HASH: usize = 64;
+
 impl Signature {
     /// Reads the value of a DKIM-Signature field as it stands behind the colon, folds included.
     ///
@@ -172,13 +175,13 @@ fn base64(tag: &Tag<'_>) -> Option<Vec<u8>> {
 fn body_hash(tag: &Tag<'_>, hash: HashAlgorithm) -> Result<HashValue, Kind> {
     // Room for any hash there is; what needs more is none.
     let mut octets = [0; 72];
-    let length = STANDARD.decode_slice(&*unfolded(tag, &mut [0; USUAL_BASE64]), &mut octets);
+    let length = STANDARD.decode_slice(&*unfolded(tag, &mut [0; USUAL_HASH]), &mut octets);
     let octets = length.ok().and_then(|length| octets.get(..length));
     octets.and_then(|octets| HashValue::from_octets(hash, octets)).ok_or(Kind::BodyHash)
 }
 
 /// A value without folding white space, in `buffer` if it fits.
-fn unfolded<'b>(tag: &Tag<'b>, buffer: &'b mut [u8; USUAL_BASE64]) -> Cow<'b, [u8]> {
+fn unfolded<'b>(tag: &Tag<'b>, buffer: &'b mut [u8]) -> Cow<'b, [u8]> {
     let value = tag.value;
     if value.len() > buffer.len() || memchr::memchr3(b' ', b'\t', b'\r', value).is_none() {
         return remove_fws(value);
