@@ -75,8 +75,11 @@ fn honest(asked: &Asked) -> Packet {
 fn verifier(servers: &[SocketAddr], timeout: Duration, more: &str) -> Daemon {
     let folder = folder_with_keys();
     let servers: Vec<String> = servers.iter().map(|address| format!("\"{address}\"")).collect();
-    let text =
-        format!("[dns]\nnameservers = [{}]\ntimeout = \"{}ms\"\n{more}\n[spf]\nenabled = false\n", servers.join(", "), timeout.as_millis());
+    let text = format!(
+        "[dns]\nnameservers = [{}]\ntimeout = \"{}ms\"\n{more}\n[spf]\nenabled = false\n",
+        servers.join(", "),
+        timeout.as_millis()
+    );
     let mut config = config(&text, folder.path());
     config.listeners = vec![Listener::at(SocketAddress::Unix(folder.path().join("socket")))];
     let resolver = Resolver::new(&config.dns, engine::BACKEND).unwrap();

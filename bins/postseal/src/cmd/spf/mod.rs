@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// What the client says in HELO [default: DOMAIN]
     #[arg(long, value_name = "NAME", requires = "ip")]
     helo: Option<String>,
-    /// What the client says in MAIL FROM; <> for a null sender [default: postmaster@DOMAIN]
+    /// What the client says in MAIL FROM; `<>` for a null sender (default: postmaster@DOMAIN)
     #[arg(long, value_name = "ADDRESS", requires = "ip")]
     from: Option<String>,
     /// Zone file to look into, in place of the DNS
