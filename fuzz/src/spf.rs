@@ -1,4 +1,4 @@
-//! Targets of `spf-core`: the record parser, and whole checks with answers made from the input.
+//! Targets of `spf-core`: the record parser, and whole checks and surveys with answers made from the input.
 
 use std::net::IpAddr;
 
@@ -6,13 +6,15 @@ use spf_core::check::{check_helo, check_mail_from};
 use spf_core::dns::{Answer, Question, RecordKind};
 use spf_core::identity::{Identity, Sender, Session};
 use spf_core::limits::{Limits, RecordLimits};
+use spf_core::name::Name;
 use spf_core::outcome::Outcome;
 use spf_core::record::Record;
+use spf_core::survey::{Counts, SurveyLimits, survey};
 
 use crate::Target;
 
 /// The targets of this module.
-pub const TARGETS: &[Target] = &[("spf_record", spf_record), ("spf_check", spf_check)];
+pub const TARGETS: &[Target] = &[("spf_record", spf_record), ("spf_check", spf_check), ("spf_survey", spf_survey)];
 
 /// A record. What is accepted is printable ASCII, reads back the same term by term, and every place lies in the text; an error has its place.
 pub fn spf_record(data: &[u8]) {
@@ -51,6 +53,32 @@ pub fn spf_check(data: &[u8]) {
     assert_consistent(&outcome);
     let mut left = answers.iter().cycle().take(1_000);
     assert_consistent(&check_helo(&session, &limits).run(|question| answer(left.next().copied(), question)));
+}
+
+/// A survey. The input is lines: answers in the order of the questions, written as for [`spf_check`], again and again.
+///
+/// Never more questions, records or depth than the limits allow; counts only grow; what is told has its place.
+pub fn spf_survey(data: &[u8]) {
+    let answers: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+    let mut left = answers.iter().cycle();
+    let limits = SurveyLimits::default();
+    let domain = Name::from_domain("example.com").expect("a domain");
+    let found = survey(domain, &limits).run(|question| answer(left.next().copied(), question));
+    assert!(found.questions <= limits.max_questions && (1..=found.questions).contains(&found.records.len()));
+    let asked: usize = found.terms.iter().map(|term| term.asked.len()).sum();
+    assert_eq!(asked + 1, found.questions);
+    let mut before = Counts::default();
+    for term in &found.terms {
+        assert!(term.depth <= limits.max_depth && !found.text(term).is_empty());
+        let now = term.counts;
+        assert!(now.lookups >= before.lookups && now.voids_v4 >= before.voids_v4 && now.voids_v6 >= before.voids_v6);
+        before = now;
+    }
+    assert_eq!(before, found.counts);
+    for finding in found.findings() {
+        assert!(finding.record < found.records.len() && finding.term.is_none_or(|term| term < found.terms.len()));
+    }
+    assert!(found.authorised.v4 <= 1 << 32);
 }
 
 fn answer(line: Option<&[u8]>, question: &Question) -> Answer {
