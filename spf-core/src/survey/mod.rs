@@ -43,7 +43,7 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `walk.rs` | the machine: terms in their order, questions, counts |
+//! | `walk/` | the machine: terms in their order with counts; questions and their answers |
 //! | `ranges.rs` | sets of addresses |
 //! | `finding.rs` | what an operator should know of the result |
 
