@@ -35,11 +35,11 @@ impl Message {
 
     fn spf_at(&self, step: RejectAt) -> EnvelopeStep {
         let spf = &self.rules.config().spf;
-        let Some(outcome) = self.spf.mail_from() else {
+        let Some((outcome, ruling)) = self.spf.mail_from(spf) else {
             let waits = step == spf.reject_at && self.spf.may_refuse(spf);
             return if waits { EnvelopeStep::Wait } else { EnvelopeStep::Pass };
         };
-        match policy::rule(outcome, spf) {
+        match ruling {
             Ruling::Refuse(refusal) if step == RejectAt::Rcpt || spf.reject_at == RejectAt::Mail => {
                 EnvelopeStep::Refuse(policy::reply(refusal, outcome))
             }

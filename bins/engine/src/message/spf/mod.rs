@@ -191,10 +191,13 @@ impl Spf {
         }
     }
 
-    /// The MAIL FROM outcome, once it is there.
-    pub(super) fn mail_from(&self) -> Option<&Outcome<MailFrom>> {
+    /// The MAIL FROM outcome, once it is there, and what follows from it.
+    pub(super) fn mail_from(&self, spf: &config::Spf) -> Option<(&Outcome<MailFrom>, Ruling)> {
         match &self.stage {
-            Stage::Checking(checking) => checking.mail_from.outcome(),
+            Stage::Checking(checking) => checking
+                .mail_from
+                .outcome()
+                .map(|outcome| (outcome, policy::rule(outcome, checking.is_behind_relay, spf))),
             Stage::Off | Stage::BehindRelay | Stage::NoClient(_) => None,
         }
     }
@@ -224,7 +227,7 @@ impl Spf {
                 let limits = Limits::default();
                 let helo = Some(helo.finish(|| check_helo(&session, &limits)));
                 let mail_from = mail_from.finish(|| check_mail_from(&session, &sender, &limits));
-                let ruling = policy::rule(&mail_from, spf);
+                let ruling = policy::rule(&mail_from, is_behind_relay, spf);
                 Some(SpfResults(What::Checked(Box::new(Checked { helo, mail_from, is_behind_relay, ruling }))))
             }
         }
@@ -235,7 +238,7 @@ impl Spf {
         let Stage::Checking(checking) = self.stage else { return None };
         let Checking { helo, mail_from, is_behind_relay, .. } = *checking;
         let (helo, mail_from) = (helo.into_outcome(), mail_from.into_outcome()?);
-        let ruling = policy::rule(&mail_from, spf);
+        let ruling = policy::rule(&mail_from, is_behind_relay, spf);
         Some(SpfResults(What::Checked(Box::new(Checked { helo, mail_from, is_behind_relay, ruling }))))
     }
 }

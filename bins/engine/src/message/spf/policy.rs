@@ -1,6 +1,9 @@
 //! What follows from a MAIL FROM result: nothing, a rejection, a deferral, and the reply that says so.
 //!
 //! RFC 7208 §8 and RFC 7372 §3.2. By default nothing is refused (`standards.md` S-18). HELO results never refuse anything.
+//!
+//! Behind a relay of ours nothing is refused: the relay has accepted the mail, and what we refused it would send back to MAIL FROM, which is a victim
+//! where the result is `fail`.
 
 use std::net::IpAddr;
 
@@ -28,7 +31,7 @@ pub enum Refusal {
 pub enum Ruling {
     /// Nothing: it is nothing to refuse.
     Pass,
-    /// Nothing, though it is a `fail`: its domain is not one of those that are rejected.
+    /// Nothing, though it is a `fail`: its domain is not one of those that are rejected, or a relay of ours has accepted the mail.
     Reported,
     /// Nothing, though it would be refused: client or domain are allowed.
     Allowed,
@@ -50,15 +53,18 @@ impl Ruling {
     }
 }
 
-/// Rules on a result.
-pub fn rule(outcome: &Outcome<MailFrom>, spf: &Spf) -> Ruling {
+/// Rules on a result; `is_behind_relay`: a relay of ours has accepted the mail.
+pub fn rule(outcome: &Outcome<MailFrom>, is_behind_relay: bool, spf: &Spf) -> Ruling {
     let domain = outcome.domain.as_ref().map(Name::as_str);
     let is_allowed = is_allowed(outcome.session().client(), domain, spf);
     match outcome.result {
         SpfResult::Fail if is_allowed => Ruling::Allowed,
+        // RFC 7208 §8.4 has the rejection "during the SMTP transaction" with the sender. That one is over, and the relay would bounce.
+        SpfResult::Fail if is_behind_relay => Ruling::Reported,
         SpfResult::Fail if domain.is_some_and(|domain| spf.reject.contains(domain)) => Ruling::Refuse(Refusal::Fail),
         SpfResult::Fail => Ruling::Reported,
-        SpfResult::TempError if spf.on_temperror == OnFailure::Accept => Ruling::Pass,
+        // The relay would try again and in the end bounce as well.
+        SpfResult::TempError if spf.on_temperror == OnFailure::Accept || is_behind_relay => Ruling::Pass,
         SpfResult::TempError if is_allowed => Ruling::Allowed,
         SpfResult::TempError => Ruling::Refuse(Refusal::TempError),
         // RFC 7208 §8.2: "A "neutral" result MUST be treated exactly like the "none" result".
@@ -156,10 +162,16 @@ mod tests {
         let fail = outcome(Answer::txt(["v=spf1 -all"]));
         let default = Spf::default();
         let strict = Spf { reject: domains(&["example.com"]), on_temperror: OnFailure::Tempfail, ..Spf::default() };
-        assert_eq!(rule(&fail, &default), Ruling::Reported);
-        assert_eq!(rule(&fail, &strict), Ruling::Refuse(Refusal::Fail));
-        assert_eq!(rule(&fail, &Spf { reject: domains(&["*"]), ..Spf::default() }), Ruling::Refuse(Refusal::Fail));
-        assert_eq!(rule(&fail, &Spf { reject: domains(&["*.example.com"]), ..Spf::default() }), Ruling::Reported);
+        assert_eq!(rule(&fail, false, &default), Ruling::Reported);
+        assert_eq!(rule(&fail, false, &strict), Ruling::Refuse(Refusal::Fail));
+        assert_eq!(
+            rule(&fail, false, &Spf { reject: domains(&["*"]), ..Spf::default() }),
+            Ruling::Refuse(Refusal::Fail)
+        );
+        assert_eq!(
+            rule(&fail, false, &Spf { reject: domains(&["*.example.com"]), ..Spf::default() }),
+            Ruling::Reported
+        );
         for (record, result) in [
             (Answer::txt(["v=spf1 +all"]), "pass"),
             (Answer::txt(["v=spf1 ~all"]), "softfail"),
@@ -168,11 +180,11 @@ mod tests {
             (Answer::NoData, "none"),
         ] {
             let outcome = outcome(record);
-            assert_eq!((outcome.result.as_str(), rule(&outcome, &strict)), (result, Ruling::Pass));
+            assert_eq!((outcome.result.as_str(), rule(&outcome, false, &strict)), (result, Ruling::Pass));
         }
         let temperror = outcome(Answer::Failed);
-        assert_eq!(rule(&temperror, &default), Ruling::Pass);
-        assert_eq!(rule(&temperror, &strict), Ruling::Refuse(Refusal::TempError));
+        assert_eq!(rule(&temperror, false, &default), Ruling::Pass);
+        assert_eq!(rule(&temperror, false, &strict), Ruling::Refuse(Refusal::TempError));
     }
 
     #[test]
@@ -192,10 +204,21 @@ mod tests {
             Spf { allow_domains: domains(&["example.com"]), ..strict },
         ] {
             assert!(!may_refuse(&session, &sender, &allowing));
-            assert_eq!(rule(&outcome(Answer::txt(["v=spf1 -all"])), &allowing), Ruling::Allowed);
-            assert_eq!(rule(&outcome(Answer::Failed), &allowing), Ruling::Allowed);
-            assert_eq!(rule(&outcome(Answer::NoData), &allowing), Ruling::Pass);
+            assert_eq!(rule(&outcome(Answer::txt(["v=spf1 -all"])), false, &allowing), Ruling::Allowed);
+            assert_eq!(rule(&outcome(Answer::Failed), false, &allowing), Ruling::Allowed);
+            assert_eq!(rule(&outcome(Answer::NoData), false, &allowing), Ruling::Pass);
         }
+    }
+
+    #[test]
+    fn s18_behind_a_relay_nothing_is_refused_and_a_fail_is_reported() {
+        let strict = Spf { reject: domains(&["*"]), on_temperror: OnFailure::Tempfail, ..Spf::default() };
+        let fail = outcome(Answer::txt(["v=spf1 -all"]));
+        assert_eq!(rule(&fail, true, &strict), Ruling::Reported);
+        assert_eq!(Ruling::Reported.code(), Some("would-reject"));
+        assert_eq!(rule(&outcome(Answer::Failed), true, &strict), Ruling::Pass);
+        let allowing = Spf { allow_networks: networks("192.0.2.0/24"), ..strict };
+        assert_eq!(rule(&fail, true, &allowing), Ruling::Allowed);
     }
 
     #[test]

@@ -124,7 +124,7 @@ mod tests {
         let limits = Limits::default();
         let helo = check_helo(&session, &limits).run(|_| answer.clone());
         let mail_from = check_mail_from(&session, &sender, &limits).run(|_| answer.clone());
-        let ruling = policy::rule(&mail_from, &config::Spf::default());
+        let ruling = policy::rule(&mail_from, false, &config::Spf::default());
         let helo = Some(helo);
         SpfResults(What::Checked(Box::new(Checked { helo, mail_from, is_behind_relay: false, ruling })))
     }
