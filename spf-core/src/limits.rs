@@ -30,6 +30,9 @@ pub struct Limits {
     pub max_time: Duration,
     /// Longest explanation in octets; the rest is cut. Default 400.
     pub max_explanation: usize,
+    /// Whether the explanation of a `fail` is asked for (§6.2). Default true. Those who show it to nobody spare the question: the result is the
+    /// same without it.
+    pub explanation: bool,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             max_ptr_names: 10,
             max_time: Duration::from_secs(20),
             max_explanation: 400,
+            explanation: true,
         }
     }
 }
@@ -76,10 +80,15 @@ impl fmt::Display for Limit {
 pub struct RecordLimits {
     /// Longest record in octets. Default 64 KiB, the most that one TXT record can hold. Longer is a syntax error.
     pub max_bytes: usize,
+    /// Most terms of a record. Default 500: as many networks are 8 KiB of text, where §3.4 wants answers to fit into 512 octets. A term in
+    /// memory is many times its text (`a`). More are a syntax error.
+    pub max_terms: usize,
+    /// Most percent signs of a record: every macro has one. Default 500, for the same reason. More are a syntax error.
+    pub max_percents: usize,
 }
 
 impl Default for RecordLimits {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024 }
+        Self { max_bytes: 64 * 1024, max_terms: 500, max_percents: 500 }
     }
 }

@@ -570,7 +570,7 @@ fn ahead_names_what_will_be_asked() {
 
 #[test]
 fn ahead_keeps_within_the_limits() {
-    let zone = Zone::txt(&[("example.com", &format!("v=spf1 {}", "a:x.example ".repeat(1_000)))]);
+    let zone = Zone::txt(&[("example.com", &format!("v=spf1 {}", "a:x.example ".repeat(500)))]);
     let session = Session::new(CLIENT.parse().unwrap(), "example.com");
     let Progress::Ask(pending) = check_helo(&session, &Limits::default()) else { panic!() };
     let answer = zone.answer(pending.question());

@@ -144,10 +144,10 @@ proptest! {
     }
 }
 
-/// Ten includes of 64 KiB each, every one with thousands of terms: a list of evaluations, and terms passed over without any trace of their own.
+/// Ten includes, every one with as many terms as a record may have: a list of evaluations, and terms passed over without any trace of their own.
 #[test]
-fn ten_thousand_terms_in_each_of_ten_includes() {
-    let record = |index: usize| format!("v=spf1 {} include:i{}.example", "ip4:9.9.9.9 ".repeat(5_400), index + 1);
+fn five_hundred_terms_in_each_of_ten_includes() {
+    let record = |index: usize| format!("v=spf1 {} include:i{}.example", "ip4:9.9.9.9 ".repeat(499), index + 1);
     let lookup = |question: &Question| {
         let index =
             question.name.as_str().strip_prefix('i').and_then(|name| name.split('.').next()?.parse().ok()).unwrap_or(0);
@@ -157,7 +157,7 @@ fn ten_thousand_terms_in_each_of_ten_includes() {
     let outcome = check_helo(&session, &Limits::default()).run(lookup);
     assert_eq!(outcome.cause, Cause::Limit(Limit::LookupTerms));
     assert_eq!((outcome.checks.len(), outcome.questions.len()), (11, 11));
-    assert_eq!(outcome.trace().len(), 11 * 5_401);
+    assert_eq!(outcome.trace().len(), 11 * 500);
 }
 
 /// The worst that ten terms can ask for: ten mx with ten hosts each, all of them there and none of them the client.
@@ -178,7 +178,7 @@ fn the_most_that_a_stranger_can_make_us_ask() {
 /// A record that is nothing but macros: what is made of it is as short as a name.
 #[test]
 fn macro_bombs() {
-    let bomb = format!("v=spf1 exists:{}.example.com -all", "%{s}.%{h}%{ir}".repeat(4_000));
+    let bomb = format!("v=spf1 exists:{}.example.com -all", "%{s}.%{h}%{ir}".repeat(166));
     let zone = Zone::default().with("example.com", Answer::txt([bomb]));
     let outcome = zone.mail_from("2001:db8::1", &"h".repeat(10_000), &format!("{}@example.com", "l.".repeat(50_000)));
     assert!(outcome.questions.iter().all(|asked| asked.question.name.as_str().len() <= 253));

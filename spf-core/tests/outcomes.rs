@@ -146,3 +146,30 @@ fn causes_of_included_records_say_where() {
     assert_eq!((outcome.cause.code(), outcome.term()), ("syntax", Some("include:i.example")));
     assert_eq!(outcome.checks.len(), 2);
 }
+
+#[test]
+fn s17_an_explanation_that_nobody_shows_is_not_asked_for() {
+    let zone = Zone::txt(&[("example.com", "v=spf1 -all exp=e.example"), ("e.example", "No.")]);
+    let session = Session::new(CLIENT.parse().unwrap(), "mail.example.com");
+    let sender = Sender::from_reverse_path(b"<joe@example.com>");
+    for (explanation, questions, text) in [(true, 2, Some("No.")), (false, 1, None)] {
+        let mut limits = Limits::default();
+        limits.explanation = explanation;
+        let outcome = check_mail_from(&session, &sender, &limits).run(|question| zone.answer(question));
+        assert_eq!((outcome.result, outcome.questions.len()), (SpfResult::Fail, questions));
+        assert_eq!(outcome.explanation.as_ref().map(|explanation| &*explanation.text), text);
+    }
+}
+
+#[test]
+fn s11_a_check_says_when_only_its_explanation_is_missing() {
+    let session = Session::new(CLIENT.parse().unwrap(), "mail.example.com");
+    let sender = Sender::from_reverse_path(b"<joe@example.com>");
+    let Progress::Ask(first) = check_mail_from(&session, &sender, &Limits::default()) else { panic!("no question") };
+    assert!(!first.is_decided());
+    assert_eq!(first.clone().expire().result, SpfResult::TempError);
+    let Progress::Ask(second) = first.answer(Answer::txt(["v=spf1 -all exp=e.example"])) else { panic!("no question") };
+    assert!(second.is_decided());
+    let outcome = second.expire();
+    assert_eq!((outcome.result, outcome.term(), &outcome.explanation), (SpfResult::Fail, Some("-all"), &None));
+}

@@ -152,6 +152,7 @@ impl Machine {
                 voids: 0,
                 depends_on_sender: false,
                 depends_on_helo: false,
+                kept_term: None,
             },
             is_decided: false,
             current: 0,
@@ -202,6 +203,15 @@ impl Machine {
         } else {
             self.abort(Cause::Limit(Limit::Time));
         }
+    }
+
+    /// Drops everything that is not part of the result: records, answers, and what steps knew.
+    pub(crate) fn forget(&mut self) {
+        self.report.forget();
+        self.pointers = None;
+        self.question = None;
+        self.waiting = Waiting::Record;
+        self.explaining = Explaining::Nothing;
     }
 
     /// What came of the check.

@@ -152,6 +152,12 @@ impl<I: Identity> Pending<I> {
         Outcome::new(self.machine)
     }
 
+    /// Whether the result is known and only its explanation is missing: [`expire`](Self::expire) gives that result.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.machine.is_decided
+    }
+
     /// The questions that will probably be asked after this one, in that order; see [`ahead`](self).
     ///
     /// Callers may ask them meanwhile and keep the answers: the check takes one answer at a time, in its own order, and may end before it comes to

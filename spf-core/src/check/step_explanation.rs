@@ -29,7 +29,7 @@ impl Machine {
     /// §6.2: "when executing "include", exp= of the target domain MUST NOT be used", and "When executing "redirect", exp= of the original domain
     /// MUST NOT be used": so it is the record that decided and no other.
     pub(super) fn start_explanation(&mut self, result: SpfResult, decisive: usize) {
-        if result != SpfResult::Fail {
+        if result != SpfResult::Fail || !self.limits.explanation {
             return;
         }
         let Some(record) = self.report.checks.get(decisive).and_then(|check| check.record.as_ref()) else { return };

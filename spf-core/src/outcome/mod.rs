@@ -99,15 +99,28 @@ pub struct Report {
     pub depends_on_sender: bool,
     /// Another HELO could give another result: a macro used it.
     pub depends_on_helo: bool,
+    /// The text of the term that decided, once the records are gone.
+    pub(crate) kept_term: Option<Box<str>>,
 }
 
+/// Octets of a term that outlive its record: as many as Received-SPF shows.
+const MAX_KEPT_TERM: usize = 200;
+
 impl Report {
-    /// The text of the term that decided, as it stands in its record.
+    /// The text of the term that decided, as it stands in its record; its first 200 octets [without the log](Outcome::without_log).
     #[must_use]
     pub fn term(&self) -> Option<&str> {
-        let place = self.place?;
+        let Some(place) = self.place else { return self.kept_term.as_deref() };
         let record = self.checks.get(place.check)?.record.as_ref()?;
         Some(record.term_text(place.term)).filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn forget(&mut self) {
+        // Terms are ASCII, so that every octet is a character.
+        self.kept_term = self.term().map(|term| term.get(..MAX_KEPT_TERM).unwrap_or(term).into());
+        self.place = None;
+        self.checks = Vec::new();
+        self.questions = Vec::new();
     }
 }
 
@@ -138,6 +151,27 @@ impl<I: Identity> Outcome<I> {
     #[must_use]
     pub fn into_report(self) -> Report {
         self.machine.into_report()
+    }
+
+    /// The outcome without what was evaluated and asked: [`Report::checks`] and [`Report::questions`] are empty, [`Report::place`] is `None`.
+    ///
+    /// For those who keep it for long. Records and answers are what strangers wrote, as long as they liked; what stays is the result, its cause,
+    /// the names, the explanation and the beginning of the term, a few KiB at most beside HELO and the local part.
+    ///
+    /// ```
+    /// # use spf_core::{check::check_mail_from, dns::Answer, identity::{Sender, Session}, limits::Limits};
+    /// # let session = Session::new("192.0.2.1".parse()?, "mail.example.com");
+    /// # let sender = Sender::from_reverse_path(b"<joe@example.com>");
+    /// let outcome = check_mail_from(&session, &sender, &Limits::default()).run(|_| Answer::txt(["v=spf1 -all"]));
+    /// let short = outcome.clone().without_log();
+    /// assert!(outcome.questions.len() == 1 && short.questions.is_empty());
+    /// assert_eq!((short.result, short.term()), (outcome.result, Some("-all")));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.machine.forget();
+        self
     }
 
     /// The session that was checked.

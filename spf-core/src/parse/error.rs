@@ -42,6 +42,12 @@ pub enum SyntaxError {
     /// Longer than [`RecordLimits::max_bytes`](crate::limits::RecordLimits::max_bytes).
     #[error("record is too long")]
     TooLong,
+    /// More terms than [`RecordLimits::max_terms`](crate::limits::RecordLimits::max_terms); the place is that of the first one too many.
+    #[error("too many terms in one record")]
+    TooManyTerms,
+    /// More macros than [`RecordLimits::max_percents`](crate::limits::RecordLimits::max_percents) allows.
+    #[error("too many macros in one record")]
+    TooManyMacros,
     /// A control character or a byte beyond ASCII; only spaces separate terms.
     #[error("character that is not printable ASCII")]
     BadByte,

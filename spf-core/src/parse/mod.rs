@@ -13,7 +13,7 @@
 //! | `network.rs` | addresses and prefix lengths |
 //! | `error.rs` | what can be wrong |
 //!
-//! Linear time, no recursion; memory is a few times that of the text.
+//! Linear time, no recursion; memory is that of the text and of as many terms and macros as [`RecordLimits`] allow.
 
 mod class;
 mod domain_spec;
@@ -112,6 +112,9 @@ pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record,
     if !has_version(record_text) {
         return Err(RecordError::new(&[], 0, SyntaxError::Version));
     }
+    if record_text.iter().filter(|&&byte| byte == b'%').count() > limits.max_percents {
+        return Err(RecordError::new(&[], 0, SyntaxError::TooManyMacros));
+    }
     let whole = Whole::new(record_text);
     let mut record =
         Record { text: Box::default(), terms: Vec::with_capacity(FEW_TERMS), redirect: None, explanation: None };
@@ -124,6 +127,9 @@ pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record,
             break;
         }
         let (text, behind) = rest.split_at(first_space(rest));
+        if record.terms.len() >= limits.max_terms {
+            return Err(RecordError::new(text, whole.at(text), SyntaxError::TooManyTerms));
+        }
         // The term is made in its place: see `term`. Room is made first: `push` would make what it puts there elsewhere and copy it.
         record.terms.extend(iter::once_with(|| Term { span: whole.span(text), kind: NOTHING }));
         if let Some(place) = record.terms.last_mut() {

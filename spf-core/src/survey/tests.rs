@@ -278,11 +278,11 @@ fn questions_and_depth_are_limited() {
     assert_eq!(found.terms.last().map(|term| found.text(term)), Some("-all"));
 }
 
-/// 64 KiB of networks that overlap each other, with changing qualifiers, included as often as may be.
+/// As many networks as a record may have, that overlap each other, with changing qualifiers, included as often as may be.
 #[test]
 fn hostile_networks_are_added_up_in_good_time() {
     let mut networks = String::from("v=spf1");
-    for number in 0..2_500_u32 {
+    for number in 0..500_u32 {
         let sign = ["", "-", "?", "~"][number as usize % 4];
         let [.., high, low] = number.to_be_bytes();
         networks.push_str(&format!(" {sign}ip4:10.{high}.{low}.0/{}", 20 + number % 12));
