@@ -102,6 +102,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod auth_results;
+mod base64_engine;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod body_hash;
 pub mod canon;

@@ -107,12 +107,23 @@ const fn case_bits(word: u64) -> u64 {
 /// Appends a text with its ASCII letters in lower case.
 #[inline]
 pub(crate) fn push_lowercase(out: &mut Vec<u8>, text: &[u8]) {
+    let lower = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        (word | case_bits(word)).to_le_bytes()
+    };
     let (words, tail) = text.as_chunks();
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        out.extend_from_slice(&(word | case_bits(word)).to_le_bytes());
+        out.extend_from_slice(&lower(word));
     }
-    out.extend(tail.iter().map(u8::to_ascii_lowercase));
+    match text.last_chunk() {
+        _ if tail.is_empty() => {}
+        // The last word overlaps what is there.
+        Some(last) => {
+            out.truncate(out.len().saturating_sub(8_usize.saturating_sub(tail.len())));
+            out.extend_from_slice(&lower(last));
+        }
+        None => out.extend(tail.iter().map(u8::to_ascii_lowercase)),
+    }
 }
 
 /// The places of one octet in a text, in order.

@@ -10,7 +10,8 @@
 //! *What it does not do*: it checks nothing. Names, domains and numbers come from types that cannot hold a ";" or a line end.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+
+use crate::base64_engine::standard;
 
 /// Columns of a line, its line end not counted.
 const MAX_COLUMNS: usize = 76;
@@ -21,8 +22,8 @@ const MIN_BASE64: usize = 16;
 /// Room for the value of a usual DKIM-Signature field, so that most are written without moving them.
 const USUAL_LENGTH: usize = 1024;
 
-/// Octets that are encoded at once: whole groups of three.
-const ENCODED_AT_ONCE: usize = 48;
+/// Octets that are encoded at once: whole groups of three, and a signature of Ed25519 or most of one of RSA.
+const ENCODED_AT_ONCE: usize = 192;
 
 /// Writes a tag list as the value of a field.
 ///
@@ -134,7 +135,7 @@ impl TagListWriter {
     fn push_base64(&mut self, octets: &[u8]) {
         let mut buffer = [0; ENCODED_AT_ONCE / 3 * 4];
         for part in octets.chunks(ENCODED_AT_ONCE) {
-            let length = STANDARD.encode_slice(part, &mut buffer).unwrap_or_default();
+            let length = standard().encode_slice(part, &mut buffer).unwrap_or_default();
             // The alphabet is ASCII.
             let mut rest = buffer.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
             while !rest.is_empty() {
@@ -178,6 +179,7 @@ impl TagListWriter {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;

@@ -12,6 +12,7 @@ use super::{
     HeaderNames, Identity, Signature, SignatureError, SignatureErrorKind as Kind, SignatureLimits, key_name_fits,
 };
 use crate::UnixTime;
+use crate::base64_engine::standard;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashAlgorithm, HashValue};
 use crate::domain::{DomainName, Selector};
@@ -168,7 +169,7 @@ fn algorithm(tag: &Tag<'_>) -> Result<Algorithm, Kind> {
 
 /// `b=`. §3.5: "Whitespace is ignored in this value and MUST be ignored when reassembling the original signature."
 fn base64(tag: &Tag<'_>) -> Option<Vec<u8>> {
-    STANDARD.decode(&*unfolded(tag, &mut [0; USUAL_BASE64])).ok()
+    standard().decode(&*unfolded(tag, &mut [0; USUAL_BASE64])).ok()
 }
 
 /// `bh=`, with white space as in `b=`.
