@@ -77,3 +77,43 @@ fn what_cannot_be_is_found_with_its_line_and_its_mend() {
         assert!(!found.fix.is_empty(), "{text}");
     }
 }
+
+#[test]
+fn a_relay_whose_mail_counts_as_our_own_is_an_error() {
+    let default = "mail of `127.0.0.1` counts as our own at `inet:127.0.0.1:8891`, so nobody is checked: \
+                   `trust.networks` has `127.0.0.0/8`";
+    let found = finding("relays = [\"192.0.2.25\", \"127.0.0.1\"]\n");
+    assert_eq!((found.code.as_str(), found.line), ("E-TRUST-RELAY", Some(2)));
+    assert_eq!((found.key.as_deref(), &*found.cause), (Some("spf.relays[1]"), default));
+    assert_eq!(found.fix, "list `127.0.0.1` in `trust.upstream` as well, or take it out of one of the two");
+
+    let relays = "relays = [\"192.0.2.24/30\"]\n";
+    let own = |trust: &str| format!("{relays}[[listen]]\nsocket = \"inet:1\"\n[listen.trust]\n{trust}\n");
+    for (text, network) in [
+        (format!("{relays}[trust]\nnetworks = [\"192.0.2.0/24\"]\n"), "192.0.2.0/24"),
+        // A part of them is enough, and a part of them listed is not.
+        (format!("{relays}[trust]\nnetworks = [\"192.0.2.25\"]\n"), "192.0.2.25"),
+        (format!("{relays}[trust]\nnetworks = [\"192.0.2.0/24\"]\nupstream = [\"192.0.2.25\"]\n"), "192.0.2.0/24"),
+        (own("networks = [\"192.0.2.16/28\"]"), "192.0.2.16/28"),
+        // The section `[trust]` is not the one of this listener.
+        (
+            format!("{}[trust]\nupstream = [\"192.0.2.24/30\"]\n", own("networks = [\"192.0.2.16/28\"]")),
+            "192.0.2.16/28",
+        ),
+    ] {
+        let found = finding(&text);
+        assert_eq!((found.code.as_str(), found.line), ("E-TRUST-RELAY", Some(2)), "{text}");
+        assert!(found.cause.ends_with(&format!("has `{network}`")), "{text}: {}", found.cause);
+    }
+    for text in [
+        format!("{relays}[trust]\nnetworks = [\"192.0.2.0/24\"]\nupstream = [\"192.0.2.24/30\"]\n"),
+        format!("{relays}[trust]\nnetworks = [\"192.0.2.0/24\"]\nupstream = [\"192.0.2.24/31\", \"192.0.2.26/31\"]\n"),
+        "relays = [\"127.0.0.1\"]\n[trust]\nkeep_results_from = [\"127.0.0.1\"]\n".to_owned(),
+        "relays = [\"127.0.0.1\"]\n[trust]\nnetworks = []\n".to_owned(),
+        // Nobody is checked there.
+        own("networks = [\"192.0.2.0/24\"]").replace("[listen.trust]", "mode = \"sign\"\n[listen.trust]"),
+        "enabled = false\nrelays = [\"127.0.0.1\"]\n".to_owned(),
+    ] {
+        accepted(&text);
+    }
+}

@@ -84,6 +84,8 @@ pub const CONFIG_UNUSED: Code = Code::new("W-CONFIG-UNUSED");
 pub const TRUST_EVERYONE: Code = Code::new("E-TRUST-EVERYONE");
 /// Trust in a network so wide that it is likely a slip.
 pub const TRUST_WIDE: Code = Code::new("W-TRUST-WIDE");
+/// A relay whose mail counts as our own.
+pub const TRUST_RELAY: Code = Code::new("E-TRUST-RELAY");
 /// Signatures that a valid message may lose on the way.
 pub const SIGN_FRAGILE: Code = Code::new("W-SIGN-FRAGILE");
 /// Signatures that DMARC does not count.

@@ -141,6 +141,26 @@ impl IpSet {
             .max_by_key(Cidr::prefix)
     }
 
+    /// The first address of `network` that is in this set and not in `other`.
+    #[must_use]
+    pub fn first_not_in(&self, other: &Self, network: Cidr) -> Option<IpAddr> {
+        let is_ipv4 = network.address.is_ipv4();
+        let (ours, others) = if is_ipv4 { (&self.v4, &other.v4) } else { (&self.v6, &other.v6) };
+        let (start, end) = range(network.address, network.prefix);
+        let bits = ours.iter().find_map(|(first, last)| {
+            let (first, last) = (start.max(*first), end.min(*last));
+            // Ranges of a set neither touch nor overlap: behind one of them its set has a gap.
+            let covering = others.iter().find(|(from, to)| *from <= first && first <= *to);
+            let first = covering.map_or(Some(first), |(_, to)| to.checked_add(1))?;
+            (first <= last).then_some(first)
+        })?;
+        Some(if is_ipv4 {
+            IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX)))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        })
+    }
+
     /// Whether every IPv4 or every IPv6 address is in it, be it by one network or by several.
     #[must_use]
     pub fn covers_a_whole_family(&self) -> bool {
@@ -280,6 +300,27 @@ mod tests {
         assert_eq!(set.rule_for(ip("10.2.2.3")).unwrap().to_string(), "10.0.0.0/8");
         assert_eq!(set.rule_for(ip("fd00::1")).unwrap().to_string(), "fd00::/8");
         assert_eq!(set.rule_for(ip("11.0.0.1")), None);
+    }
+
+    #[test]
+    fn an_address_that_one_set_has_and_another_has_not_is_found() {
+        for (ours, others, network, first) in [
+            (&["10.0.0.0/8"][..], &[][..], "10.1.0.0/16", Some("10.1.0.0")),
+            (&["10.1.2.0/24"], &[], "10.0.0.0/8", Some("10.1.2.0")),
+            (&["10.0.0.0/8"], &[], "11.0.0.0/8", None),
+            (&["10.0.0.0/8"], &["10.0.0.0/9"], "10.0.0.0/8", Some("10.128.0.0")),
+            (&["10.0.0.0/8"], &["10.0.0.0/9"], "10.0.0.0/9", None),
+            (&["10.0.0.0/8"], &["10.0.0.1", "10.0.0.0"], "10.0.0.0/31", None),
+            (&["10.0.0.0/8", "12.0.0.0/8"], &["10.0.0.0/8"], "8.0.0.0/5", Some("12.0.0.0")),
+            (&["10.0.0.5"], &["10.0.0.0/8"], "10.0.0.5", None),
+            (&["0.0.0.0/0"], &["128.0.0.0/1"], "255.0.0.0/8", None),
+            (&["::/0"], &["8000::/1"], "ff00::/8", None),
+            (&["::/0"], &["0.0.0.0/0"], "::1", Some("::1")),
+            (&["0.0.0.0/0"], &[], "::1", None),
+        ] {
+            let found = set(ours).first_not_in(&set(others), network.parse().unwrap());
+            assert_eq!(found, first.map(ip), "{ours:?} {others:?} {network}");
+        }
     }
 
     fn any_ip() -> impl Strategy<Value = IpAddr> {

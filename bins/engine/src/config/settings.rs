@@ -251,7 +251,7 @@ pub struct Spf {
     pub relays: IpSet,
     /// Whether a Received-SPF field is added (RFC 7208 §9.1); default no.
     pub received_spf: bool,
-    /// Time for one check with all its questions, from MAIL; default 20 s.
+    /// Time for one check with all its questions, from MAIL, behind a relay from the end of the header section; default 20 s.
     pub timeout: Duration,
 }
 

@@ -54,6 +54,7 @@ impl Draft {
             None => vec![Listener { mode, trust, ..Listener::default() }],
         };
         let config = Config {
+            spf: spf::spf(self.spf, &listeners, &mut check),
             listeners,
             state_dir: self.state_dir.map_or(defaults.state_dir, |path| path.value),
             authserv_id: self.authserv_id.map(|id| id.value),
@@ -64,7 +65,6 @@ impl Draft {
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
-            spf: spf::spf(self.spf, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)
