@@ -122,7 +122,7 @@ impl Dialogue {
                 self.begin(Envelope::new(address, parameters.iter(), most));
                 next = self.step(Step::Mail);
             }
-            Event::RcptTo { address, .. } => next = self.step(Step::Rcpt(address.to_vec())),
+            Event::RcptTo { address, .. } => next = self.step(Step::Rcpt(address.into())),
             Event::Header { name, value } => {
                 if let Some(open) = &mut self.open {
                     self.raw.clear();
@@ -283,7 +283,7 @@ impl Dialogue {
     }
 
     /// MAIL or RCPT has come: whether it has its answer now.
-    fn step(&mut self, step: Step) -> Next {
+    fn step(&mut self, step: Step<'_>) -> Next {
         let passes = self.open.as_mut().is_none_or(|open| open.passes_step(step));
         if passes { Next::Continue } else { Next::EnvelopeStep }
     }

@@ -11,6 +11,7 @@
 //! end of message ends at the deadline, at MAIL and RCPT at `spf.budget`; a panic in here ends this connection, after a reply, and no other.
 
 mod dialogue;
+mod guarded;
 mod lookups;
 mod open;
 mod stream;
@@ -26,6 +27,7 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use self::dialogue::{Dialogue, DialogueError, Next};
+use self::guarded::guarded;
 use self::lookups::Lookups;
 pub(crate) use self::stream::Stream;
 use crate::config::Listener;
@@ -153,31 +155,47 @@ impl Connection {
                 // not slow.
                 self.packet_due = None;
                 let code = frame.code;
-                let Ok(taken) = guard(|| self.dialogue.take(frame, &mut self.out)) else {
-                    self.dialogue.answer_fault(code, &mut self.out);
-                    self.flush().await?;
-                    return Err(End::Fault);
-                };
-                let next = taken?;
-                self.log_records();
-                match next {
-                    Next::Continue => self.start_lookups().await,
-                    Next::EnvelopeStep => {
-                        self.start_lookups().await;
-                        Box::pin(self.envelope_step()).await?;
-                    }
-                    Next::EndOfMessage => {
-                        self.start_lookups().await;
-                        // In a box of its own: most connections are idle most of the time and should be small.
-                        Box::pin(self.end_of_message()).await?;
-                    }
-                    Next::Quit => return self.flush().await,
+                let taken = guard(|| self.dialogue.take(frame, &mut self.out));
+                let next = self.unless_fault(code, taken).await??;
+                let done = guarded(self.go_on(next)).await;
+                self.unless_fault(code, done).await??;
+                if next == Next::Quit {
+                    return self.flush().await;
                 }
             }
             self.flush().await?;
             self.remark_on_spaces();
-            self.wait_for_octets().await?;
+            // Nothing is to be answered meanwhile.
+            guarded(self.wait_for_octets()).await.map_err(|Fault| End::Fault)??;
         }
+    }
+
+    /// Does what an event asks for.
+    async fn go_on(&mut self, next: Next) -> Result<(), End> {
+        self.log_records();
+        match next {
+            Next::Continue => self.start_lookups().await,
+            Next::EnvelopeStep => {
+                self.start_lookups().await;
+                Box::pin(self.envelope_step()).await?;
+            }
+            Next::EndOfMessage => {
+                self.start_lookups().await;
+                // In a box of its own: most connections are idle most of the time and should be small.
+                Box::pin(self.end_of_message()).await?;
+            }
+            Next::Quit => {}
+        }
+        Ok(())
+    }
+
+    /// What came of the work on the event with this code. After a fault of ours the event is answered as well as that goes.
+    async fn unless_fault<T>(&mut self, code: u8, worked: Result<T, Fault>) -> Result<T, End> {
+        if worked.is_err() {
+            self.dialogue.answer_fault(code, &mut self.out);
+            self.flush().await?;
+        }
+        worked.map_err(|Fault| End::Fault)
     }
 
     /// Says once in the life of the process that an MTA has no HDR_LEADSPC.

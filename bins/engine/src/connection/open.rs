@@ -1,5 +1,6 @@
 //! The message that is open, and the steps of its envelope that may have to wait for an answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use milter_proto::Decision;
@@ -19,22 +20,29 @@ pub(super) struct Open {
     /// Until when MAIL and RCPT wait for what is to be known of the sender; set when the first of them does.
     step_due: Option<Instant>,
     /// The step that has no answer yet.
-    step: Option<Step>,
+    step: Option<Step<'static>>,
 }
 
 /// A step of the envelope.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Step<'a> {
     Mail,
     /// With the recipient.
-    Rcpt(Vec<u8>),
+    Rcpt(Cow<'a, [u8]>),
 }
 
-impl Step {
+impl Step<'_> {
     fn at(&self) -> RejectAt {
         match self {
             Self::Mail => RejectAt::Mail,
             Self::Rcpt(_) => RejectAt::Rcpt,
+        }
+    }
+
+    fn into_owned(self) -> Step<'static> {
+        match self {
+            Self::Mail => Step::Mail,
+            Self::Rcpt(address) => Step::Rcpt(Cow::Owned(address.into_owned())),
         }
     }
 }
@@ -53,12 +61,12 @@ impl Open {
     }
 
     /// MAIL or RCPT has come: whether it can go on at once. Otherwise it is kept until [`answer_step`](Self::answer_step).
-    pub(super) fn passes_step(&mut self, step: Step) -> bool {
+    pub(super) fn passes_step(&mut self, step: Step<'_>) -> bool {
         match (self.message.at(step.at()), step) {
             (EnvelopeStep::Pass, Step::Rcpt(address)) => self.message.recipient(&address),
             (EnvelopeStep::Pass, Step::Mail) => {}
             (EnvelopeStep::Wait | EnvelopeStep::Refuse(_), step) => {
-                self.step = Some(step);
+                self.step = Some(step.into_owned());
                 return false;
             }
         }

@@ -115,6 +115,34 @@ async fn m27_after_a_fault_of_the_session_itself_the_event_has_its_reply() {
 }
 
 #[tokio::test]
+async fn m27_after_a_fault_behind_an_event_that_was_taken_it_has_its_reply() {
+    for (policy, expected) in [("tempfail", b't'), ("accept", b'a')] {
+        for (commands, code) in [(&[mail(b"<a@fail.example>")][..], b'M'), (&[mail(b"<a@other.example>"), RCPT], b'R')]
+        {
+            let at = if code == b'M' { "mail" } else { "rcpt" };
+            let text = format!("reject = [\"*\"]\nreject_at = \"{at}\"\n[policy]\non_internal_error = \"{policy}\"");
+            let (mut connection, mut theirs) = connection(&text, FAILING).await;
+            for command in commands {
+                assert!(connection.out.is_empty() || code == b'R');
+                connection.out.clear();
+                let mut wire = Vec::new();
+                command.encode(&mut wire).unwrap();
+                let frame = Frame { code: wire[4], payload: &wire[5..] };
+                let next = connection.dialogue.take(frame, &mut connection.out).unwrap();
+                assert_eq!(next == Next::EnvelopeStep, command == commands.last().unwrap());
+            }
+            let worked = guarded(async { panic!("on purpose") }).await;
+            let end = connection.unless_fault::<()>(code, worked).await;
+            assert!(matches!(end, Err(End::Fault)), "{end:?}");
+            drop(connection);
+            let mut heard = Vec::new();
+            theirs.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, [0, 0, 0, 1, expected], "{} {policy}", char::from(code));
+        }
+    }
+}
+
+#[tokio::test]
 async fn m26_our_id_is_the_name_of_the_mta_and_only_else_that_of_the_host() {
     for (name, id) in [(&b"mx.example"[..], "mx.example"), (b"mx.example.", "mx.example"), (b"", "host.example")] {
         let setup = setup("[dns]\nnameservers = [\"127.0.0.1:9\"]\n");

@@ -1,0 +1,41 @@
+//! The wall around work that waits: as [`guard`](crate::message::guard), for each piece of it between two waits.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use crate::message::{Fault, guard};
+
+/// Does `work`; whatever it held is to be given up when a [`Fault`] comes back.
+///
+/// # Errors
+///
+/// [`Fault`] when it panicked.
+pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    poll_fn(|context| match guard(|| work.as_mut().poll(context)) {
+        Ok(poll) => poll.map(Ok),
+        Err(Fault) => Poll::Ready(Err(Fault)),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_before_or_behind_a_wait_is_a_fault() {
+        for waits in [0, 2] {
+            let work = async |panics: bool| {
+                for _ in 0..waits {
+                    tokio::task::yield_now().await;
+                }
+                assert!(!panics, "on purpose");
+                7
+            };
+            assert_eq!(guarded(work(false)).await, Ok(7));
+            assert_eq!(guarded(work(true)).await, Err(Fault));
+        }
+    }
+}
