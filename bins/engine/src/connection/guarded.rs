@@ -1,18 +1,17 @@
 //! The wall around work that waits: as [`guard`](crate::message::guard), for each piece of it between two waits.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use crate::message::{Fault, guard};
 
-/// Does `work`; whatever it held is to be given up when a [`Fault`] comes back.
+/// Does `work`; whatever it held is to be given up when a [`Fault`] comes back. The caller pins it: by value it would be in the future twice.
 ///
 /// # Errors
 ///
 /// [`Fault`] when it panicked.
-pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
-    let mut work = pin!(work);
+pub(super) async fn guarded<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Fault> {
     poll_fn(|context| match guard(|| work.as_mut().poll(context)) {
         Ok(poll) => poll.map(Ok),
         Err(Fault) => Poll::Ready(Err(Fault)),
@@ -22,6 +21,8 @@ pub(super) async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Fault
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
@@ -34,8 +35,8 @@ mod tests {
                 assert!(!panics, "on purpose");
                 7
             };
-            assert_eq!(guarded(work(false)).await, Ok(7));
-            assert_eq!(guarded(work(true)).await, Err(Fault));
+            assert_eq!(guarded(pin!(work(false))).await, Ok(7));
+            assert_eq!(guarded(pin!(work(true))).await, Err(Fault));
         }
     }
 }

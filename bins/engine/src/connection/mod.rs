@@ -17,6 +17,7 @@ mod open;
 mod stream;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -157,7 +158,7 @@ impl Connection {
                 let code = frame.code;
                 let taken = guard(|| self.dialogue.take(frame, &mut self.out));
                 let next = self.unless_fault(code, taken).await??;
-                let done = guarded(self.go_on(next)).await;
+                let done = guarded(pin!(self.go_on(next))).await;
                 self.unless_fault(code, done).await??;
                 if next == Next::Quit {
                     return self.flush().await;
@@ -166,7 +167,7 @@ impl Connection {
             self.flush().await?;
             self.remark_on_spaces();
             // Nothing is to be answered meanwhile.
-            guarded(self.wait_for_octets()).await.map_err(|Fault| End::Fault)??;
+            guarded(pin!(self.wait_for_octets())).await.map_err(|Fault| End::Fault)??;
         }
     }
 
@@ -343,7 +344,7 @@ impl Connection {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Result<T, Fault>, End> {
         let pool = self.surroundings.pool.clone();
-        let mut done = std::pin::pin!(async move { pool.run(work).await });
+        let mut done = pin!(async move { pool.run(work).await });
         let mut progress = progress(self.surroundings.progress);
         loop {
             tokio::select! {

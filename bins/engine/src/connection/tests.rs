@@ -131,7 +131,7 @@ async fn m27_after_a_fault_behind_an_event_that_was_taken_it_has_its_reply() {
                 let next = connection.dialogue.take(frame, &mut connection.out).unwrap();
                 assert_eq!(next == Next::EnvelopeStep, command == commands.last().unwrap());
             }
-            let worked = guarded(async { panic!("on purpose") }).await;
+            let worked = guarded(pin!(async { panic!("on purpose") })).await;
             let end = connection.unless_fault::<()>(code, worked).await;
             assert!(matches!(end, Err(End::Fault)), "{end:?}");
             drop(connection);
