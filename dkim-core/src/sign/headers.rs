@@ -2,7 +2,8 @@
 
 use super::SignError;
 use super::spec::Prepared;
-use crate::canon::header::write_field;
+use crate::canon::Canon;
+use crate::canon::header::write_relaxed_field;
 use crate::header::HeaderBlock;
 
 /// Room for the canonical text of a usual signature field.
@@ -52,10 +53,17 @@ pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Vec<
     check_counts(prepared, &named)?;
     // Beside what is signed of the header, the signature field itself.
     let mut text = Vec::with_capacity(headers.as_bytes().len().saturating_add(USUAL_SIGNATURE));
-    for named in &named {
-        let fields = std::iter::successors(named.lowest, |at| above.get(*at).copied().flatten());
-        for field in fields.filter_map(|at| headers.get(at)) {
-            write_field(prepared.spec.header_canon, field, &mut text);
+    for (wanted, named) in prepared.names.iter().zip(&named) {
+        for at in std::iter::successors(named.lowest, |at| above.get(*at).copied().flatten()) {
+            match prepared.spec.header_canon {
+                // The field as it stands, in one piece.
+                Canon::Simple => text.extend_from_slice(headers.text_of(at).unwrap_or_default()),
+                Canon::Relaxed => {
+                    if let Some(field) = headers.get(at) {
+                        write_relaxed_field(&wanted.relaxed_name, field.value, &mut text);
+                    }
+                }
+            }
         }
     }
     Ok((named, text))

@@ -128,6 +128,8 @@ const MARKS: usize = 256;
 #[derive(Debug)]
 pub(super) struct WantedName {
     pub(super) name: Box<str>,
+    /// The name in lower case with its colon, as `relaxed` has it.
+    pub(super) relaxed_name: Box<str>,
     /// Whether it is listed once more than the message has it.
     pub(super) is_oversigned: bool,
     /// The next one with the same mark.
@@ -181,7 +183,13 @@ impl From<SignatureSpec> for PreparedSpec {
         let configured = spec.signed.iter().chain(&spec.oversigned).map(String::as_str);
         for name in configured.chain(ALWAYS_SIGNED.iter().copied()) {
             if !names.iter().any(|known| known.name.eq_ignore_ascii_case(name)) {
-                names.push(WantedName { name: name.into(), is_oversigned: is_oversigned(name), next: None });
+                let relaxed_name = format!("{}:", name.to_ascii_lowercase()).into();
+                names.push(WantedName {
+                    name: name.into(),
+                    relaxed_name,
+                    is_oversigned: is_oversigned(name),
+                    next: None,
+                });
             }
         }
         let mut checked = spec.check();

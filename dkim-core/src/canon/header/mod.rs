@@ -55,6 +55,14 @@ pub fn write_field(canon: Canon, field: Field<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// As [`write_field`] with [`Canon::Relaxed`], for a name that is known in this form, with its colon.
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+pub(crate) fn write_relaxed_field(name_and_colon: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name_and_colon.as_bytes());
+    write_relaxed_value(&[value], out);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends the signature field in the form that its own hash covers: `b=` emptied, no final CRLF (§3.7).
 ///
 /// The value comes in two parts, what stands before the value of `b=` and what stands behind it. [`without_b`] cuts a received field; a signer
@@ -133,18 +141,24 @@ fn write_unterminated(canon: Canon, name: &[u8], value: &[&[u8]], out: &mut Vec<
             // and after the colon".
             push_lowercase(out, trim_end(name));
             out.push(b':');
-            // Most values are one line with one SP at its beginning and single ones inside.
-            if let [[b' ', text @ ..]] = value
-                && is_reduced(text)
-            {
-                out.extend_from_slice(text);
-                return;
-            }
-            let mut text = RelaxedValue { out, started: false, wsp: false };
-            for part in value {
-                text.write(part);
-            }
+            write_relaxed_value(value, out);
         }
+    }
+}
+
+/// The parts of a value in relaxed form, taken as one text.
+#[inline]
+fn write_relaxed_value(value: &[&[u8]], out: &mut Vec<u8>) {
+    // Most values are one line with one SP at its beginning and single ones inside.
+    if let [[b' ', text @ ..]] = value
+        && is_reduced(text)
+    {
+        out.extend_from_slice(text);
+        return;
+    }
+    let mut text = RelaxedValue { out, started: false, wsp: false };
+    for part in value {
+        text.write(part);
     }
 }
 
