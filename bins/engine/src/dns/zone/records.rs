@@ -56,7 +56,10 @@ pub(super) fn read(
         ("PTR", [host]) => Data::Ptr(name(host)?),
         ("PTR", _) => return Err("a PTR has one name behind it".into()),
         (other, _) if OTHER_TYPES.contains(&other) => return Ok(None),
-        (other, _) => return Err(format!("unknown type `{}`", other.chars().take(20).collect::<String>())),
+        (other, _) => {
+            let shown: String = other.chars().take(20).collect();
+            return Err(format!("unknown type `{}`", shown.escape_debug()));
+        }
     };
     Ok(Some(data))
 }

@@ -121,6 +121,22 @@ fn errors_have_their_line_and_reading_goes_on() {
 }
 
 #[test]
+fn what_is_shown_of_a_line_holds_no_control_character() {
+    assert_eq!(refused("a. FOO\x1b[32m x\n"), [(1, "unknown type `FOO\\u{1b}[32M`".to_owned())]);
+}
+
+#[test]
+fn only_a_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+        let found = Zone::load(path).unwrap_err().to_string();
+        assert!(found.contains("E-ZONE-READ") && found.contains("not a regular file"), "{found}");
+    }
+}
+
+#[test]
 fn limits_hold() {
     assert_eq!(refused(&format!("a TXT \"{}\"\n", "x".repeat(MAX_TXT + 1))).len(), 1);
     assert!(zone(&format!("a TXT \"{}\"\n", "x".repeat(MAX_TXT))).has("a"));
