@@ -157,8 +157,15 @@ fn each_mistake_has_its_name_and_its_mend() {
         ("example.com. TXT \"v=spf1 ip4:192.0.2.1\"", 1, &["spf-neutral-end"]),
         ("example.com. TXT \"v=spf1 ptr ~all\"", 1, &["spf-ptr"]),
         ("example.com. TXT \"v=spf1 -all ip4:192.0.2.1\"", 1, &["spf-behind-all"]),
-        ("example.com. TXT \"v=spf1 a:gone.example -all\"", 1, &["spf-void"]),
-        ("example.com. TXT \"v=spf1 include:gone.example -all\"", 1, &["spf-target-without-record"]),
+        ("example.com. TXT \"v=spf1 a:gone.example -all\"\ngone.example. TXT x", 1, &["spf-void"]),
+        (
+            "example.com. TXT \"v=spf1 include:gone.example -all\"\ngone.example. TXT x",
+            1,
+            &["spf-target-without-record"],
+        ),
+        ("example.com. TXT \"v=spf1 include:gone.example -all\"", 2, &["spf-not-in-zone"]),
+        ("example.com. TXT \"v=spf1 a:gone.example -all\"", 2, &["spf-not-in-zone"]),
+        ("example.com. TXT \"v=spf1 mx -all\"\nexample.com. MX 10 gone.example.", 2, &["spf-not-in-zone"]),
         ("example.com. TXT \"v=spf1 include:example.com -all\"", 1, &["spf-loop"]),
         ("example.com. TXT \"v=spf1 exists:%{l}.x.example -all\"", 0, &["spf-depends-on-client"]),
         ("example.com. TXT \"v=spf1 -all\"\nexample.com. SPF \"v=spf1 +all\"", 1, &["spf-type-99"]),
@@ -259,6 +266,8 @@ fn what_cannot_be_run_says_so() {
         (&["spf", "example.com", "--from", "a@x.example"], 64, "--ip"),
         (&["spf", "example.com", "--ip", "192.0.2.256"], 64, "invalid value"),
         (&["spf", "localhost"], 64, "one label"),
+        (&["spf", "example.com", "--timeout", "0"], 64, "from 1 to 86400"),
+        (&["spf", "example.com", "--timeout", "9", "--ip", "192.0.2.1"], 64, "--timeout"),
         (&["spf", "example.com", "--zone", "gone.txt"], 78, "gone.txt"),
         (&["spf", "example.com", "--config", "gone.toml"], 78, "gone.toml"),
     ] {
@@ -289,6 +298,50 @@ fn over_the_network_it_is_the_same() {
     assert_eq!(run("example.com", &["--ip", "192.0.2.7"], 0)["result"], "pass");
     assert_eq!(run("example.com", &["--ip", "192.0.3.7"], 1)["result"], "fail");
     assert_eq!(run("dead.example", &[], 2)["state"], "unknown");
+}
+
+/// A record that is tried before it is published: the file first, then the DNS, when servers are given.
+#[test]
+fn what_is_not_in_the_zone_file_is_asked_of_the_servers_that_are_named_and_else_not_known() {
+    let server = DnsServer::start(vec![
+        ("example.com".to_owned(), Reply::Texts(vec![vec![b"v=spf1 +all".to_vec()]])),
+        ("i.example".to_owned(), Reply::Texts(vec![vec![b"v=spf1 ip4:192.0.2.0/24 -all".to_vec()]])),
+    ]);
+    let folder = zone("example.com. TXT \"v=spf1 include:i.example -all\"\n");
+    let alone = text(folder.path(), &[], 2);
+    assert!(alone.starts_with("example.com SPF: unknown\n"), "{alone}");
+    assert!(
+        alone.contains("include:i.example  (not in the zone file; give --nameserver to ask the DNS for it)\n")
+            && alone.contains("unanswered[spf-not-in-zone]: include:i.example: i.example is not in the zone file;"),
+        "{alone}"
+    );
+    let client = text(folder.path(), &["--ip", "192.0.2.1"], 1);
+    assert!(client.contains("i.example TXT: not in the zone file; give --nameserver"), "{client}");
+    let both = text(folder.path(), &["--nameserver", &server.address], 0);
+    assert!(both.contains("authorises 256 of IPv4 and 0 of IPv6") && !both.contains("+all"), "{both}");
+    text(folder.path(), &["--nameserver", &server.address, "--ip", "192.0.2.1"], 0);
+    // The record that is tried is to be in the file.
+    let shown = text(zone("other.example. TXT x\n").path(), &[], 1);
+    assert!(
+        shown.contains("[spf-no-record]: the domain has no SPF record: example.com is not in the zone file"),
+        "{shown}"
+    );
+}
+
+/// Questions that nobody answers do not hold up a survey.
+#[test]
+fn the_time_of_a_survey_is_limited() {
+    let silent = |name: &str| (name.to_owned(), Reply::Silence);
+    let server = DnsServer::start(vec![silent("i.example"), silent("h.example"), silent("example.com")]);
+    let folder = zone("example.com. TXT \"v=spf1 include:i.example a:h.example ip4:192.0.2.1 -all\"\n");
+    let from = std::time::Instant::now();
+    let shown = text(folder.path(), &["--nameserver", &server.address, "--timeout", "1"], 2);
+    assert!(from.elapsed().as_secs_f32() < 4.0, "{:?}", from.elapsed());
+    assert!(
+        shown.contains("unanswered[spf-time-over]: 3 questions had no answer when the 1 s of the survey"),
+        "{shown}"
+    );
+    assert!(!shown.contains("spf-unanswered"), "{shown}");
 }
 
 #[test]

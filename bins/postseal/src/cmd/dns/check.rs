@@ -7,10 +7,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dkim_core::domain::{DomainName, Selector};
 use engine::config;
-use engine::dns::{Resolver, Zone};
+use engine::dns::Resolver;
 use engine::keys::published::{self, KeyReport, OwnKey, Severity, State};
 use engine::keys::{FailedKey, LoadedKey, rsa_bits};
 use serde::Serialize;
@@ -18,7 +19,7 @@ use spf_core::name::Name;
 use tokio::task::JoinSet;
 
 use super::super::keyring::{Keyring, Source, parse_domain};
-use super::super::spf::{self, Examined};
+use super::super::spf::{self, Examined, Source as Asked};
 use crate::exit::{Exit, Failure, print};
 
 #[derive(Debug, clap::Args)]
@@ -30,11 +31,14 @@ pub(crate) struct Args {
     #[arg(long, value_parser = |text: &str| Selector::parse(text).map_err(|error| error.to_string()))]
     selector: Vec<Selector>,
     /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the configuration, else of the system]
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "zone")]
+    #[arg(long, value_name = "ADDRESS")]
     nameserver: Vec<SocketAddr>,
-    /// Zone file to look into, in place of the DNS
+    /// Zone file to look into, in place of the DNS; with `--nameserver`, the servers are asked for names that are not in it
     #[arg(long, value_name = "FILE")]
     zone: Option<PathBuf>,
+    /// Seconds for the survey of the SPF record
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = spf::parse_seconds)]
+    timeout: Duration,
     #[command(flatten)]
     source: Source,
 }
@@ -76,11 +80,7 @@ struct FindingRow {
 }
 
 pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let mut dns = args.source.read_config()?.map_or_else(config::Dns::default, |config| config.dns);
-    dns.zone_file = None;
-    if !args.nameserver.is_empty() {
-        dns.nameservers.clone_from(&args.nameserver);
-    }
+    let dns = args.source.read_config()?.map_or_else(config::Dns::default, |config| config.dns);
     let ring = args.source.keyring()?;
     let (all, failed) = keys_of(&ring, args);
     let owns: Arc<[OwnKey]> = all.iter().map(|(own, _)| own.clone()).collect();
@@ -96,12 +96,9 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (reports, spf) = runtime.block_on(async {
-        let resolver = match &args.zone {
-            Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
-            None => Resolver::new(&dns, engine::BACKEND).map_err(Failure::config)?,
-        };
-        let reports = check_all(&resolver, loaded.iter().map(|(own, _)| own.clone()), &owns);
-        Ok::<_, Failure>(tokio::join!(reports, check_spf(&resolver, args)))
+        let asked = Asked::new(dns, &args.nameserver, args.zone.as_deref())?;
+        let reports = check_all(&asked.resolver, loaded.iter().map(|(own, _)| own.clone()), &owns);
+        Ok::<_, Failure>(tokio::join!(reports, check_spf(&asked, args)))
     })?;
     let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
     rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
@@ -112,10 +109,10 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
 }
 
 /// The domain's SPF record, unless single keys were asked for. A domain that signs may be one that no mail is sent from, and needs none.
-async fn check_spf(resolver: &Resolver, args: &Args) -> Option<Examined> {
+async fn check_spf(source: &Asked, args: &Args) -> Option<Examined> {
     // What is no domain to SPF has no record either.
     let domain = Name::from_domain(args.domain.as_str()).ok().filter(|_| args.selector.is_empty())?;
-    let mut examined = spf::examine(resolver, domain).await;
+    let mut examined = spf::examine(source, domain, args.timeout).await;
     examined.let_be_without_record();
     Some(examined)
 }

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use dkim_core::auth_results::{AuthResults, FormatOptions, ResInfo};
-use engine::dns::Resolver;
 use serde::Serialize;
 use spf_core::check::{Progress, check_helo, check_mail_from};
-use spf_core::dns::{Answer, Question};
+use spf_core::dns::Answer;
 use spf_core::identity::{Identity, Sender, Session};
 use spf_core::limits::Limits;
 use spf_core::outcome::{Asked, Cause, Outcome, SpfResult, TermState, TraceLine};
 
+use tokio::time::{Instant, timeout_at};
+
+use super::source::{NOT_IN_ZONE, Source};
 use crate::exit::{Exit, Failure};
 
 /// Records of one answer that are printed.
@@ -79,14 +82,19 @@ struct Line {
     answer: Vec<String>,
 }
 
-/// Evaluates both identities. `receiver` is the name of the host that checks.
-pub(super) async fn evaluate(resolver: &Resolver, client: &Client, receiver: &str) -> Result<Report, Failure> {
+/// Evaluates both identities, each for at most `time`. `receiver` is the name of the host that checks.
+pub(super) async fn evaluate(
+    source: &Source,
+    client: &Client,
+    receiver: &str,
+    time: Duration,
+) -> Result<Report, Failure> {
     let now = crate::mail::now().as_secs();
     let session = Session::new(client.address, &client.helo).with_receiver(receiver).with_time(now);
     let sender = Sender::from_reverse_path(client.path.as_bytes());
     let limits = Limits::default();
-    let mail_from = run(resolver, check_mail_from(&session, &sender, &limits)).await;
-    let helo = run(resolver, check_helo(&session, &limits)).await;
+    let mail_from = run(source, check_mail_from(&session, &sender, &limits), time).await;
+    let helo = run(source, check_helo(&session, &limits), time).await;
     let mut results = AuthResults::new(receiver);
     results.results.extend([info(&mail_from), info(&helo)]);
     let authentication_results = results.to_field_value(&FormatOptions::default()).map_err(|error| {
@@ -99,12 +107,28 @@ pub(super) async fn evaluate(resolver: &Resolver, client: &Client, receiver: &st
         result: mail_from.result.as_str(),
         received_spf: mail_from.received_spf(receiver),
         authentication_results,
-        identities: vec![Checked::of("MAIL FROM", &mail_from), Checked::of("HELO", &helo)],
+        identities: vec![Checked::of("MAIL FROM", &mail_from, source), Checked::of("HELO", &helo, source)],
     })
 }
 
-async fn run<I: Identity>(resolver: &Resolver, progress: Progress<I>) -> Outcome<I> {
-    progress.run_async(|question: Question| async move { resolver.spf(&question).await }).await
+/// RFC 7208 §4.6.4: "Receivers SHOULD limit the total amount of time for processing", and the daemon does.
+async fn run<I: Identity>(source: &Source, mut progress: Progress<I>, time: Duration) -> Outcome<I> {
+    let end = Instant::now().checked_add(time);
+    loop {
+        let pending = match progress {
+            Progress::Done(outcome) => return outcome,
+            Progress::Ask(pending) => pending,
+        };
+        let answered = source.answer(pending.question());
+        let answer = match end {
+            Some(end) => timeout_at(end, answered).await.ok(),
+            None => Some(answered.await),
+        };
+        match answer {
+            Some(answer) => progress = pending.answer(answer),
+            None => return pending.expire(),
+        }
+    }
 }
 
 /// The result as the daemon writes it.
@@ -138,7 +162,7 @@ impl Report {
 }
 
 impl Checked {
-    fn of<I: Identity>(identity: &'static str, outcome: &Outcome<I>) -> Self {
+    fn of<I: Identity>(identity: &'static str, outcome: &Outcome<I>, source: &Source) -> Self {
         let place = outcome.place.filter(|_| outcome.term().is_some());
         let domain_of = |check: usize| outcome.checks.get(check).map(|check| check.domain.to_string());
         Self {
@@ -152,14 +176,14 @@ impl Checked {
             explanation: outcome.explanation.as_ref().map(|explanation| explanation.text.clone()),
             lookups: outcome.lookups,
             void_lookups: outcome.voids,
-            record: outcome.questions.first().map(Line::of),
-            terms: outcome.trace().iter().map(Step::of).collect(),
+            record: outcome.questions.first().map(|asked| Line::of(asked, source)),
+            terms: outcome.trace().iter().map(|line| Step::of(line, source)).collect(),
         }
     }
 }
 
 impl Step {
-    fn of(line: &TraceLine<'_>) -> Self {
+    fn of(line: &TraceLine<'_>, source: &Source) -> Self {
         Self {
             depth: line.depth,
             term: line.term.to_owned(),
@@ -174,14 +198,16 @@ impl Step {
             },
             lookups: line.lookups,
             void_lookups: line.voids,
-            questions: line.questions.iter().copied().map(Line::of).collect(),
+            questions: line.questions.iter().map(|asked| Line::of(asked, source)).collect(),
         }
     }
 }
 
 impl Line {
-    fn of(asked: &Asked) -> Self {
-        Self { question: asked.question.to_string(), answer: texts(&asked.answer) }
+    fn of(asked: &Asked, source: &Source) -> Self {
+        let is_lacking = source.lacks(&asked.question.name);
+        let answer = if is_lacking { vec![NOT_IN_ZONE.to_owned()] } else { texts(&asked.answer) };
+        Self { question: asked.question.to_string(), answer }
     }
 }
 
@@ -264,5 +290,34 @@ impl fmt::Display for Step {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.question, self.answer.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use engine::config;
+
+    use super::*;
+
+    /// As the daemon does: what is not done in time is `temperror`, whatever one question may take.
+    #[test]
+    fn s4_6_4_the_time_of_an_evaluation_is_limited() {
+        let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = Client {
+            address: Ipv4Addr::new(192, 0, 2, 1).into(),
+            helo: "mail.example.com".to_owned(),
+            path: "<jo@example.com>".to_owned(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begin = std::time::Instant::now();
+        let report = runtime.block_on(async {
+            let source = Source::new(config::Dns::default(), &[silent.local_addr().unwrap()], None).unwrap();
+            evaluate(&source, &client, "mx.example.net", Duration::from_millis(200)).await.unwrap()
+        });
+        assert!(begin.elapsed() < config::Dns::default().timeout, "{:?}", begin.elapsed());
+        let causes: Vec<_> = report.identities.iter().map(|checked| (checked.result, checked.cause)).collect();
+        assert_eq!(causes, [("temperror", "too-slow"), ("temperror", "too-slow")]);
     }
 }

@@ -1,8 +1,9 @@
 //! A record with all it includes: the tree of its terms with running counts, whom it authorises, and what is to be mended.
 
 use std::fmt;
+use std::time::Duration;
 
-use engine::dns::{Detail, Resolver};
+use engine::dns::Detail;
 use engine::keys::published::Severity;
 use serde::Serialize;
 use spf_core::dns::{Answer, Question};
@@ -11,6 +12,7 @@ use spf_core::name::Name;
 use spf_core::survey::{RecordState, State, Survey, SurveyLimits, SurveyedTerm, survey};
 
 use super::finding::{self, Row};
+use super::source::{Deadline, NOT_IN_ZONE, Source};
 use crate::exit::Exit;
 
 /// Addresses of one term that are printed.
@@ -76,15 +78,18 @@ struct Term {
     note: String,
 }
 
-/// Looks at the record of a domain and all that it includes.
-pub(crate) async fn examine(resolver: &Resolver, domain: Name) -> Examined {
+/// Looks at the record of a domain and all that it includes, for at most `time`.
+pub(crate) async fn examine(source: &Source, domain: Name, time: Duration) -> Examined {
+    let deadline = Deadline::after(time);
     let limits = SurveyLimits::default();
     let found = survey(domain.clone(), &limits)
-        .run_async(|question: Question| async move { resolver.spf(&question).await })
+        .run_async(|question: Question| source.surveyed(question, &domain, &deadline))
         .await;
-    let mut examined = Examined::of(&found);
+    let mut examined = Examined::of(&found, source, &deadline);
     // Servers that refuse so old a type say nothing about the record.
-    if let Detail::Records(records) = resolver.inspect_type99(domain.as_str()).await.answer {
+    let type99 = source.type99(&domain, &deadline).await.map(|inspection| inspection.answer);
+    deadline.over();
+    if let Some(Detail::Records(records)) = type99 {
         for strings in records {
             let text = strings.concat().escape_ascii().to_string();
             let same = examined.record.as_ref() == Some(&text);
@@ -96,9 +101,9 @@ pub(crate) async fn examine(resolver: &Resolver, domain: Name) -> Examined {
 }
 
 impl Examined {
-    fn of(found: &Survey) -> Self {
+    fn of(found: &Survey, source: &Source, deadline: &Deadline) -> Self {
         let own = found.records.first();
-        let findings = finding::rows(found);
+        let findings = finding::rows(found, source, deadline);
         let state = match own.map(|own| &own.state) {
             Some(RecordState::Nothing | RecordState::NxDomain) | None => "none",
             Some(RecordState::Failed) => "unknown",
@@ -125,7 +130,7 @@ impl Examined {
             },
             complete: found.is_complete,
             questions: found.questions,
-            terms: found.terms.iter().map(|term| Term::of(found, term)).collect(),
+            terms: found.terms.iter().map(|term| Term::of(found, term, source)).collect(),
             findings,
         }
     }
@@ -162,7 +167,7 @@ impl Examined {
 }
 
 impl Term {
-    fn of(found: &Survey, term: &SurveyedTerm) -> Self {
+    fn of(found: &Survey, term: &SurveyedTerm, source: &Source) -> Self {
         Self {
             depth: term.depth,
             domain: found.records.get(term.record).map_or_else(String::new, |record| record.domain.to_string()),
@@ -172,7 +177,7 @@ impl Term {
             void_lookups_ipv4: term.counts.voids_v4,
             void_lookups_ipv6: term.counts.voids_v6,
             crosses: term.crosses.iter().map(|limit| limit_word(*limit)).collect(),
-            note: note(term),
+            note: if finding::lacking(term, source).is_some() { NOT_IN_ZONE.to_owned() } else { note(term) },
         }
     }
 }

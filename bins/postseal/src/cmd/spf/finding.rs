@@ -2,8 +2,12 @@
 
 use engine::keys::published::Severity;
 use serde::Serialize;
+use spf_core::dns::{Answer, Question, RecordKind};
 use spf_core::limits::Limit;
+use spf_core::name::Name;
 use spf_core::survey::{Finding, Problem, Survey, SurveyedTerm};
+
+use super::source::{Deadline, NOT_IN_ZONE, Source};
 
 /// One finding.
 #[derive(Debug, Clone, Serialize)]
@@ -39,18 +43,67 @@ impl Words {
 }
 
 /// All findings of a survey, the most important first.
-pub(super) fn rows(survey: &Survey) -> Vec<Row> {
-    let mut rows: Vec<Row> = survey.findings().iter().map(|finding| row(survey, finding)).collect();
+pub(super) fn rows(survey: &Survey, source: &Source, deadline: &Deadline) -> Vec<Row> {
+    let found = survey.findings();
+    let found = found.iter().filter(|finding| !is_late(survey, finding, deadline));
+    let mut rows: Vec<Row> = found.map(|finding| row(survey, finding, source)).collect();
+    if deadline.late() > 0 {
+        let what = format!(
+            "{} questions had no answer when the {} s of the survey were over, and what they lead to was not looked at",
+            deadline.late(),
+            deadline.time.as_secs()
+        );
+        let domain = survey.records.first().map_or("", |record| record.domain.as_str());
+        let fix = "give it more time with `--timeout`, or look why the name servers are slow";
+        rows.push(Words::new("spf-time-over", Severity::Unanswered, what, fix).at(domain, None));
+    }
     rows.extend(shared(survey));
     // Stable: in the order of the terms otherwise.
     rows.sort_by_key(|row| row.severity);
     rows
 }
 
-fn row(survey: &Survey, finding: &Finding) -> Row {
+/// The name that nobody was asked for, since it is not in the zone file.
+pub(super) fn lacking<'t>(term: &'t SurveyedTerm, source: &Source) -> Option<&'t Name> {
+    let failed = term.asked.iter().filter(|(_, answer)| matches!(answer, Answer::Failed));
+    failed.map(|(question, _)| &question.name).find(|name| source.lacks(name))
+}
+
+/// Whether only the time of the survey was too short for an answer.
+fn is_late(survey: &Survey, finding: &Finding, deadline: &Deadline) -> bool {
+    if finding.problem != Problem::Unanswered || deadline.late() == 0 {
+        return false;
+    }
+    let own = || survey.records.first().map(|record| Question::new(record.domain.clone(), RecordKind::Txt));
+    match finding.term.and_then(|index| survey.terms.get(index)) {
+        Some(term) => term.asked.iter().any(|(question, _)| deadline.was_late(question)),
+        None => own().is_some_and(|question| deadline.was_late(&question)),
+    }
+}
+
+fn not_in_zone(name: &Name) -> Words {
+    let what = format!("{name} is {NOT_IN_ZONE}");
+    let fix = "give `--nameserver ADDRESS:PORT` beside `--zone`, or put the records of the name into the file";
+    Words::new("spf-not-in-zone", Severity::Unanswered, what, fix)
+}
+
+fn row(survey: &Survey, finding: &Finding, source: &Source) -> Row {
     let term = finding.term.and_then(|index| survey.terms.get(index));
-    let domain = survey.records.get(finding.record).map_or("", |record| record.domain.as_str());
-    words(survey, &finding.problem, finding.record == 0, term).at(domain, term.map(|term| survey.text(term)))
+    let record = survey.records.get(finding.record);
+    let domain = record.map_or("", |record| record.domain.as_str());
+    let lacking = match (&finding.problem, term) {
+        (Problem::Unanswered, Some(term)) => lacking(term, source),
+        _ => None,
+    };
+    let words = match lacking {
+        Some(name) => not_in_zone(name),
+        None if finding.problem == Problem::NoRecord && record.is_some_and(|record| source.lacks(&record.domain)) => {
+            let what = format!("the domain has no SPF record: {domain} is {NOT_IN_ZONE}");
+            Words::new("spf-no-record", Severity::Failure, what, "put the record into the file")
+        }
+        None => words(survey, &finding.problem, finding.record == 0, term),
+    };
+    words.at(domain, term.map(|term| survey.text(term)))
 }
 
 fn words(survey: &Survey, problem: &Problem, is_own: bool, term: Option<&SurveyedTerm>) -> Words {

@@ -4,15 +4,17 @@
 //! |---|---|
 //! | `examine.rs` | the record with all it includes: tree, counts, addresses |
 //! | `finding.rs` | what is wrong in it or unwise, with the mend |
+//! | `source.rs` | whom it asks, and for how long |
+//! | `progress.rs` | a line on the terminal meanwhile |
 //! | `providers.rs` | records that authorise the customers of somebody |
 //! | `evaluate.rs` | `check_host()` for one client, step by step |
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use engine::config::{self, Config};
-use engine::dns::{Resolver, Zone};
 use spf_core::name::Name;
 
 use crate::exit::{Exit, Failure, print};
@@ -20,9 +22,12 @@ use crate::exit::{Exit, Failure, print};
 mod evaluate;
 mod examine;
 mod finding;
+mod progress;
 mod providers;
+mod source;
 
 pub(crate) use self::examine::{Examined, examine};
+pub(crate) use self::source::{Source, parse_seconds};
 
 /// For the end of `spf --help`.
 pub(crate) const EXIT_CODES: &str = "\
@@ -47,40 +52,36 @@ pub(crate) struct Args {
     /// What the client says in MAIL FROM; `<>` for a null sender (default: postmaster@DOMAIN)
     #[arg(long, value_name = "ADDRESS", requires = "ip")]
     from: Option<String>,
-    /// Zone file to look into, in place of the DNS
+    /// Zone file to look into, to try a record before it is published; names that are not in it are asked of the servers that `--nameserver` names,
+    /// and without one they are told as not known
     #[arg(long, value_name = "FILE")]
     zone: Option<PathBuf>,
-    /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the system]
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "zone")]
+    /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the system; none beside `--zone`]
+    #[arg(long, value_name = "ADDRESS")]
     nameserver: Vec<SocketAddr>,
-    /// Configuration file, for its section dns and its authserv_id
+    /// Seconds for the whole survey; what is not answered by then is told. With `--ip` it is `spf.timeout` of the configuration for each identity
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds, conflicts_with = "ip")]
+    timeout: Duration,
+    /// Configuration file, for its section dns, its spf.timeout and its authserv_id
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let mut config = match &args.config {
+    let config = match &args.config {
         Some(file) => config::load(file).map_err(Failure::config)?.0,
         None => Config::default(),
     };
-    // It is asked as receivers ask, so a zone file of the daemon is not looked at.
-    config.dns.zone_file = None;
-    if !args.nameserver.is_empty() {
-        config.dns.nameservers.clone_from(&args.nameserver);
-    }
+    let source = Source::new(config.dns, &args.nameserver, args.zone.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let resolver = match &args.zone {
-            Some(file) => Resolver::offline(Zone::load(file).map_err(Failure::config)?, engine::BACKEND),
-            None => Resolver::new(&config.dns, engine::BACKEND).map_err(Failure::config)?,
-        };
         if let Some(client) = args.ip {
             let receiver = config.authserv_id.as_deref().unwrap_or("localhost");
-            let report = evaluate::evaluate(&resolver, &args.client(client), receiver).await?;
+            let report = evaluate::evaluate(&source, &args.client(client), receiver, config.spf.timeout).await?;
             print(&report, json, out)?;
             Ok(report.exit())
         } else {
-            let examined = examine(&resolver, args.domain.clone()).await;
+            let examined = examine(&source, args.domain.clone(), args.timeout).await;
             print(&examined, json, out)?;
             Ok(examined.exit())
         }
