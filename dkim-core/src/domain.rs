@@ -127,7 +127,7 @@ impl DomainName {
     /// The number of labels, at least 1.
     #[must_use]
     pub fn label_count(&self) -> usize {
-        self.labels().count()
+        self.0.bytes().filter(|byte| *byte == b'.').count().saturating_add(1)
     }
 
     /// The name without its first label; `None` for a single label.
@@ -235,7 +235,7 @@ fn check_labels(name: &str) -> Result<(), DomainError> {
         return Err(DomainError::TooLong);
     }
     let mut at: usize = 0;
-    for label in name.split('.') {
+    for label in name.as_bytes().split(|byte| *byte == b'.') {
         if label.is_empty() {
             let is_last = at > 0 && at == name.len();
             return Err(if is_last { DomainError::TrailingDot } else { DomainError::EmptyLabel { at } });
@@ -243,11 +243,11 @@ fn check_labels(name: &str) -> Result<(), DomainError> {
         if label.len() > MAX_LABEL {
             return Err(DomainError::LabelTooLong { at });
         }
-        if label.starts_with('-') || label.ends_with('-') {
+        if label.starts_with(b"-") || label.ends_with(b"-") {
             return Err(DomainError::HyphenAtEdge { at });
         }
         // What IDNA made of the text is held to the same letters as what came in.
-        if !label.bytes().all(is_name_byte) {
+        if !label.iter().copied().all(is_name_byte) {
             return Err(DomainError::NotIdn);
         }
         at = at.saturating_add(label.len()).saturating_add(1);

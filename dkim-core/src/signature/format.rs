@@ -74,20 +74,20 @@ impl TagListWriter {
 
     /// Appends a tag whose value is a list with colons; folds may stand behind them.
     pub fn list<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) {
-        let mut items = items.into_iter().peekable();
+        let mut items = items.into_iter();
         let first = items.next().unwrap_or_default();
         // Room for the colon or the semicolon that follows.
         self.separate(name.len().saturating_add(first.len()).saturating_add(2));
         self.push(name);
         self.push("=");
         self.push(first);
-        for item in items {
+        items.for_each(|item| {
             self.push(":");
             if self.column.saturating_add(item.len()).saturating_add(1) > MAX_COLUMNS {
                 self.fold();
             }
             self.push(item);
-        }
+        });
     }
 
     /// Appends a tag of octets in base64; folds may stand anywhere in it.
