@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{RecordState, State, Survey, SurveyedTerm};
+use crate::dns::Answer;
 use crate::limits::Limit;
 use crate::name::NameError;
+use crate::outcome::Entered;
 use crate::record::{Mechanism, Qualifier, RecordError, TermKind};
 
 /// RFC 7208 §3.4: "if the combined length of the DNS name and the text of all the records of a given type is under 450 octets, then DNS answers
@@ -45,7 +47,8 @@ pub enum Problem {
     Unanswered,
     /// More than [`SurveyLimits`](super::SurveyLimits) allow was there; the rest was not looked at.
     Incomplete,
-    /// `+all`, or an `exists` of a fixed name that exists: everybody passes.
+    /// `+all`, or an `exists` of a fixed name that exists: everybody passes who comes there. Not told of a record that is included with another
+    /// qualifier than `+`, nor behind terms that give everybody a result.
     PassAll,
     /// The record ends with `?all`, or with neither an `all` nor a `redirect=`: it says nothing about strangers (§4.7).
     NeutralEnd,
@@ -55,6 +58,8 @@ pub enum Problem {
     BehindAll,
     /// A term of which the DNS has nothing: of no use, and counted (§4.6.4).
     Void,
+    /// An `mx` whose mail exchangers have no addresses, or that says that there are none (RFC 7505): it authorises nobody.
+    NoAddress,
     /// A term whose addresses depend on the client or the sender, so that they are in no sum.
     DependsOnClient,
     /// The text of the record, in octets, is longer than what §3.4 wants for name and answer together.
@@ -128,12 +133,44 @@ impl Survey {
         match (&directive.mechanism, term.state) {
             (Mechanism::Ptr(_), _) => problems.push(Problem::Pointer),
             (Mechanism::All, State::Local) | (Mechanism::Exists(_), State::Found)
-                if directive.qualifier == Qualifier::Pass =>
+                if directive.qualifier == Qualifier::Pass
+                    && !term.is_behind_everybody
+                    && self.gives_what_it_matches(term.record) =>
             {
                 problems.push(Problem::PassAll);
             }
+            (Mechanism::Mx(..), State::Found) if self.has_no_address(term) => problems.push(Problem::NoAddress),
             _ => (),
         }
+    }
+
+    /// Whether `pass` of this record is `pass` of the domain's own: each `include` on the way has the qualifier `+`.
+    fn gives_what_it_matches(&self, mut record: usize) -> bool {
+        loop {
+            let place = match self.records.get(record).map(|record| record.entered) {
+                Some(Entered::Include(place)) => {
+                    let including = self.records.get(place.check).and_then(|record| record.state.record());
+                    match including.and_then(|record| record.terms().get(place.term)).map(|term| &term.kind) {
+                        Some(TermKind::Directive(directive)) if directive.qualifier == Qualifier::Pass => place,
+                        _ => return false,
+                    }
+                }
+                Some(Entered::Redirect(place)) => place,
+                _ => return true,
+            };
+            // What leads to a record is an earlier one.
+            if place.check >= record {
+                return false;
+            }
+            record = place.check;
+        }
+    }
+
+    /// Whether all hosts of an `mx` were asked for, and none has an address.
+    fn has_no_address(&self, term: &SurveyedTerm) -> bool {
+        let is_address = |answer: &Answer| matches!(answer, Answer::A(_) | Answer::Aaaa(_)) && !answer.is_void();
+        // Behind the last question hosts may be left that have some.
+        self.questions < self.limits.max_questions && !term.asked.iter().any(|(_, answer)| is_address(answer))
     }
 
     /// Why the target of an include has no record that could be evaluated.

@@ -58,7 +58,7 @@ use std::sync::Arc;
 pub use self::finding::{Finding, Problem};
 use self::ranges::Addresses;
 use self::walk::Walk;
-use crate::dns::{Answer, Question};
+use crate::dns::{Answer, Question, TxtRecords};
 use crate::limits::{Limit, Limits};
 use crate::name::{Name, NameError};
 use crate::outcome::Entered;
@@ -76,11 +76,14 @@ pub struct SurveyLimits {
     /// Most includes and redirects within each other. Default 10, which is as deep as an evaluation can get. Deeper ones are not followed, and the
     /// survey is [incomplete](Survey::is_complete).
     pub max_depth: usize,
+    /// Most terms that are listed, of all records together. Default 10,000. Those beyond are neither listed nor asked about, and the survey is
+    /// [incomplete](Survey::is_complete).
+    pub max_terms: usize,
 }
 
 impl Default for SurveyLimits {
     fn default() -> Self {
-        Self { evaluation: Limits::default(), max_questions: 200, max_depth: 10 }
+        Self { evaluation: Limits::default(), max_questions: 200, max_depth: 10, max_terms: 10_000 }
     }
 }
 
@@ -179,8 +182,8 @@ pub struct Survey {
     pub counts: Counts,
     /// Whom the domain's record authorises.
     pub authorised: Authorised,
-    /// Whether everything was looked at that can be; `false` behind [`SurveyLimits::max_questions`] and [`SurveyLimits::max_depth`], and when a
-    /// question had no answer.
+    /// Whether everything was looked at that can be; `false` behind [`SurveyLimits::max_questions`], [`SurveyLimits::max_depth`] and
+    /// [`SurveyLimits::max_terms`], and when a question had no answer.
     pub is_complete: bool,
     /// How many questions were asked.
     pub questions: usize,
@@ -217,7 +220,9 @@ pub struct Surveyed {
     pub entered: Entered,
     /// What is there.
     pub state: RecordState,
-    /// Octets of all TXT records of the domain together.
+    /// All TXT records of the domain, whatever they are for; `None` when there are none.
+    pub texts: Option<Arc<TxtRecords>>,
+    /// Octets of them together.
     pub text_octets: usize,
 }
 
@@ -284,6 +289,9 @@ pub struct SurveyedTerm {
     pub state: State,
     /// The counts when it was done; for an `include` and `redirect=` those before the terms of its target.
     pub counts: Counts,
+    /// Whether an earlier term, of this record or of one that led here, gives every client a result, so that nobody comes to this one. It is told
+    /// of terms that match everybody.
+    pub is_behind_everybody: bool,
     /// The limits that are passed in this term, each at the first one.
     pub crosses: Vec<Limit>,
     /// The record that it led to: index in [`Survey::records`].

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Addresses of both families.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) v4: Ranges,
     pub(super) v6: Ranges,
@@ -47,6 +47,11 @@ impl Addresses {
     }
 
     /// Whether the address is in it.
+    /// Whether every address of both families is in it.
+    pub(super) fn is_all(&self) -> bool {
+        *self == Self::all()
+    }
+
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.v4.contains(address.to_bits().into()),

@@ -235,6 +235,66 @@ fn what_is_allowed_and_unwise_is_told() {
     assert_eq!((findings.len(), findings[0].record, findings[0].term), (1, 1, Some(2)));
 }
 
+/// A `pass` of an included record is a match of the `include`, which may have another qualifier (RFC 7208 §5.2).
+#[test]
+fn s5_2_everybody_passes_only_where_pass_is_the_result_and_somebody_comes_there() {
+    for (own, passes) in [
+        ("v=spf1 include:all.example -all", true),
+        ("v=spf1 -include:all.example ~all", false),
+        ("v=spf1 ~include:all.example ip4:192.0.2.1 -all", false),
+        ("v=spf1 include:over.example -all", true),
+        ("v=spf1 include:minus.example -all", false),
+        ("v=spf1 redirect=all.example", true),
+        ("v=spf1 -include:all.example +all", false),
+        ("v=spf1 -ip4:0.0.0.0/0 -ip6:::/0 include:all.example +all", false),
+        ("v=spf1 -ip4:192.0.2.1 +all", true),
+    ] {
+        let found = of(&[
+            ("example.com TXT", Answer::txt([own])),
+            ("all.example TXT", Answer::txt(["v=spf1 +all"])),
+            ("over.example TXT", Answer::txt(["v=spf1 redirect=all.example"])),
+            ("minus.example TXT", Answer::txt(["v=spf1 -include:all.example ?all"])),
+        ]);
+        assert_eq!(problems(&found).contains(&Problem::PassAll), passes, "{own}");
+    }
+}
+
+#[test]
+fn s5_4_an_mx_without_addresses_authorises_nobody() {
+    let own = ("example.com TXT", Answer::txt(["v=spf1 mx -all"]));
+    let mx = |exchanges| ("example.com MX", exchanges);
+    let found = of(&[own.clone(), mx(Answer::mx([(10, "mail.example")]))]);
+    assert_eq!(problems(&found), [Problem::NoAddress]);
+    // The null MX of RFC 7505.
+    assert_eq!(problems(&of(&[own.clone(), mx(Answer::mx([(0, ".")]))])), [Problem::NoAddress]);
+    let address = ("mail.example AAAA", Answer::aaaa(["2001:db8::1".parse().unwrap()]));
+    assert_eq!(problems(&of(&[own.clone(), mx(Answer::mx([(10, "mail.example")])), address])), []);
+    assert_eq!(problems(&of(&[own])), [Problem::Void]);
+}
+
+/// §11.1: whatever strangers publish, the number of terms is ours, with those of a redirect.
+#[test]
+fn terms_are_limited() {
+    let terms = "ptr ".repeat(400);
+    let own = format!("v=spf1 {}-all", "include:i.example ".repeat(199));
+    let many = |question: &Question| {
+        let is_own = question.name.as_str() == "example.com";
+        Answer::txt([if is_own { own.clone() } else { format!("v=spf1 {terms}?all") }])
+    };
+    let domain = || Name::from_domain("example.com").unwrap();
+    let found = survey(domain(), &SurveyLimits::default()).run(many);
+    assert_eq!((found.terms.len(), found.is_complete), (10_000, false));
+    assert!(found.questions < 30 && problems(&found).contains(&Problem::Incomplete));
+    let zone = [
+        ("example.com TXT", Answer::txt(["v=spf1 ip4:192.0.2.1 redirect=r.example"])),
+        ("r.example TXT", Answer::txt(["v=spf1 ip4:192.0.2.2 -all"])),
+    ];
+    for (max_terms, is_complete) in [(0, false), (1, false), (2, false), (3, false), (4, true)] {
+        let found = look(&zone, &SurveyLimits { max_terms, ..SurveyLimits::default() });
+        assert_eq!((found.terms.len(), found.is_complete), (max_terms, is_complete));
+    }
+}
+
 #[test]
 fn s5_4_an_mx_with_more_than_ten_names_is_an_error() {
     let hosts = (0..11).map(|number| (number, format!("h{number}.example")));
@@ -289,7 +349,8 @@ fn hostile_networks_are_added_up_in_good_time() {
     }
     assert!(networks.len() < 64 * 1024);
     let own = format!("v=spf1{} -all", " include:i.example".repeat(300));
-    let found = survey(Name::from_domain("example.com").unwrap(), &SurveyLimits::default()).run(|question| {
+    let limits = SurveyLimits { max_terms: usize::MAX, ..SurveyLimits::default() };
+    let found = survey(Name::from_domain("example.com").unwrap(), &limits).run(|question| {
         Answer::txt([if question.name.as_str() == "i.example" { networks.clone() } else { own.clone() }])
     });
     assert_eq!((found.questions, found.records.len()), (200, 200));

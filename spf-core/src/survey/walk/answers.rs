@@ -79,7 +79,7 @@ impl Walk {
                 self.found(&answer);
                 // §5.7: "If any A record is returned, this mechanism matches", whoever the client is.
                 if matches!(answer, Answer::A(_)) && !is_void {
-                    self.decide(qualifier, &Addresses::all());
+                    self.decide_for_all(qualifier);
                 }
             }
             Waiting::Exchanges { cidr, qualifier } => self.take_exchanges(&answer, cidr, qualifier),
@@ -120,10 +120,12 @@ impl Walk {
             });
         }
         self.is_complete &= !matches!(state, RecordState::Failed);
-        let text_octets = match answer {
-            Answer::Txt(records) => records.texts().iter().map(Vec::len).fold(0, usize::saturating_add),
-            _ => 0,
+        let texts = match answer {
+            Answer::Txt(records) => Some(Arc::clone(records)),
+            _ => None,
         };
+        let all = texts.iter().flat_map(|records| records.texts());
+        let text_octets = all.map(Vec::len).fold(0, usize::saturating_add);
         if let RecordState::Record(record) = &state {
             self.stack.push(Frame {
                 record: Arc::clone(record),
@@ -137,7 +139,7 @@ impl Walk {
                 by,
             });
         }
-        self.records.push(Surveyed { domain, entered, state, text_octets });
+        self.records.push(Surveyed { domain, entered, state, texts, text_octets });
     }
 
     fn take_addresses(&mut self, answer: &Answer, hosts: &mut Hosts) {

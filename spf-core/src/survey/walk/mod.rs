@@ -153,6 +153,11 @@ impl Walk {
         let Some(frame) = self.stack.last_mut() else { return };
         let (record, index) = (Arc::clone(&frame.record), frame.next);
         let Some(term) = record.terms().get(index) else { return self.end_of_terms(&record) };
+        if self.terms.len() >= self.limits.max_terms {
+            self.is_complete = false;
+            frame.next = record.terms().len();
+            return;
+        }
         frame.next = index.saturating_add(1);
         let is_over = frame.is_over;
         match &term.kind {
@@ -176,7 +181,7 @@ impl Walk {
                 if let Some(frame) = self.stack.last_mut() {
                     frame.is_over = true;
                 }
-                self.decide(qualifier, &Addresses::all());
+                self.decide_for_all(qualifier);
             }
             Mechanism::Ip4(network, bits) => {
                 addresses.insert_v4(*network, *bits);
@@ -269,6 +274,10 @@ impl Walk {
             let index = record.redirect();
             let kind = index.and_then(|index| record.terms().get(index)).map(|term| &term.kind);
             if let (Some(index), Some(TermKind::Modifier(Modifier::Redirect(domain)))) = (index, kind) {
+                if self.terms.len() >= self.limits.max_terms {
+                    self.is_complete = false;
+                    return;
+                }
                 self.begin(index, State::Local);
                 if let Some(name) = self.lookup(record, Some(domain), Qualifier::Pass) {
                     self.enter(name, By::Redirect);
@@ -295,6 +304,15 @@ impl Walk {
         frame.decided.extend(addresses);
     }
 
+    /// What a term that every client matches gives those who come to it.
+    fn decide_for_all(&mut self, qualifier: Qualifier) {
+        let is_behind_everybody = self.stack.iter().any(|frame| frame.decided.is_all());
+        if let Some(term) = self.terms.last_mut() {
+            term.is_behind_everybody = is_behind_everybody;
+        }
+        self.decide(qualifier, &Addresses::all());
+    }
+
     // ---------------------------------------------------------------------------------------------------- lines and their counts
 
     fn begin(&mut self, index: usize, state: State) {
@@ -305,6 +323,7 @@ impl Walk {
             index,
             state,
             counts: self.counts,
+            is_behind_everybody: false,
             crosses: Vec::new(),
             led_to: None,
             asked: Vec::new(),
