@@ -5,7 +5,7 @@
 //!
 //! | written by | form | the address |
 //! |---|---|---|
-//! | Postfix, OpenSMTPD, Haraka | `from HELO (NAME [ADDRESS])` | the last word of the comment |
+//! | Postfix, OpenSMTPD | `from HELO (NAME [ADDRESS])` | the last word of the comment |
 //! | Sendmail, Google | `from HELO (NAME [ADDRESS] (may be forged))`, `from HELO ([ADDRESS])` | the same; a comment in it does not count |
 //! | Exim, name known | `from NAME ([ADDRESS] helo=HELO)` | the first word of the comment |
 //! | Exim, name not known | `from [ADDRESS] (helo=HELO)`, and `from [ADDRESS]` where `(Exim …)` follows | the word before the comment |
@@ -13,16 +13,19 @@
 //!
 //! An address is an IPv4 or IPv6 address; in brackets with or without the prefix `IPv6:`, and in those of Exim with a port behind them.
 //!
-//! Invariants: what could be read in two ways, or is in another form, is an error and no address; so is a field that an odd HELO has cut in two
-//! (a second `by` or `from`). One pass from left to right, no recursion. These MTAs write no parentheses, quotes and spaces out of HELO (Exim does
-//! for `helo_accept_junk_hosts`, behind the address); a relay that writes them as they come must not be trusted with this.
+//! Invariants: what could be read in two ways, or is in another form, is an error and no address; so is a field that an odd HELO has cut in two:
+//! a second `by` or `from`, another address, up to the end of the date; something else than one space or a fold behind HELO. One pass from left to
+//! right, no recursion. These MTAs write no parentheses, quotes and spaces out of HELO (Exim does for `helo_accept_junk_hosts`, behind the
+//! address). Haraka writes HELO as it comes, and is not among them: a relay that does so must not be trusted with this.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use thiserror::Error;
 
+mod rest;
 mod words;
 
+use self::rest::Rest;
 use self::words::{Piece, Pieces};
 
 /// Longest value that is looked at, in octets. MTAs take command lines of some 2,048, so a client cannot make its own field longer than this.
@@ -33,9 +36,6 @@ pub const MAX_HOPS: usize = 32;
 
 /// Words of a comment that can be of use; there are four in the longest form.
 const MAX_WORDS: usize = 8;
-
-/// Longest name of a protocol; `UTF8SMTPSA` is the longest that is registered (RFC 3848, RFC 6531).
-const MAX_PROTOCOL: usize = 32;
 
 /// What a Received field says about the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,10 +156,19 @@ pub fn client_of(value: &[u8]) -> Result<ReceivedFrom, ReceivedError> {
     }
     let Some(Piece::Word(name)) = pieces.next()? else { return Err(ReceivedError::NoAddress) };
     let mut behind = pieces.clone();
+    let is_one_space = is_space_or_fold(behind.space());
     let (comment, rest) = match behind.next()? {
+        None | Some(Piece::Semicolon) => return Err(ReceivedError::NoAddress),
+        // HELO is the client's: what it writes there is not to look like the rest of the field.
+        Some(_) if !is_one_space || name.iter().any(|octet| b"\"\\".contains(octet)) => {
+            return Err(ReceivedError::Ambiguous);
+        }
         Some(Piece::Comment(comment)) => (Some(comment), behind),
-        _ => (None, pieces),
+        Some(Piece::Word(_)) => (None, pieces),
     };
+    if comment.is_some() && rest.clone().space().is_empty() && !rest.rest().is_empty() {
+        return Err(ReceivedError::Ambiguous);
+    }
     let has_second_comment = matches!(rest.clone().next(), Ok(Some(Piece::Comment(_))));
     let rest = Rest::read(rest)?;
     let (client, helo) = match comment {
@@ -262,50 +271,12 @@ impl<'a> Word<'a> {
     }
 }
 
-/// What is behind the client: `by HOST`, `with PROTOCOL` and more.
-#[derive(Default)]
-struct Rest {
-    protocol: Option<String>,
-    is_exim: bool,
-}
-
-impl Rest {
-    fn read(mut pieces: Pieces<'_>) -> Result<Self, ReceivedError> {
-        // Other comments, about TLS for example, may stand before it.
-        loop {
-            match pieces.next()? {
-                Some(Piece::Comment(_)) => {}
-                Some(Piece::Word(word)) if is(word, b"by") => break,
-                _ => return Err(ReceivedError::Malformed),
-            }
-        }
-        let mut rest = Self::default();
-        let mut before: &[u8] = b"by";
-        // Damage this far behind takes nothing from the client: who wrote a strange recipient is not to go unchecked for that.
-        while let Ok(Some(piece)) = pieces.next() {
-            match piece {
-                Piece::Comment(comment) => rest.is_exim |= comment.starts_with(b"Exim "),
-                Piece::Word(word)
-                    if ["by", "via", "with", "id", "for"].iter().any(|key| is(before, key.as_bytes())) =>
-                {
-                    if is(before, b"with") && rest.protocol.is_none() {
-                        rest.protocol = protocol(word);
-                    }
-                    before = b"";
-                }
-                Piece::Word(word) if is(word, b"by") || is(word, b"from") => return Err(ReceivedError::Ambiguous),
-                Piece::Word(word) => before = word,
-            }
-        }
-        Ok(rest)
+/// RFC 5322 §3.2.2: one SP, or a fold with what is before the text of the next line. Nobody can send a line end in HELO.
+fn is_space_or_fold(space: &[u8]) -> bool {
+    match space.strip_prefix(b"\r\n").or_else(|| space.strip_prefix(b"\n")) {
+        Some(indent) => !indent.is_empty() && indent.iter().all(|octet| b" \t".contains(octet)),
+        None => space == b" ",
     }
-}
-
-/// RFC 5321 §4.4: "Protocol = "ESMTP" / "SMTP" / Attdl-Protocol", an atom.
-fn protocol(word: &[u8]) -> Option<String> {
-    let is_fine =
-        word.len() <= MAX_PROTOCOL && word.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
-    is_fine.then(|| String::from_utf8_lossy(word).into_owned())
 }
 
 /// `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `[2001:db8::1]`, each also with `:PORT` behind it.

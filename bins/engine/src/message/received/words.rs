@@ -5,6 +5,9 @@ use super::ReceivedError;
 /// Most comments within each other; MTAs write two.
 const MAX_DEPTH: usize = 16;
 
+/// How Exim begins the comment that has the sender, which is the client's word: `(envelope-from <$sender_address>)`.
+const ENVELOPE_FROM: &[u8] = b"envelope-from <";
+
 /// One piece of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
@@ -12,6 +15,8 @@ pub(super) enum Piece<'a> {
     Word(&'a [u8]),
     /// The inside of a comment.
     Comment(&'a [u8]),
+    /// The one before the date, and any other.
+    Semicolon,
 }
 
 /// Cuts a text into pieces, once from left to right; comments are counted and not descended into.
@@ -24,7 +29,7 @@ pub(super) struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// The pieces of a value; they end at the semicolon before the date.
+    /// The pieces of a value, with those of the date.
     pub(super) fn of_value(text: &'a [u8]) -> Self {
         Self { text, at: 0, is_comment: false }
     }
@@ -40,20 +45,39 @@ impl<'a> Pieces<'a> {
     ///
     /// [`ReceivedError::Malformed`] for a control character, and for a quoted string or comment without its other end.
     pub(super) fn next(&mut self) -> Result<Option<Piece<'a>>, ReceivedError> {
-        while self.peek().is_some_and(is_space) {
-            self.bump();
-        }
+        self.space();
         match self.peek() {
             None => Ok(None),
-            Some(b';') if !self.is_comment => Ok(None),
+            Some(b';') if !self.is_comment => {
+                self.bump();
+                Ok(Some(Piece::Semicolon))
+            }
             Some(b'(') => self.comment().map(Some),
             Some(_) => self.word().map(Some),
         }
     }
 
+    /// Passes the white space that comes now, and tells which.
+    pub(super) fn space(&mut self) -> &'a [u8] {
+        let start = self.at;
+        while self.peek().is_some_and(is_space) {
+            self.bump();
+        }
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// What has not been passed yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
     fn comment(&mut self) -> Result<Piece<'a>, ReceivedError> {
         self.bump();
         let start = self.at;
+        if !self.is_comment && self.rest().starts_with(ENVELOPE_FROM) {
+            self.at = self.at.saturating_add(ENVELOPE_FROM.len());
+            self.reverse_path()?;
+        }
         let mut depth = 1_usize;
         loop {
             let at = self.at;
@@ -67,6 +91,24 @@ impl<'a> Pieces<'a> {
             }
             if depth == 0 {
                 return Ok(Piece::Comment(self.text.get(start..at).unwrap_or_default()));
+            }
+        }
+    }
+
+    /// A reverse-path behind its `<`, up to and with the `>`: RFC 5321 §4.1.2 has quoted strings in it, and Exim keeps a `\` outside of them.
+    ///
+    /// Exim writes it on one line; over a fold it is no reverse-path, and what an odd HELO began does not take in the lines behind.
+    fn reverse_path(&mut self) -> Result<(), ReceivedError> {
+        let mut is_quoted = false;
+        loop {
+            let octet = match self.bump() {
+                Some(b'\\') => self.bump().filter(|octet| !is_line_end(*octet)).map(|_| b'\\'),
+                octet => octet.filter(|octet| !is_line_end(*octet)),
+            };
+            match octet.ok_or(ReceivedError::Malformed)? {
+                b'>' if !is_quoted => return Ok(()),
+                b'"' => is_quoted = !is_quoted,
+                _ => {}
             }
         }
     }
@@ -114,6 +156,10 @@ impl<'a> Pieces<'a> {
 /// White space, that of folds included.
 fn is_space(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn is_line_end(octet: u8) -> bool {
+    matches!(octet, b'\r' | b'\n')
 }
 
 fn is_control(octet: u8) -> bool {
