@@ -5,7 +5,8 @@
 //!
 //! An entry is a cell that the first asker fills and everybody else who asks meanwhile waits for: a hundred messages of one sender ask one
 //! question. When the asker goes away (its message's deadline), the next one in line asks again. Entries are dropped first in, first out once
-//! there are more than the limit, or hold more octets together; nothing is held over an await but a reference to the cell.
+//! there are more than the limit, or hold more octets together; one that is a large part of that is handed out and not kept. Nothing is held
+//! over an await but a reference to the cell, and nothing large is freed under the lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use dkim_core::crypto::Backend;
 use dkim_core::verify::KeyAnswer;
 use spf_core::dns::{Answer, Exchange, Question};
+use spf_core::limits::RecordLimits;
 use spf_core::name::Name;
 use spf_core::record::{Piece, Term, has_version};
 use tokio::sync::OnceCell;
@@ -52,6 +54,9 @@ type Cell = Arc<OnceCell<Kept>>;
 
 /// What the answers of the cache may hold together: an answer of 64 KiB must not cost as little as one of 400 octets.
 pub(super) const MAX_OCTETS: usize = 32 << 20;
+
+/// The part of [`MAX_OCTETS`] that one answer may be: a stranger who has large ones must not push everybody's out with a few of them.
+const MAX_PART: usize = 64;
 
 /// What an entry costs beside its name and its answer.
 const ENTRY: usize = 256;
@@ -115,14 +120,18 @@ impl Cache {
         if self.limit == 0 {
             return Cell::default();
         }
+        // Made before the lock is taken, and so freed behind it.
+        let mut gone = Vec::new();
         let questions = &mut *self.lock();
         if let Some(entry) = questions.entries.get_mut(question) {
             if entry.cell.get().is_some_and(|kept| kept.until <= Instant::now()) {
-                questions.octets = questions.octets.saturating_sub(std::mem::take(entry).octets);
+                let old = std::mem::take(entry);
+                questions.octets = questions.octets.saturating_sub(old.octets);
+                gone.push(old);
             }
             return Arc::clone(&entry.cell);
         }
-        while questions.entries.len() >= self.limit && questions.drop_oldest() {}
+        while questions.entries.len() >= self.limit && questions.take_oldest(&mut gone) {}
         let entry = Entry::default();
         let cell = Arc::clone(&entry.cell);
         questions.order.push_back(question.clone());
@@ -132,14 +141,22 @@ impl Cache {
 
     /// Counts the answer that has come into `cell`, and makes room for it.
     fn count(&self, question: &Question, cell: &Cell, octets: usize) {
+        // As in `cell`.
+        let mut gone = Vec::new();
         let questions = &mut *self.lock();
         // It may have been dropped meanwhile, and even been asked for anew.
         let Some(entry) = questions.entries.get_mut(question).filter(|entry| Arc::ptr_eq(&entry.cell, cell)) else {
             return;
         };
-        entry.octets = octets.saturating_add(question.name.as_str().len()).saturating_add(ENTRY);
-        questions.octets = questions.octets.saturating_add(entry.octets);
-        while questions.octets > self.max_octets && questions.drop_oldest() {}
+        let octets = octets.saturating_add(question.name.as_str().len()).saturating_add(ENTRY);
+        if octets > self.max_octets / MAX_PART {
+            // Those who wait for it have the cell; whoever comes later asks anew.
+            gone.push(std::mem::take(entry));
+            return;
+        }
+        entry.octets = octets;
+        questions.octets = questions.octets.saturating_add(octets);
+        while questions.octets > self.max_octets && questions.take_oldest(&mut gone) {}
     }
 
     /// The lock is held for a few instructions that do not panic; were it poisoned all the same, the map would be whole.
@@ -149,11 +166,13 @@ impl Cache {
 }
 
 impl Questions {
-    /// Whether there was one.
-    fn drop_oldest(&mut self) -> bool {
+    /// Moves the oldest entry to those that are gone. Whether there was one.
+    fn take_oldest(&mut self, gone: &mut Vec<Entry>) -> bool {
         let Some(oldest) = self.order.pop_front() else { return false };
-        let octets = self.entries.remove(&oldest).map_or(0, |entry| entry.octets);
-        self.octets = self.octets.saturating_sub(octets);
+        if let Some(entry) = self.entries.remove(&oldest) {
+            self.octets = self.octets.saturating_sub(entry.octets);
+            gone.push(entry);
+        }
         true
     }
 }
@@ -162,7 +181,10 @@ impl Questions {
 fn octets_of(answer: &Answer) -> usize {
     let sum = |octets: &mut dyn Iterator<Item = usize>| octets.fold(0, usize::saturating_add);
     match answer {
-        Answer::Txt(records) => sum(&mut records.texts().iter().map(|text| octets_of_text(text))),
+        Answer::Txt(records) => {
+            let texts = sum(&mut records.texts().iter().map(|text| octets_of_text(text)));
+            texts.saturating_add(octets_of_record(records.texts()))
+        }
         Answer::A(addresses) => size_of_val(&**addresses),
         Answer::Aaaa(addresses) => size_of_val(&**addresses),
         Answer::Mx(exchanges) => {
@@ -178,18 +200,23 @@ fn octets_of_name(name: &Name) -> usize {
     name.as_str().len().saturating_add(NAME)
 }
 
-/// The text, and as much again for the key or the SPF record that is parsed out of it. A record of many short terms (`a a a`) is larger than
-/// its text: a term has a space before it, a piece of a macro string a percent sign within or before it.
+/// The text, and as much again for the key or the SPF record that is parsed out of it.
 fn octets_of_text(text: &[u8]) -> usize {
-    let octets = text.len().saturating_add(size_of::<Vec<u8>>()).saturating_mul(2);
-    if !has_version(text) {
-        return octets;
-    }
-    let count = |wanted: u8| text.iter().filter(|octet| **octet == wanted).count();
+    text.len().saturating_add(size_of::<Vec<u8>>()).saturating_mul(2)
+}
+
+/// The terms of the SPF record, if there is one and no second one: a record of many short terms (`a a a`) is larger than its text. A term has a
+/// space before it, a piece of a macro string a percent sign within or before it, and of both a record has no more than its limits.
+fn octets_of_record(texts: &[Vec<u8>]) -> usize {
+    let mut records = texts.iter().filter(|text| has_version(text));
+    let (Some(text), None) = (records.next(), records.next()) else { return 0 };
+    let limits = RecordLimits::default();
+    let count = |wanted: u8, most: usize| text.iter().filter(|octet| **octet == wanted).count().min(most);
     // Twice, since lists grow by doubling.
-    let terms = count(b' ').saturating_mul(size_of::<Term>().saturating_mul(2).saturating_add(NAME));
-    let pieces = count(b'%').saturating_mul(size_of::<Piece>().saturating_mul(4));
-    octets.saturating_add(terms).saturating_add(pieces)
+    let term = size_of::<Term>().saturating_mul(2).saturating_add(NAME);
+    let terms = count(b' ', limits.max_terms).saturating_mul(term);
+    let pieces = count(b'%', limits.max_percents).saturating_mul(size_of::<Piece>().saturating_mul(4));
+    terms.saturating_add(pieces)
 }
 
 #[cfg(test)]
@@ -274,18 +301,48 @@ mod tests {
     async fn many_long_answers_hold_no_more_than_their_octets_and_the_newest_stay() {
         let cache = Cache::new(8192, 1 << 20);
         for number in 0..1000 {
-            cache.get(&question(&number.to_string()), async { long(60_000) }, |_| ()).await;
+            cache.get(&question(&number.to_string()), async { long(7_500) }, |_| ()).await;
             assert!(cache.lock().octets <= 1 << 20);
         }
         let there: Vec<usize> =
             (0..1000).filter(|n| cache.lock().entries.contains_key(&question(&n.to_string()))).collect();
-        assert_eq!(there, (992..1000).collect::<Vec<_>>(), "as many as 1 MiB holds, each twice");
-        assert_eq!(cache.lock().order.len(), 8);
-        // One that is larger than everything is handed out and not kept.
-        let octets = cache.get(&question("huge"), async { long(1 << 20) }, |kept| octets_of(kept.answer())).await;
-        assert!(octets > 1 << 20);
+        assert_eq!(there, (932..1000).collect::<Vec<_>>(), "as many as 1 MiB holds, each twice");
+        assert_eq!(cache.lock().order.len(), 68);
+    }
+
+    /// Seven of the largest SPF records were enough to push out what everybody else had asked for.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_a_large_part_of_the_cache_is_handed_out_and_not_kept() {
+        let (cache, asked) = (Cache::new(8192, 1 << 20), AtomicUsize::new(0));
+        ask(&cache, "honest", &asked, 60).await;
+        let before = cache.lock().octets;
+        for number in 0..100 {
+            let name = format!("huge{number}");
+            let large = async { fresh(&format!("v=spf1{}", " a".repeat(32_000)), 60) };
+            let octets = cache.get(&question(&name), large, |kept| octets_of(kept.answer())).await;
+            assert!(octets > (1 << 20) / MAX_PART);
+            assert_eq!(cache.lock().octets, before);
+            assert!(cache.lock().entries.get(&question(&name)).is_some_and(|entry| entry.cell.get().is_none()));
+            // Nothing of it is there for the next one.
+            ask(&cache, &name, &asked, 0).await;
+            cache.get(&question(&name), async { long(1 << 20) }, |_| ()).await;
+            assert_eq!(cache.lock().octets, before);
+        }
+        ask(&cache, "honest", &asked, 60).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 101, "the honest one was kept");
         let questions = cache.lock();
-        assert_eq!((questions.octets, questions.entries.len()), (0, 0));
+        assert_eq!(questions.order.len(), questions.entries.len());
+    }
+
+    /// With the real limit: no text that one name may have counts for more than a hundredth of the cache.
+    #[test]
+    fn the_worst_spf_records_count_little() {
+        for text in [format!("v=spf1{}", " a".repeat(32_000)), format!("v=spf1 exists:{}.a", "%%".repeat(32_000))] {
+            assert!(octets_of(&Answer::txt([text])) < MAX_OCTETS / 100);
+        }
+        // None of several is ever parsed.
+        let several = vec![format!("v=spf1{}", " a".repeat(500)); 60];
+        assert!(octets_of(&Answer::txt(several)) < MAX_OCTETS / 100);
     }
 
     #[tokio::test(start_paused = true)]
@@ -333,10 +390,10 @@ mod tests {
     #[test]
     fn what_is_parsed_out_of_an_spf_record_is_counted() {
         for (text, terms, pieces) in [
-            (format!("v=spf1{}", " a".repeat(30_000)), 30_000, 0),
-            (format!("v=spf1{}", " a:b.c".repeat(10_000)), 10_000, 0),
-            (format!("v=spf1 exists:{}.a", "%%".repeat(30_000)), 1, 30_001),
-            (format!("v=spf1 exists:{}.a", "x%_".repeat(20_000)), 1, 40_001),
+            (format!("v=spf1{}", " a".repeat(500)), 500, 0),
+            (format!("v=spf1{}", " a:b.c".repeat(500)), 500, 0),
+            (format!("v=spf1 exists:{}.a", "%%".repeat(250)), 1, 251),
+            (format!("v=spf1 exists:{}.a", "x%_".repeat(500)), 1, 1_001),
         ] {
             let record: Record = text.parse().unwrap();
             assert_eq!(record.terms().len(), terms);
