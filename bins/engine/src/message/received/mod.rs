@@ -49,6 +49,16 @@ pub struct ReceivedFrom {
     pub protocol: Option<String>,
 }
 
+impl ReceivedFrom {
+    /// Whether the MTA says that the client authenticated: RFC 3848 and RFC 6531 §4.3, `ESMTPA` and its like.
+    #[must_use]
+    pub fn is_authenticated(&self) -> bool {
+        const WORDS: [&str; 8] =
+            ["ESMTPA", "ESMTPSA", "LMTPA", "LMTPSA", "UTF8SMTPA", "UTF8SMTPSA", "UTF8LMTPA", "UTF8LMTPSA"];
+        self.protocol.as_ref().is_some_and(|protocol| WORDS.iter().any(|word| word.eq_ignore_ascii_case(protocol)))
+    }
+}
+
 /// Why a Received field names no client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -80,6 +90,12 @@ pub enum RelayError {
     /// More than [`MAX_HOPS`] fields name trusted clients.
     #[error("more than {MAX_HOPS} Received fields of relays")]
     TooManyHops,
+    /// The client in a field is on the relay itself, and not trusted.
+    #[error("Received field {number}: the client is on the relay itself")]
+    Loopback {
+        /// Which one, from the top and from 1.
+        number: usize,
+    },
     /// A field names no client.
     #[error("Received field {number}: {cause}")]
     Unreadable {
@@ -97,6 +113,7 @@ impl RelayError {
         match self {
             Self::NoOutsider => "received-no-outsider",
             Self::TooManyHops => "received-too-many-hops",
+            Self::Loopback { .. } => "received-loopback",
             Self::Unreadable { .. } => "received-unreadable",
         }
     }
@@ -105,8 +122,8 @@ impl RelayError {
 /// The client outside that gave a message to the first of our relays.
 ///
 /// *Inputs*: the values of the Received fields from the top, as the message came from a relay that is trusted: the topmost was written by it.
-/// As long as the client in a field is trusted too, it has written the next one. A client on the loopback interface is the host itself, with
-/// a content filter for example.
+/// As long as the client in a field is trusted too, it has written the next one. A client on the loopback interface may be a content filter, or
+/// a webmail that passes on what its users wrote: `is_trusted` tells.
 ///
 /// # Errors
 ///
@@ -130,8 +147,10 @@ pub fn sender_of<'a>(
             return Err(RelayError::TooManyHops);
         }
         let from = client_of(value).map_err(|cause| RelayError::Unreadable { number, cause })?;
-        if !from.client.is_loopback() && !is_trusted(from.client) {
-            return Ok(from);
+        match is_trusted(from.client) {
+            true => {}
+            false if from.client.is_loopback() => return Err(RelayError::Loopback { number }),
+            false => return Ok(from),
         }
     }
     Err(RelayError::NoOutsider)

@@ -356,7 +356,7 @@ fn what_stands_far_behind_the_client_takes_nothing_from_it() {
 }
 
 #[test]
-fn a_value_as_long_as_may_be_costs_no_more_than_its_octets() {
+fn a_value_as_long_as_may_be_is_read_and_one_of_odd_pieces_names_no_client() {
     let fill = MAX_RECEIVED - 100;
     reads(&format!("from {} ([198.51.100.7]) by mx", "h".repeat(fill)), "198.51.100.7", &"h".repeat(fill), "-");
     for text in ["(", "((", "()", "[", "\"", "x ", "(x"] {
@@ -384,7 +384,15 @@ fn sender(fields: &[String]) -> Result<String, RelayError> {
 #[test]
 fn the_first_client_outside_is_the_sender_and_nothing_below_it_counts() {
     assert_eq!(sender(&[postfix("198.51.100.7")]).as_deref(), Ok("198.51.100.7"));
-    let fields = ["192.0.2.1", "127.0.0.1", "IPv6:::1", "198.51.100.7", "203.0.113.9"].map(postfix);
+    for loopback in ["127.0.0.1", "IPv6:::1", "::ffff:127.0.0.1"] {
+        let fields = ["192.0.2.1", loopback, "198.51.100.7"].map(postfix);
+        assert_eq!(sender(&fields), Err(RelayError::Loopback { number: 2 }), "{loopback}");
+        let found = sender_of(fields.iter().map(String::as_bytes), |address| {
+            address.is_loopback() || address.to_string() == "192.0.2.1"
+        });
+        assert_eq!(found.unwrap().client.to_string(), "198.51.100.7");
+    }
+    let fields = ["192.0.2.1", "192.0.2.2", "198.51.100.7", "203.0.113.9"].map(postfix);
     assert_eq!(sender(&fields).as_deref(), Ok("198.51.100.7"));
     // What the sender wrote itself is not looked at.
     let forged = [postfix("198.51.100.7"), "from \0".to_owned(), postfix("192.0.2.9")];

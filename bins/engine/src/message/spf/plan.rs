@@ -40,6 +40,8 @@ pub enum NoClient {
     Relay(RelayError),
     /// It is a relay of ours that passes on mail of our own.
     OwnNetwork,
+    /// It is a relay of ours that says that its client authenticated: a user, from wherever.
+    Authenticated,
 }
 
 impl NoClient {
@@ -51,6 +53,7 @@ impl NoClient {
             Self::Loopback => "client-on-this-host",
             Self::Relay(error) => error.code(),
             Self::OwnNetwork => "client-of-relay-is-ours",
+            Self::Authenticated => "client-of-relay-authenticated",
         }
     }
 
@@ -62,6 +65,7 @@ impl NoClient {
             Self::Loopback => "client is on this host".to_owned(),
             Self::Relay(error) => format!("client of the relay is not known: {error}"),
             Self::OwnNetwork => "client of the relay is one of our own".to_owned(),
+            Self::Authenticated => "the relay says that the client authenticated".to_owned(),
         }
     }
 }
@@ -99,7 +103,10 @@ pub(super) fn client_of_relay<'a>(
 ) -> Result<ReceivedFrom, NoClient> {
     let is_relay = |address: IpAddr| spf.relays.contains(address) || trust.upstream.contains(address);
     let from = received::sender_of(fields, is_relay).map_err(NoClient::Relay)?;
-    if trust.networks.contains(from.client) { Err(NoClient::OwnNetwork) } else { Ok(from) }
+    if trust.networks.contains(from.client) {
+        return Err(NoClient::OwnNetwork);
+    }
+    if from.is_authenticated() { Err(NoClient::Authenticated) } else { Ok(from) }
 }
 
 #[cfg(test)]
@@ -182,6 +189,12 @@ mod tests {
         assert_eq!(of(&["203.0.113.80", "198.51.100.7"]), Err("client-of-relay-is-ours"));
         assert_eq!(of(&["192.0.2.25"]), Err("received-no-outsider"));
         assert_eq!(of(&[]), Err("received-no-outsider"));
+        assert_eq!(of(&["192.0.2.25", "127.0.0.1", "198.51.100.7"]), Err("received-loopback"));
+        for (word, expected) in [("esmtpsa", Err("client-of-relay-authenticated")), ("ESMTPS", Ok(()))] {
+            let field = format!(" from h (h [198.51.100.7]) by r.example with {word} id 1; x");
+            let found = client_of_relay([field.as_bytes()], &trust, &spf);
+            assert_eq!(found.map(drop).map_err(NoClient::code), expected, "{word}");
+        }
         assert_eq!(of(&["what"]), Err("received-unreadable"));
     }
 }
