@@ -99,6 +99,7 @@ pub fn survey(domain: Name, limits: &SurveyLimits) -> Progress {
 #[derive(Debug)]
 #[must_use = "a survey does nothing until its questions are answered"]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+#[expect(clippy::large_enum_variant, reason = "it is moved once for a question, and a question is a packet")]
 pub enum Progress {
     /// A question has to be answered.
     Ask(Pending),

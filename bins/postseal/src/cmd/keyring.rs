@@ -108,11 +108,22 @@ pub(crate) fn file_failure(error: &CreateError) -> Failure {
     }
 }
 
-/// A domain on the command line.
+/// A domain on the command line; with or without the final dot of a zone file.
 pub(crate) fn parse_domain(text: &str) -> Result<DomainName, String> {
-    let domain = DomainName::parse(text).map_err(|error| error.to_string())?;
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let domain = DomainName::parse(bare).map_err(|error| hint(text).unwrap_or_else(|| error.to_string()))?;
     if domain.label_count() < 2 {
         return Err("a domain has a dot, like example.com".to_owned());
     }
     Ok(domain)
+}
+
+/// What is wanted, for those who give an address or a link in place of a domain.
+pub(crate) fn hint(text: &str) -> Option<String> {
+    if let Some((_, link)) = text.split_once("://") {
+        let host = link.split(['/', '?', '#', ':']).next().unwrap_or(link);
+        return Some(format!("this is a link; a domain is wanted, such as its part {host}"));
+    }
+    let (_, domain) = text.rsplit_once('@')?;
+    Some(format!("this is an address; the domain is the part behind @: {domain}"))
 }

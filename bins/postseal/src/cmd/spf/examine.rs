@@ -12,6 +12,7 @@ use spf_core::name::Name;
 use spf_core::survey::{RecordState, State, Survey, SurveyLimits, SurveyedTerm, survey};
 
 use super::finding::{self, Row};
+use super::near;
 use super::source::{Deadline, NOT_IN_ZONE, Source};
 use crate::exit::Exit;
 
@@ -25,6 +26,9 @@ pub(crate) struct Examined {
     /// `valid`, `permerror`, `none`, `unknown`.
     state: &'static str,
     record: Option<String>,
+    /// The text of each record when there is none that can be used: of several, of one with an error, and of what only looks like one. Escaped,
+    /// and cut.
+    records: Vec<String>,
     /// Terms that ask the DNS.
     lookups: Count,
     void_lookups: Voids,
@@ -112,10 +116,13 @@ impl Examined {
             _ => "valid",
         };
         let limits = found.limits.evaluation;
+        let record = own.and_then(|own| own.state.record()).map(|record| record.text().to_owned());
+        let records = if record.is_some() { Vec::new() } else { own.map(near::records).unwrap_or_default() };
         Self {
             domain: own.map_or_else(String::new, |own| own.domain.to_string()),
             state,
-            record: own.and_then(|own| own.state.record()).map(|record| record.text().to_owned()),
+            record,
+            records,
             lookups: Count { count: found.counts.lookups, limit: limits.max_lookup_terms },
             void_lookups: Voids {
                 ipv4: found.counts.voids_v4,
@@ -159,7 +166,7 @@ impl Examined {
     /// A domain without a record may be one that sends no mail: here that is to be known, and no failure.
     pub(crate) fn let_be_without_record(&mut self) {
         for row in &mut self.findings {
-            if row.code == "spf-no-record" {
+            if matches!(row.code, "spf-no-record" | "spf-no-domain") {
                 row.severity = Severity::Note;
             }
         }
@@ -289,13 +296,20 @@ impl fmt::Display for Examined {
             writeln!(f, "  {} of {} lookups, {}", self.lookups.count, self.lookups.limit, self.void_lookups)?;
             writeln!(f, "  {}", self.authorised)?;
         }
-        for Row { severity, code, domain, term, what, fix } in &self.findings {
+        for record in &self.records {
+            writeln!(f, "  {record}")?;
+        }
+        for Row { severity, code, domain, term, what, fix, count } in &self.findings {
             let place = match term {
                 Some(term) if *domain == self.domain => format!("{term}: "),
                 Some(term) => format!("{term} of {domain}: "),
                 None => String::new(),
             };
-            writeln!(f, "  {}[{code}]: {place}{what}", severity.as_str())?;
+            write!(f, "  {}[{code}]: {place}{what}", severity.as_str())?;
+            if *count > 1 {
+                write!(f, " ({count} times)")?;
+            }
+            writeln!(f)?;
             if !fix.is_empty() {
                 writeln!(f, "    fix: {fix}")?;
             }

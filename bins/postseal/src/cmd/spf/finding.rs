@@ -1,12 +1,15 @@
 //! What is wrong in a record or unwise, in words, with what to do about it.
 
+use std::collections::HashMap;
+
 use engine::keys::published::Severity;
 use serde::Serialize;
 use spf_core::dns::{Answer, Question, RecordKind};
 use spf_core::limits::Limit;
 use spf_core::name::Name;
-use spf_core::survey::{Finding, Problem, Survey, SurveyedTerm};
+use spf_core::survey::{Finding, Problem, RecordState, Survey, Surveyed, SurveyedTerm};
 
+use super::near;
 use super::source::{Deadline, NOT_IN_ZONE, Source};
 
 /// One finding.
@@ -21,6 +24,8 @@ pub(crate) struct Row {
     pub(crate) term: Option<String>,
     pub(crate) what: String,
     pub(crate) fix: String,
+    /// How often it was found: the same of the same term of a record counts once more.
+    pub(crate) count: usize,
 }
 
 /// What a finding is called, how much it matters, what it is and what to do.
@@ -38,7 +43,7 @@ impl Words {
 
     fn at(self, domain: &str, term: Option<&str>) -> Row {
         let (domain, term) = (domain.to_owned(), term.map(str::to_owned));
-        Row { severity: self.severity, code: self.code, domain, term, what: self.what, fix: self.fix }
+        Row { severity: self.severity, code: self.code, domain, term, what: self.what, fix: self.fix, count: 1 }
     }
 }
 
@@ -57,10 +62,27 @@ pub(super) fn rows(survey: &Survey, source: &Source, deadline: &Deadline) -> Vec
         let fix = "give it more time with `--timeout`, or look why the name servers are slow";
         rows.push(Words::new("spf-time-over", Severity::Unanswered, what, fix).at(domain, None));
     }
+    rows.extend(survey.records.iter().flat_map(near_misses));
     rows.extend(shared(survey));
+    let mut rows = once(rows);
     // Stable: in the order of the terms otherwise.
     rows.sort_by_key(|row| row.severity);
     rows
+}
+
+/// What is said twice of the same term of the same record, or of a record that is included again, once with its number.
+fn once(rows: Vec<Row>) -> Vec<Row> {
+    let mut known: HashMap<(&'static str, String, Option<String>, String), usize> = HashMap::new();
+    let mut kept: Vec<Row> = Vec::new();
+    for row in rows {
+        let about = (row.code, row.domain.clone(), row.term.clone(), row.what.clone());
+        let place = *known.entry(about).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(same) => same.count = same.count.saturating_add(1),
+            None => kept.push(row),
+        }
+    }
+    kept
 }
 
 /// The name that nobody was asked for, since it is not in the zone file.
@@ -111,6 +133,12 @@ fn words(survey: &Survey, problem: &Problem, is_own: bool, term: Option<&Surveye
     let target = term.and_then(|term| term.led_to).and_then(|index| survey.records.get(index));
     let target = target.map_or("", |target| target.domain.as_str());
     match problem {
+        Problem::NoRecord if is_nxdomain(survey) => Words::new(
+            "spf-no-domain",
+            Failure,
+            "there is no such domain in the DNS",
+            "look whether the name is right; a domain that is registered and has any record exists",
+        ),
         Problem::NoRecord => Words::new(
             "spf-no-record",
             Failure,
@@ -154,9 +182,10 @@ fn words(survey: &Survey, problem: &Problem, is_own: bool, term: Option<&Surveye
         ),
         Problem::Unanswered => Words::new("spf-unanswered", Unanswered, "the DNS did not answer", "try again later"),
         Problem::Incomplete => {
-            let most = survey.limits.max_questions;
-            let what =
-                format!("not everything was looked at: the record leads to more than {most} questions, or too deep");
+            let (questions, terms) = (survey.limits.max_questions, survey.limits.max_terms);
+            let what = format!(
+                "not everything was looked at: the record leads to more than {questions} questions or {terms} terms, or too deep"
+            );
             Words::new("spf-incomplete", Warning, what, "let it include less")
         }
         Problem::PassAll => {
@@ -187,6 +216,12 @@ fn words(survey: &Survey, problem: &Problem, is_own: bool, term: Option<&Surveye
             "the DNS has nothing for this term: it authorises nobody and counts as a void lookup, of which two are allowed",
             "remove the term, or mend the name",
         ),
+        Problem::NoAddress => Words::new(
+            "spf-no-address",
+            if is_own { Warning } else { Note },
+            "this term authorises nobody: the mail exchangers that the DNS names have no address, or it says that there are none",
+            "remove the term, or give the mail exchangers addresses",
+        ),
         Problem::DependsOnClient => Words::new(
             "spf-depends-on-client",
             Note,
@@ -210,6 +245,11 @@ fn words(survey: &Survey, problem: &Problem, is_own: bool, term: Option<&Surveye
         // A newer library may find more.
         other => Words::new("spf-other", Warning, format!("{other:?}"), ""),
     }
+}
+
+/// Whether the DNS has not even a name.
+fn is_nxdomain(survey: &Survey) -> bool {
+    survey.records.first().is_some_and(|record| matches!(record.state, RecordState::NxDomain))
 }
 
 fn several(target: &str) -> String {
@@ -262,6 +302,15 @@ fn limit_words(survey: &Survey, limit: Limit) -> Words {
             Words::new("spf-too-many-lookups", Severity::Failure, what, fix)
         }
     }
+}
+
+/// Texts that were meant as records, of the domain and of those that it includes.
+fn near_misses(surveyed: &Surveyed) -> Vec<Row> {
+    let row = |(text, why)| {
+        let what = format!("{} has a TXT record that looks like SPF and is none: {text}", surveyed.domain);
+        Words::new("spf-near-miss", Severity::Warning, what, why).at(surveyed.domain.as_str(), None)
+    };
+    near::misses(surveyed).into_iter().map(row).collect()
 }
 
 /// Shared records that are included, each provider once.

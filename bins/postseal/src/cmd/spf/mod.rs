@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `examine.rs` | the record with all it includes: tree, counts, addresses |
 //! | `finding.rs` | what is wrong in it or unwise, with the mend |
+//! | `near.rs` | texts that were meant as records |
 //! | `source.rs` | whom it asks, and for how long |
 //! | `progress.rs` | a line on the terminal meanwhile |
 //! | `providers.rs` | records that authorise the customers of somebody |
@@ -17,11 +18,13 @@ use std::time::Duration;
 use engine::config::{self, Config};
 use spf_core::name::Name;
 
+use super::keyring;
 use crate::exit::{Exit, Failure, print};
 
 mod evaluate;
 mod examine;
 mod finding;
+mod near;
 mod progress;
 mod providers;
 mod source;
@@ -98,5 +101,5 @@ impl Args {
 }
 
 fn parse_domain(text: &str) -> Result<Name, String> {
-    Name::from_domain(text).map_err(|error| error.to_string())
+    Name::from_domain(text).map_err(|error| keyring::hint(text).unwrap_or_else(|| error.to_string()))
 }
