@@ -72,15 +72,22 @@ enum State<I: spf_core::identity::Identity> {
     ToAsk(Progress<I>),
     /// Somebody asks them.
     Asked,
+    /// Without its log, see [`done`](Self::done).
     Done(Outcome<I>),
 }
 
 impl<I: spf_core::identity::Identity> State<I> {
     fn of(progress: Progress<I>) -> Self {
         match progress {
-            Progress::Done(outcome) => Self::Done(outcome),
+            Progress::Done(outcome) => Self::done(outcome),
             ask @ Progress::Ask(_) => Self::ToAsk(ask),
         }
+    }
+
+    /// The check is over. Messages are open for as long as their MTA likes, and there are many of them: the records and answers, which
+    /// strangers may make large, do not stay with them.
+    fn done(outcome: Outcome<I>) -> Self {
+        Self::Done(outcome.without_log())
     }
 
     fn outcome(&self) -> Option<&Outcome<I>> {
@@ -107,7 +114,8 @@ impl<I: spf_core::identity::Identity> State<I> {
         }
     }
 
-    /// The outcome; a check that was not answered in time ends as RFC 7208 §4.6.4 says. `again` begins it anew.
+    /// The outcome; a check that was not answered ends as RFC 7208 §4.6.4 says. Whoever asks for it ends it in time and answers with what it
+    /// came to; only one that was lost with its lookup is begun `again`, to end at once.
     fn finish(self, again: impl FnOnce() -> Progress<I>) -> Outcome<I> {
         let progress = match self {
             Self::Done(outcome) => return outcome,
@@ -137,7 +145,7 @@ impl Spf {
         let mut this = Self { stage: Stage::Off, sender, receiver: receiver.to_owned(), now: facts.began };
         match subject {
             Subject::Nobody => {}
-            Subject::Client(client) => this.check(client, &facts.helo, false),
+            Subject::Client(client) => this.check(client, &facts.helo, false, spf),
             Subject::BehindRelay => this.stage = Stage::BehindRelay,
             Subject::NoClient(why) => this.stage = Stage::NoClient(why),
         }
@@ -151,15 +159,19 @@ impl Spf {
         }
         let fields = headers.iter().filter(|field| field.is_named("Received")).map(|field| field.value);
         match plan::client_of_relay(fields, trust, spf) {
-            Ok(from) => self.check(from.client, from.helo.as_deref().unwrap_or_default(), true),
+            Ok(from) => self.check(from.client, from.helo.as_deref().unwrap_or_default(), true, spf),
             Err(why) => self.stage = Stage::NoClient(why),
         }
     }
 
-    fn check(&mut self, client: IpAddr, helo: &[u8], is_behind_relay: bool) {
+    fn check(&mut self, client: IpAddr, helo: &[u8], is_behind_relay: bool, spf: &config::Spf) {
         let session = Session::new(client, helo).with_receiver(&self.receiver).with_time(self.now.as_secs());
-        let limits = Limits::default();
-        let (helo, mail_from) = (check_helo(&session, &limits), check_mail_from(&session, &self.sender, &limits));
+        // An explanation is shown where mail is rejected, and nowhere else.
+        let mut limits = Limits::default();
+        limits.explanation = false;
+        let helo = check_helo(&session, &limits);
+        limits.explanation = !is_behind_relay && policy::may_reject(&session, &self.sender, spf);
+        let mail_from = check_mail_from(&session, &self.sender, &limits);
         let (helo, mail_from) = (State::of(helo), State::of(mail_from));
         self.stage = Stage::Checking(Box::new(Checking { session, is_behind_relay, helo, mail_from }));
     }
@@ -173,13 +185,13 @@ impl Spf {
 
     pub(super) fn answer_helo(&mut self, outcome: Outcome<Helo>) {
         if let Stage::Checking(checking) = &mut self.stage {
-            checking.helo = State::Done(outcome);
+            checking.helo = State::done(outcome);
         }
     }
 
     pub(super) fn answer_mail_from(&mut self, outcome: Outcome<MailFrom>) {
         if let Stage::Checking(checking) = &mut self.stage {
-            checking.mail_from = State::Done(outcome);
+            checking.mail_from = State::done(outcome);
         }
     }
 

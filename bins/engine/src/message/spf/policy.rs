@@ -76,10 +76,21 @@ pub fn rule(outcome: &Outcome<MailFrom>, is_behind_relay: bool, spf: &Spf) -> Ru
 
 /// Whether a result of this check could be refused, before it is known: only then is it worth a wait.
 pub fn may_refuse(session: &Session, sender: &Sender, spf: &Spf) -> bool {
-    let domain = if sender.is_null() { session.helo().ok() } else { sender.domain() };
-    let Some(domain) = domain.map(Name::as_str) else { return false };
+    let Some(domain) = domain_of(session, sender) else { return false };
     !is_allowed(session.client(), Some(domain), spf)
         && (spf.on_temperror == OnFailure::Tempfail || spf.reject.contains(domain))
+}
+
+/// Whether a `fail` of this check would be rejected: only then is somebody shown its explanation.
+pub fn may_reject(session: &Session, sender: &Sender, spf: &Spf) -> bool {
+    domain_of(session, sender)
+        .is_some_and(|domain| spf.reject.contains(domain) && !is_allowed(session.client(), Some(domain), spf))
+}
+
+/// The domain that a check of MAIL FROM is about.
+fn domain_of<'a>(session: &'a Session, sender: &'a Sender) -> Option<&'a str> {
+    let domain = if sender.is_null() { session.helo().ok() } else { sender.domain() };
+    domain.map(Name::as_str)
 }
 
 fn is_allowed(client: IpAddr, domain: Option<&str>, spf: &Spf) -> bool {
@@ -192,7 +203,9 @@ mod tests {
         let session = Session::new("192.0.2.1".parse().unwrap(), "mail.example.com");
         let sender = Sender::from_reverse_path(b"<jo@example.com>");
         let strict = Spf { reject: domains(&["*"]), on_temperror: OnFailure::Tempfail, ..Spf::default() };
-        assert!(may_refuse(&session, &sender, &strict));
+        assert!(may_refuse(&session, &sender, &strict) && may_reject(&session, &sender, &strict));
+        let put_off = Spf { on_temperror: OnFailure::Tempfail, ..Spf::default() };
+        assert!(may_refuse(&session, &sender, &put_off) && !may_reject(&session, &sender, &put_off));
         assert!(may_refuse(&session, &sender, &Spf { reject: domains(&["example.com"]), ..Spf::default() }));
         assert!(!may_refuse(&session, &sender, &Spf { reject: domains(&["example.org"]), ..Spf::default() }));
         assert!(!may_refuse(&session, &sender, &Spf::default()));
@@ -203,7 +216,7 @@ mod tests {
             Spf { allow_networks: networks("192.0.2.0/24"), ..strict.clone() },
             Spf { allow_domains: domains(&["example.com"]), ..strict },
         ] {
-            assert!(!may_refuse(&session, &sender, &allowing));
+            assert!(!may_refuse(&session, &sender, &allowing) && !may_reject(&session, &sender, &allowing));
             assert_eq!(rule(&outcome(Answer::txt(["v=spf1 -all"])), false, &allowing), Ruling::Allowed);
             assert_eq!(rule(&outcome(Answer::Failed), false, &allowing), Ruling::Allowed);
             assert_eq!(rule(&outcome(Answer::NoData), false, &allowing), Ruling::Pass);

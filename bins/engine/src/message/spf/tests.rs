@@ -7,7 +7,7 @@ use std::time::Duration;
 use dkim_core::auth_results::{AuthResults, FormatOptions, ReadLimits};
 use milter_proto::Decision;
 use proptest::prelude::*;
-use spf_core::dns::{Answer, Question};
+use spf_core::dns::{Answer, Question, RecordKind};
 
 use super::super::tests::facts;
 use super::super::{Answered, AuthservIds, Closing, EnvelopeStep, Lookup, Message, Rules, guard};
@@ -213,6 +213,65 @@ fn s18_a_step_waits_and_refuses_only_where_it_may() {
         ("reject = [\"*\"]", "<jo>", ["pass", "pass"], ["pass", "pass"]),
     ] {
         assert_eq!(decided(spf, sender), [before, after], "{spf} {sender}");
+    }
+}
+
+/// Records of strangers are as long as they like, and a message stays open for as long as its MTA likes.
+#[test]
+fn a_done_check_keeps_its_result_and_nothing_of_records_and_answers() {
+    let mut message = begin("reject = [\"example.com\"]\nreceived_spf = true", stranger("<jo@example.com>"));
+    let record = format!("v=spf1 -exists:{}.example.com {}", "y".repeat(300), "a ".repeat(400));
+    let answer = |question: &Question| match question.kind {
+        RecordKind::A => Answer::a([[127, 0, 0, 2].into()]),
+        _ => Answer::txt([record.clone()]),
+    };
+    for lookup in message.take_lookups() {
+        message.answer(match lookup {
+            Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
+            Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
+            Lookup::Key(name) => panic!("a key: {name}"),
+        });
+    }
+    let closing = finish(message);
+    let spf = closing.spf().unwrap();
+    let (mail_from, helo) = (spf.for_dmarc().unwrap(), spf.helo().unwrap());
+    assert_eq!((mail_from.result.as_str(), helo.result.as_str()), ("fail", "fail"));
+    for (checks, questions) in [(&mail_from.checks, &mail_from.questions), (&helo.checks, &helo.questions)] {
+        assert!(checks.is_empty() && questions.is_empty() && checks.capacity() + questions.capacity() == 0);
+    }
+    // What is written is what was written of the whole.
+    assert_eq!(mail_from.term().map(str::len), Some(200));
+    let reason = format!("matched -exists:{}...", "y".repeat(92));
+    assert_eq!(spf.infos().first().unwrap().reason.as_deref(), Some(&*reason));
+    let mechanism = format!("mechanism=\"-exists:{}\"", "y".repeat(192));
+    assert!(spf.received_spf("mx.example").unwrap().contains(&mechanism));
+}
+
+/// S-17, RFC 7208 §6.2: an explanation is for the client that is rejected, so it is asked for nowhere else.
+#[test]
+fn s17_explanations_are_asked_for_where_a_fail_is_rejected() {
+    for (spf, expected) in [
+        ("", ["example.com", "mail.example.org"].as_slice()),
+        ("on_temperror = \"tempfail\"", &["example.com", "mail.example.org"]),
+        ("reject = [\"example.org\"]", &["example.com", "mail.example.org"]),
+        ("reject = [\"*\"]\nallow_domains = [\"example.com\"]", &["example.com", "mail.example.org"]),
+        ("reject = [\"example.com\"]", &["example.com", "why.example.com", "mail.example.org"]),
+    ] {
+        let mut message = begin(spf, stranger("<jo@example.com>"));
+        let asked = std::cell::RefCell::new(Vec::new());
+        let answer = |question: &Question| {
+            asked.borrow_mut().push(question.name.to_string());
+            Answer::txt(["v=spf1 -all exp=why.example.com"])
+        };
+        for lookup in message.take_lookups() {
+            message.answer(match lookup {
+                Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
+                Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
+                Lookup::Key(name) => panic!("a key: {name}"),
+            });
+        }
+        assert_eq!(*asked.borrow(), expected, "{spf}");
+        assert_eq!(words(&finish(message)), (Some("fail"), Some("fail")));
     }
 }
 
