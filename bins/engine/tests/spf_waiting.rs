@@ -176,6 +176,72 @@ fn a_temperror_is_put_off_at_its_step_or_at_the_end() {
     }
 }
 
+/// A server whose `slow.example` fails everybody and explains it at a name that is never answered.
+fn without_explanation() -> Server {
+    Server::start(|asked: &Asked| match asked.label().as_str() {
+        "slow" => vec![asked.text(&[b"v=spf1 -all exp=why.slow.example"]).into()],
+        "why" => Vec::new(),
+        _ => vec![asked.reply(ResponseCode::NXDomain).into()],
+    })
+}
+
+/// RFC 7208 §6.2: whatever goes wrong with an explanation, "proceed as if no "exp" modifier was given".
+#[test]
+fn s17_a_fail_is_refused_at_its_step_though_its_explanation_never_comes() {
+    for step in ["mail", "rcpt"] {
+        let server = without_explanation();
+        let spf = format!("reject = [\"slow.example\"]\nreject_at = \"{step}\"\nbudget = \"500ms\"");
+        let daemon = daemon(&server, &spf, "timeout = \"30s\"");
+        let mut mta = daemon.inbound();
+        let (answer, took) = timed(|| {
+            let mail = mta.step(|session, out| session.mail(b"<ann@slow.example>", &[], out));
+            if step == "mail" {
+                return mail;
+            }
+            assert_eq!(mail.decision, Some(Decision::Continue));
+            let first = mta.step(|session, out| session.rcpt(b"<jo@example.com>", &[], out));
+            assert!(code(&first).starts_with("550 5.7.23 "), "{first:?}");
+            mta.step(|session, out| session.rcpt(b"<mia@example.com>", &[], out))
+        });
+        assert!(code(&answer).starts_with("550 5.7.23 ") && !code(&answer).contains("explains"), "{answer:?}");
+        assert!((400..3000).contains(&took.as_millis()), "{took:?}");
+        assert_eq!(server.asked(Some("why")), 1);
+        mta.step(MtaSession::end_message);
+        let line = daemon.log_line();
+        assert!(line.contains("spf=fail ") && line.contains("spf_policy=reject"), "{line}");
+    }
+}
+
+/// Where `dns.deadline` is shorter than the time of a check, what is known at the deadline counts.
+#[test]
+fn s11_a_known_fail_is_a_fail_at_the_deadline() {
+    let server = without_explanation();
+    let spf = "reject = [\"slow.example\"]\nbudget = \"0s\"\non_temperror = \"tempfail\"";
+    let daemon = daemon(&server, spf, "timeout = \"30s\"\ndeadline = \"400ms\"");
+    let mut mta = daemon.inbound();
+    mta.step(|session, out| session.mail(b"<ann@slow.example>", &[], out));
+    mta.step(|session, out| session.rcpt(b"<jo@example.com>", &[], out));
+    mta.step(MtaSession::data);
+    let answer = mta.content(MAIL, 1000);
+    assert!(code(&answer).starts_with("550 5.7.23 "), "{answer:?}");
+    assert!(daemon.log_line().contains("action=reject action_reason=spf-fail"));
+}
+
+/// Nobody is shown it, so it costs nobody anything.
+#[test]
+fn s17_an_explanation_that_is_shown_to_nobody_is_not_asked_for() {
+    let server = without_explanation();
+    let daemon = daemon(&server, "", "timeout = \"30s\"");
+    let mut mta = daemon.inbound();
+    let (answer, took) = timed(|| {
+        mta.envelope("<ann@slow.example>", &[]);
+        mta.content(MAIL, 1000)
+    });
+    assert!(took < LONG, "{took:?}");
+    assert!(answer.edits.iter().any(|edit| edit.contains("spf=fail ")), "{answer:?}");
+    assert_eq!(server.asked(Some("why")), 0);
+}
+
 #[test]
 fn a_message_that_is_given_up_asks_no_further_questions() {
     let server = Server::start(|asked: &Asked| match asked.label().as_str() {

@@ -29,7 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use self::dialogue::{Dialogue, DialogueError, Next};
 use self::guarded::guarded;
-use self::lookups::Lookups;
+use self::lookups::{Ending, Lookups};
 pub(crate) use self::stream::Stream;
 use crate::config::Listener;
 use crate::crypto_pool::CryptoPool;
@@ -285,10 +285,21 @@ impl Connection {
         }
     }
 
+    /// Ends checks of the sender whose time is over.
+    fn end_checks(&mut self, which: Ending) {
+        for answered in self.lookups.end_checks(which) {
+            self.dialogue.answer(answered);
+        }
+    }
+
     /// Waits for what may refuse the sender, within its budget, and answers MAIL or RCPT.
     async fn envelope_step(&mut self) -> Result<(), End> {
         if let Some(due) = self.dialogue.step_due() {
             self.join_lookups(due, Dialogue::waits_at_step).await?;
+            if self.dialogue.waits_at_step() {
+                // A `fail` that only waits for its explanation is refused without.
+                self.end_checks(Ending::Decided);
+            }
         }
         self.dialogue.answer_step(&mut self.out)?;
         self.log_records();
@@ -306,6 +317,7 @@ impl Connection {
     async fn end_of_message(&mut self) -> Result<(), End> {
         let deadline = after(self.setup.rules.config().dns.deadline);
         self.join_lookups(deadline, Dialogue::waits_for_answers).await?;
+        self.end_checks(Ending::All);
         let Some((closing, job, since, waited)) = self.dialogue.close_message() else { return Ok(()) };
         let signed =
             if job.may_block() { self.on_another_thread(move || job.run()).await? } else { guard(|| job.run()) };
