@@ -210,8 +210,10 @@ fn tcp_info<'a>(
     let has_address = |rest: &[Word<'_>]| rest.iter().any(|word| matches!(word, Word::Literal(_)));
     match words.as_slice() {
         [Word::Literal(address)] => Ok((*address, Some(name))),
-        // qmail writes `from NAME (HELO [1.2.3.4]) (ADDRESS)`; the first of these is HELO.
-        [Word::Other(word), Word::Literal(_)] if has_second_comment && (is(word, b"helo") || is(word, b"ehlo")) => {
+        // qmail writes `from NAME (HELO [1.2.3.4]) (ADDRESS)`, CommuniGate `from [ADDRESS] (HELO [1.2.3.4])`: this is HELO.
+        [Word::Other(word), Word::Literal(_)]
+            if (has_second_comment || literal(name).is_some()) && (is(word, b"helo") || is(word, b"ehlo")) =>
+        {
             Err(ReceivedError::NoAddress)
         }
         // RFC 5321 §4.4: "TCP-info = address-literal / ( Domain FWS address-literal )".

@@ -177,6 +177,10 @@ fn s9_what_can_be_read_in_two_ways_names_no_client() {
     fails("from unknown (HELO mail) (jo@198.51.100.7) by mx with SMTP", NoAddress);
     fails("from unknown (HELO [192.0.2.1]) (198.51.100.7) by mx with SMTP", Ambiguous);
     fails("from unknown (HELO mail) (198.51.100.7) by mx with SMTP", Ambiguous);
+    // CommuniGate.
+    fails("from [198.51.100.7] (HELO [192.0.2.1]) by mx (CommuniGate Pro SMTP 6.2.15) with ESMTP id 1; d", NoAddress);
+    fails("from [198.51.100.7] (EHLO [192.0.2.1]) by mx with ESMTP id 1; d", NoAddress);
+    fails("from unknown (192.0.2.1) (198.51.100.7) by mx with SMTP; d", Ambiguous);
     // A literal alone is HELO, unless Exim wrote it.
     fails("from [192.0.2.1] by mx with SMTP id 1", NoAddress);
     fails("from mail by mx with esmtp (Exim 4.96) id 1", NoAddress);
