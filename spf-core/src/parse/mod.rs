@@ -112,7 +112,10 @@ pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record,
     if !has_version(record_text) {
         return Err(RecordError::new(&[], 0, SyntaxError::Version));
     }
-    if record_text.iter().filter(|&&byte| byte == b'%').count() > limits.max_percents {
+    // A text of no more octets has no more of them: few records are counted.
+    if record_text.len() > limits.max_percents
+        && record_text.iter().filter(|&&byte| byte == b'%').count() > limits.max_percents
+    {
         return Err(RecordError::new(&[], 0, SyntaxError::TooManyMacros));
     }
     let whole = Whole::new(record_text);
