@@ -131,6 +131,12 @@ impl Journal {
         }
     }
 
+    /// Whether the disk fails at present: records wait in memory.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.state.is_failing.load(Ordering::Relaxed))
+    }
+
     /// Records lost since the start.
     #[must_use]
     pub fn lost(&self) -> u64 {
