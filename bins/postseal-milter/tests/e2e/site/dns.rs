@@ -54,12 +54,17 @@ pub(crate) struct Dns {
 impl Dns {
     /// Starts one that knows the records in these lines of a zone file and waits until it answers.
     pub(crate) fn start(work: &Path, records: &str) -> Self {
+        Self::start_at(work, records, None)
+    }
+
+    /// The same, answering at port 53 of an address of 127.0.0.0/8 as well: for programs that can be told no port. Needs root.
+    pub(crate) fn start_at(work: &Path, records: &str, address: Option<Ipv4Addr>) -> Self {
         let folder = work.join("dns");
         fs::create_dir(&folder).unwrap();
         let port = port();
         let config = folder.join("nsd.conf");
         fs::write(folder.join("root.zone"), zone(records)).unwrap();
-        fs::write(&config, nsd_conf(&folder, port)).unwrap();
+        fs::write(&config, nsd_conf(&folder, port, address)).unwrap();
         let log = folder.join("log");
         let process = command("nsd")
             .arg("-d")
@@ -104,11 +109,12 @@ impl Drop for Dns {
     }
 }
 
-fn nsd_conf(folder: &Path, port: u16) -> String {
+fn nsd_conf(folder: &Path, port: u16, address: Option<Ipv4Addr>) -> String {
     let folder = folder.display();
+    let address = address.map(|address| format!("\n  ip-address: {address}@53")).unwrap_or_default();
     format!(
         "server:
-  ip-address: 127.0.0.1
+  ip-address: 127.0.0.1{address}
   port: {port}
   server-count: 1
   username: \"\"

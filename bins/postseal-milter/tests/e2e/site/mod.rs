@@ -2,7 +2,9 @@
 
 pub(crate) mod daemon;
 pub(crate) mod dns;
+pub(crate) mod dovecot;
 pub(crate) mod keys;
+pub(crate) mod opendmarc;
 pub(crate) mod postfix;
 pub(crate) mod sendmail;
 pub(crate) mod work;
