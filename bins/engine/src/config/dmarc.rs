@@ -107,13 +107,16 @@ pub struct DmarcOverride {
 }
 
 impl DmarcOverride {
-    /// Whether it covers mail of this author domain for this recipient domain on this day. Domains are A-labels in lower case; a recipient
-    /// without a domain is covered by an override for all.
+    /// Whether it covers mail of this author domain (A-labels, lower case) on this day.
     #[must_use]
-    pub fn covers(&self, sender: &str, recipient: Option<&str>, today: Date) -> bool {
-        self.until.is_none_or(|last| today <= last)
-            && (self.senders.is_empty() || self.senders.contains(sender))
-            && (self.recipients.is_empty() || recipient.is_some_and(|domain| self.recipients.contains(domain)))
+    pub fn covers_sender(&self, domain: &str, today: Date) -> bool {
+        self.until.is_none_or(|last| today <= last) && (self.senders.is_empty() || self.senders.contains(domain))
+    }
+
+    /// Whether it covers mail for this recipient domain; a recipient without a domain is covered by an override for all.
+    #[must_use]
+    pub fn covers_recipient(&self, domain: Option<&str>) -> bool {
+        self.recipients.is_empty() || domain.is_some_and(|domain| self.recipients.contains(domain))
     }
 }
 
@@ -145,9 +148,10 @@ mod tests {
             ("example.com", Some("example.net"), "2026-12-31", false),
             ("example.com", None, "2026-12-31", false),
         ] {
-            assert_eq!(one.covers(sender, recipient, day(today)), covers, "{sender} {recipient:?} {today}");
+            let covered = one.covers_sender(sender, day(today)) && one.covers_recipient(recipient);
+            assert_eq!(covered, covers, "{sender} {recipient:?} {today}");
         }
         let all = DmarcOverride { senders: domains(""), recipients: domains(""), until: None, ..one };
-        assert!(all.covers("x.example", None, day("2999-01-01")));
+        assert!(all.covers_sender("x.example", day("2999-01-01")) && all.covers_recipient(None));
     }
 }
