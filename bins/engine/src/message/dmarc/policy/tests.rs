@@ -154,7 +154,10 @@ fn an_override_hardens_and_softens_with_its_reason_until_its_day() {
     let ruling = rule(&failing("reject"), &tomorrow, &dmarc);
     assert_eq!((ruling.done, &*ruling.reasons[0].comment), (Enforcement::Observe, "second"));
     // What passed is left alone, whatever an override says.
-    assert_eq!(rule(&evaluation("v=DMARC1; p=none", Some("example.com")), &circumstances(&[]), &dmarc), Ruling::nothing());
+    assert_eq!(
+        rule(&evaluation("v=DMARC1; p=none", Some("example.com")), &circumstances(&[]), &dmarc),
+        Ruling::nothing()
+    );
 }
 
 #[test]
