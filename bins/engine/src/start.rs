@@ -145,9 +145,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
 
 /// The list of public suffixes, where organizational domains are found by one.
 fn public_suffixes(dmarc: &Dmarc) -> Result<Option<PublicSuffixList>, Diagnostics> {
-    let file = match (dmarc.method, &dmarc.public_suffix_list) {
-        (OrgDomains::PublicSuffixList, Some(file)) => file,
-        _ => return Ok(None),
+    let (OrgDomains::PublicSuffixList, Some(file)) = (dmarc.method, &dmarc.public_suffix_list) else {
+        return Ok(None);
     };
     let limits = PslLimits::default();
     // One octet more than allowed is enough to be told that it is too much.

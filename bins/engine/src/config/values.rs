@@ -173,7 +173,7 @@ impl Setting for Policy {
         const WORDS: [Policy; 3] = [Policy::None, Policy::Quarantine, Policy::Reject];
         let text = text(value, "a word")?;
         WORDS.into_iter().find(|policy| policy.as_str() == text).ok_or_else(|| {
-            let meant = did_you_mean(text, WORDS.into_iter().map(Policy::as_str));
+            let meant = did_you_mean(text, WORDS.into_iter().map(Self::as_str));
             Misfit::value(format!("unknown word `{}`{meant}", shorten(text)), "write one of: none, quarantine, reject")
         })
     }

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn day(number: u64) -> UnixTime {
-        UnixTime::from_secs(1_800_000_000 / HALF * HALF + number * 86_400)
+        UnixTime::from_secs(HALF.saturating_mul(700).saturating_add(number.saturating_mul(86_400)))
     }
 
     #[test]
