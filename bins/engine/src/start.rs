@@ -3,13 +3,16 @@
 //! Everything that can be wrong is found before a socket is opened. Findings about single keys put those keys out of use; findings
 //! about the configuration or the zone file keep the daemon from starting.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
+use dmarc_core::psl::{PslLimits, PublicSuffixList, Sections};
 
-use crate::config::diagnostics::{CONFIG_MISSING, Location};
-use crate::config::{self, Config, Diagnostic, Diagnostics, Listener, LogFormat};
+use crate::config::diagnostics::{CONFIG_MISSING, DMARC_SUFFIXES, Location};
+use crate::config::{self, Config, Diagnostic, Diagnostics, Dmarc, Listener, LogFormat, OrgDomains};
 use crate::connection::Setup;
 use crate::dns::Resolver;
 use crate::instance::Instance;
@@ -131,8 +134,35 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
         Some(setup) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
         None => Resolver::new(&config.dns, backend)?,
     };
-    let setup = Setup { rules: Arc::new(Rules::new(config, &keys)), resolver };
+    let suffixes = public_suffixes(&config.dmarc)?;
+    let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes);
+    if let Some(setup) = in_force {
+        rules = rules.with_known_domains(setup.rules.known_domains().clone());
+    }
+    let setup = Setup { rules: Arc::new(rules), resolver };
     Ok(Prepared { setup, findings, instructions })
+}
+
+/// The list of public suffixes, where organizational domains are found by one.
+fn public_suffixes(dmarc: &Dmarc) -> Result<Option<PublicSuffixList>, Diagnostics> {
+    let (OrgDomains::PublicSuffixList, Some(file)) = (dmarc.method, &dmarc.public_suffix_list) else {
+        return Ok(None);
+    };
+    let limits = PslLimits::default();
+    // One octet more than allowed is enough to be told that it is too much.
+    let most = u64::try_from(limits.max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|opened| opened.take(most).read_to_end(&mut text));
+    let list = read
+        .map_err(|error| error.to_string())
+        .and_then(|_| PublicSuffixList::parse(&text, Sections::All, &limits).map_err(|error| error.to_string()));
+    list.map(Some).map_err(|cause| {
+        let mut found = Diagnostics::default();
+        let fix = "name the file that Debian's package publicsuffix installs, or one from publicsuffix.org";
+        let cause = format!("the list of public suffixes cannot be used: {cause}");
+        found.push(Diagnostic::at(&Location::whole(file), DMARC_SUFFIXES, cause, fix));
+        found
+    })
 }
 
 /// Whether nothing is left of what mail depends on.

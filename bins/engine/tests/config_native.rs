@@ -504,6 +504,7 @@ fn the_documentation_lists_every_key() {
         ("[policy]\n?", "## `[policy]`"),
         ("[verify]\n?", "## `[verify]`"),
         ("[spf]\n?", "## `[spf]`"),
+        ("[dmarc]\n?", "## `[dmarc]`"),
         ("[log]\n?", "## `[log]`"),
     ] {
         let finding = refused(&probe.replace('?', "zzzzzzzz = 1"));

@@ -60,7 +60,7 @@ fn the_deadline_of_a_message_ends_the_wait_for_slow_servers() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let folder = folder_with_keys();
     let text = format!(
-        "[dns]\nnameservers = [\"{}\"]\ntimeout = \"30s\"\ndeadline = \"500ms\"\n[spf]\nenabled = false\n[policy]\non_dns_failure = \"tempfail\"\n",
+        "[dns]\nnameservers = [\"{}\"]\ntimeout = \"30s\"\ndeadline = \"500ms\"\n[spf]\nenabled = false\n[dmarc]\nenabled = false\n[policy]\non_dns_failure = \"tempfail\"\n",
         silent.local_addr().unwrap()
     );
     let mut config = config(&text, folder.path());

@@ -148,7 +148,8 @@ fn nobody_waits_for_a_result_that_refuses_nothing_and_the_deadline_ends_it() {
     assert!((350..3000).contains(&took.as_millis()), "{took:?}");
     let field = "insert 0 Authentication-Results: mx.example; dkim=none; \
         spf=temperror reason=\"evaluation took too long\" smtp.mailfrom=slow.example; \
-        spf=temperror reason=\"evaluation took too long\" smtp.helo=client.example";
+        spf=temperror reason=\"evaluation took too long\" smtp.helo=client.example; \
+        dmarc=temperror reason=\"the DNS did not answer for the policy record\" header.from=slow.example";
     assert_eq!((answer.edits, answer.decision), (vec![field.to_owned()], Some(Decision::Continue)));
 }
 

@@ -90,6 +90,8 @@ pub const TRUST_RELAY: Code = Code::new("E-TRUST-RELAY");
 pub const SIGN_FRAGILE: Code = Code::new("W-SIGN-FRAGILE");
 /// Signatures that DMARC does not count.
 pub const SIGN_UNALIGNED: Code = Code::new("W-SIGN-UNALIGNED");
+/// A list of public suffixes that is none.
+pub const DMARC_SUFFIXES: Code = Code::new("E-DMARC-SUFFIXES");
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -11,13 +11,17 @@ use std::time::Duration;
 use dkim_core::canon::Canon;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::signature::Identity;
+use dmarc_core::record::Policy;
+use jiff::civil::Date;
 
 use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
+use super::reply_template::ReplyTemplate;
 use super::sender_domains::SenderPattern;
 use super::words::{
-    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+    BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
+    OrgDomains, RejectAt,
 };
 use crate::socket_address::SocketAddress;
 
@@ -66,6 +70,8 @@ pub struct Draft {
     pub verify: VerifyDraft,
     /// `[spf]`.
     pub spf: SpfDraft,
+    /// `[dmarc]`.
+    pub dmarc: DmarcDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -247,6 +253,64 @@ pub struct SpfDraft {
     pub received_spf: Maybe<bool>,
     /// `timeout`.
     pub timeout: Maybe<Duration>,
+}
+
+/// `[dmarc]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DmarcDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `mode`.
+    pub mode: Maybe<Enforcement>,
+    /// `share`, in percent.
+    pub share: Maybe<u64>,
+    /// `method`.
+    pub method: Maybe<OrgDomains>,
+    /// `public_suffix_list`.
+    pub public_suffix_list: Maybe<PathBuf>,
+    /// `on_temperror`.
+    pub on_temperror: Maybe<OnFailure>,
+    /// `multiple_from`.
+    pub multiple_from: Maybe<Enforcement>,
+    /// `mailing_lists`.
+    pub mailing_lists: Maybe<Enforcement>,
+    /// `seldom_seen`.
+    pub seldom_seen: Maybe<Enforcement>,
+    /// `known_after`.
+    pub known_after: Maybe<u64>,
+    /// `trusted_forwarders`.
+    pub trusted_forwarders: MaybeList<Cidr>,
+    /// `tag_header`.
+    pub tag_header: Maybe<String>,
+    /// `reject_code`, as subject and detail.
+    pub reject_code: Maybe<(u16, u16)>,
+    /// `reject_text`.
+    pub reject_text: Maybe<ReplyTemplate>,
+    /// `reject_url`.
+    pub reject_url: Maybe<String>,
+    /// `remove_bimi`.
+    pub remove_bimi: Maybe<bool>,
+    /// `[[dmarc.override]]`.
+    pub overrides: MaybeList<DmarcOverrideDraft>,
+}
+
+/// One `[[dmarc.override]]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DmarcOverrideDraft {
+    /// `sender`.
+    pub sender: MaybeList<SenderPattern>,
+    /// `recipient`.
+    pub recipient: MaybeList<SenderPattern>,
+    /// `mode`.
+    pub mode: Maybe<Enforcement>,
+    /// `policy`.
+    pub policy: Maybe<Policy>,
+    /// `share`, in percent.
+    pub share: Maybe<u64>,
+    /// `reason`; absent when it was reported.
+    pub reason: Maybe<String>,
+    /// `until`.
+    pub until: Maybe<Date>,
 }
 
 /// `[log]`.

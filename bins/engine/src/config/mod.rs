@@ -15,10 +15,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub mod diagnostics;
+mod dmarc;
 mod domains;
 mod draft;
 mod native;
 mod networks;
+mod reply_template;
 mod section;
 mod sender_domains;
 mod settings;
@@ -29,16 +31,19 @@ mod values;
 mod words;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use dmarc::{Dmarc, DmarcOverride, RejectReply};
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
-    DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
-    SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft,
+    LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
+pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use words::{
-    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+    BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
+    OrgDomains, RejectAt,
 };
 
 use diagnostics::{CONFIG_READ, Location};
@@ -71,6 +76,8 @@ pub struct Config {
     pub verify: Verify,
     /// How senders are checked.
     pub spf: Spf,
+    /// How mail is judged by DMARC.
+    pub dmarc: Dmarc,
     /// What is logged.
     pub log: Log,
 }
@@ -89,6 +96,7 @@ impl Default for Config {
             policy: Policy::default(),
             verify: Verify::default(),
             spf: Spf::default(),
+            dmarc: Dmarc::default(),
             log: Log::default(),
         }
     }

@@ -9,11 +9,11 @@ use toml::de::DeTable;
 
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
-    DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft,
-    SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft,
+    LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 use super::section::{Section, Source, shorten};
-use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, Size};
+use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, RejectCode, Size, Url};
 use crate::socket_address::SocketAddress;
 
 /// Reads the text of a configuration file. What cannot be read is reported and left out of the draft.
@@ -52,6 +52,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         policy: section.section("policy", policy).unwrap_or_default(),
         verify: section.section("verify", verify).unwrap_or_default(),
         spf: section.section("spf", spf).unwrap_or_default(),
+        dmarc: section.section("dmarc", dmarc).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -176,6 +177,43 @@ fn spf(section: &mut Section<'_, '_>) -> SpfDraft {
         relays: section.list("relays"),
         received_spf: section.get("received_spf"),
         timeout: section.get("timeout"),
+    }
+}
+
+fn dmarc(section: &mut Section<'_, '_>) -> DmarcDraft {
+    DmarcDraft {
+        enabled: section.get("enabled"),
+        mode: section.get("mode"),
+        share: section.get("share"),
+        method: section.get("method"),
+        public_suffix_list: path(section, "public_suffix_list"),
+        on_temperror: section.get("on_temperror"),
+        multiple_from: section.get("multiple_from"),
+        mailing_lists: section.get("mailing_lists"),
+        seldom_seen: section.get("seldom_seen"),
+        known_after: section.get("known_after"),
+        trusted_forwarders: section.list("trusted_forwarders"),
+        tag_header: one(section.get("tag_header"), |name: HeaderName| name.0),
+        reject_code: one(section.get("reject_code"), |code: RejectCode| code.0),
+        reject_text: section.get("reject_text"),
+        reject_url: one(section.get("reject_url"), |url: Url| url.0),
+        remove_bimi: section.get("remove_bimi"),
+        overrides: section.sections("override", dmarc_override),
+    }
+}
+
+fn dmarc_override(section: &mut Section<'_, '_>) -> DmarcOverrideDraft {
+    let (sender, recipient) = (section.list("sender"), section.list("recipient"));
+    DmarcOverrideDraft {
+        sender: section.not_empty("sender", sender),
+        recipient: section.not_empty("recipient", recipient),
+        mode: section.get("mode"),
+        policy: section.get("policy"),
+        share: section.get("share"),
+        reason: one(section.require("reason", "add `reason = \"…\"`: it stands in log and reports"), |text: Line| {
+            text.0
+        }),
+        until: section.get("until"),
     }
 }
 

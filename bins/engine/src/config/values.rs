@@ -7,16 +7,20 @@ use std::time::Duration;
 use dkim_core::canon::Canon;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::signature::Identity;
+use dmarc_core::record::Policy;
+use jiff::civil::Date;
 use toml::de::DeValue;
 
 use super::domains::DomainPattern;
 use super::networks::Cidr;
+use super::reply_template::ReplyTemplate;
 use super::section::{Misfit, Setting, shorten};
 use super::sender_domains::SenderPattern;
 use super::suggest::did_you_mean;
 use super::units::{parse_duration, parse_size};
 use super::words::{
-    BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch, RejectAt,
+    BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
+    OrgDomains, RejectAt,
 };
 use crate::socket_address::SocketAddress;
 
@@ -37,6 +41,12 @@ pub(super) struct AuthservId(pub(super) String);
 
 /// Any text that is not empty and fits into one line.
 pub(super) struct Line(pub(super) String);
+
+/// `5.7.1` or `5.7.26`, as subject and detail.
+pub(super) struct RejectCode(pub(super) (u16, u16));
+
+/// The address of a page.
+pub(super) struct Url(pub(super) String);
 
 fn text<'v>(value: &'v DeValue<'_>, expected: &'static str) -> Result<&'v str, Misfit> {
     value.as_str().ok_or(Misfit::Type(expected))
@@ -132,6 +142,55 @@ impl Setting for AuthservId {
     }
 }
 
+impl Setting for RejectCode {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        match text(value, "an enhanced status code")? {
+            // RFC 9989 §7.2.
+            "5.7.1" => Ok(Self((7, 1))),
+            // RFC 7372 §3.3.
+            "5.7.26" => Ok(Self((7, 26))),
+            other => {
+                Err(Misfit::value(format!("`{}` is no code for this", shorten(other)), "write `5.7.26` or `5.7.1`"))
+            }
+        }
+    }
+}
+
+impl Setting for Url {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        let text = text(value, "the address of a page")?;
+        let is_web = text.starts_with("https://") || text.starts_with("http://");
+        if !is_web || text.len() > 200 || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+            let cause = format!("`{}` is not the address of a page, or longer than 200 octets", shorten(text));
+            return Err(Misfit::value(cause, "write it as `https://mx.example.com/why`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Setting for Policy {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        const WORDS: [Policy; 3] = [Policy::None, Policy::Quarantine, Policy::Reject];
+        let text = text(value, "a word")?;
+        WORDS.into_iter().find(|policy| policy.as_str() == text).ok_or_else(|| {
+            let meant = did_you_mean(text, WORDS.into_iter().map(Self::as_str));
+            Misfit::value(format!("unknown word `{}`{meant}", shorten(text)), "write one of: none, quarantine, reject")
+        })
+    }
+}
+
+impl Setting for Date {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        let written = match value {
+            DeValue::Datetime(date) => date.to_string(),
+            other => text(other, "a day, like `\"2027-01-31\"`")?.to_owned(),
+        };
+        // A day and nothing else: jiff would take the day of a time as well.
+        let day = Some(&written).filter(|text| text.len() == "2027-01-31".len()).and_then(|text| text.parse().ok());
+        day.ok_or_else(|| Misfit::value(format!("`{}` is no day", shorten(&written)), "write it as `2027-01-31`"))
+    }
+}
+
 impl Setting for HeaderName {
     fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
         let text = text(value, "the name of a header field")?;
@@ -203,6 +262,7 @@ parsed!(Cidr, str::parse, "a network", "write it as `192.0.2.0/24`, `2001:db8::/
 parsed!(DomainName, Self::parse, "a domain", "write it as `example.com`");
 parsed!(DomainPattern, str::parse, "a domain", "write it as `example.com` or `*.example.com`");
 parsed!(SenderPattern, str::parse, "a domain", "write it as `example.com`, `*.example.com` or `*`");
+parsed!(ReplyTemplate, str::parse, "text", "write ASCII text with the places `{domain}`, `{code}` and `{url}`");
 parsed!(Selector, Self::parse, "a selector", "write the name that stands before `._domainkey`, like `s2026`");
 
 /// A type whose values are fixed words.
@@ -220,4 +280,17 @@ macro_rules! word {
     )+};
 }
 
-word!(Mode, OnFailure, OnKeyError, OnKeyMismatch, BodyLength, RejectAt, LogFormat, LogLevel, LogSink, Facility);
+word!(
+    Mode,
+    OnFailure,
+    OnKeyError,
+    OnKeyMismatch,
+    BodyLength,
+    RejectAt,
+    Enforcement,
+    OrgDomains,
+    LogFormat,
+    LogLevel,
+    LogSink,
+    Facility
+);

@@ -120,6 +120,42 @@ words! {
 }
 
 words! {
+    /// What is done to mail that fails; each step includes those before it.
+    #[derive(PartialOrd, Ord)]
+    Enforcement {
+        /// Nothing but the verdict in its header section and in the log.
+        Observe = "observe",
+        /// A field for delivery rules.
+        Tag = "tag",
+        /// It is put into the MTA's quarantine.
+        Quarantine = "quarantine",
+        /// It is refused.
+        Reject = "reject",
+    }
+}
+
+impl Enforcement {
+    /// The step below, for mail that a share spares: what was refused is put into quarantine, and what was not is let through.
+    #[must_use]
+    pub fn one_step_below(self) -> Self {
+        match self {
+            Self::Reject => Self::Quarantine,
+            Self::Quarantine | Self::Tag | Self::Observe => Self::Observe,
+        }
+    }
+}
+
+words! {
+    /// How organizational domains are found.
+    OrgDomains {
+        /// By asking for records up the tree (RFC 9989 §4.10).
+        TreeWalk = "tree-walk",
+        /// By a list (RFC 7489 §3.2).
+        PublicSuffixList = "public-suffix-list",
+    }
+}
+
+words! {
     /// How a log line is written.
     LogFormat {
         /// `key=value` words.

@@ -70,13 +70,13 @@ pub(super) struct Dialogue {
 /// Octets of HELO that are kept: RFC 5321 §4.5.3.1.4 allows 512 for the command, and no domain has so many.
 const MAX_HELO: usize = 512;
 
-/// What we ask of an MTA: header edits and nothing else (least privilege), and silence where it saves round trips.
+/// What we ask of an MTA: header edits and quarantine and nothing else (least privilege), and silence where it saves round trips.
 ///
 /// `Wants::default` has the rest: HDR_LEADSPC, no replies to header fields, end of headers and body, all other events with replies
 /// (NODATA and NR_DATA would make Postfix stall).
 pub(super) fn wants() -> Wants {
     let mut wants = Wants::default();
-    wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::SET_MACRO_LIST;
+    wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::QUARANTINE | Actions::SET_MACRO_LIST;
     // Without them forged fields would stay: no session is better, and `milter_default_action` decides.
     wants.required = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS;
     wants
@@ -309,6 +309,10 @@ impl Dialogue {
             helo: self.helo.clone(),
             iprev: Iprev::new(self.client, macros.get("{client_resolve}"), macros.get("{client_ptr}")),
             began: now(),
+            can_quarantine: self
+                .session
+                .negotiated()
+                .is_some_and(|agreed| agreed.actions.contains(Actions::QUARANTINE)),
             envelope,
         };
         let ids = self.authserv_ids();

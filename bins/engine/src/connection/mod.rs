@@ -10,6 +10,7 @@
 //! Invariants: all replies of a step are one write; lookups of a message run at the same time and end with it; waiting for them at
 //! end of message ends at the deadline, at MAIL and RCPT at `spf.budget`; a panic in here ends this connection, after a reply, and no other.
 
+mod check;
 mod dialogue;
 mod guarded;
 mod lookups;
@@ -27,15 +28,16 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
+use self::check::Ending;
 use self::dialogue::{Dialogue, DialogueError, Next};
 use self::guarded::guarded;
-use self::lookups::{Ending, Lookups};
+use self::lookups::Lookups;
 pub(crate) use self::stream::Stream;
 use crate::config::Listener;
 use crate::crypto_pool::CryptoPool;
 use crate::dns::Resolver;
 use crate::logging::Logger;
-use crate::message::{Answered, Fault, Rules, guard};
+use crate::message::{Answered, Closing, Fault, Rules, guard};
 
 /// Between two signs of life while the MTA waits: a third of the shortest time-out that an MTA has by default (Sendmail's `R:10s`; Postfix's
 /// `milter_command_timeout` is 30 s).
@@ -313,12 +315,37 @@ impl Connection {
         }
     }
 
+    /// Asks what DMARC still has to know now that DKIM and SPF are done, at most until the deadline.
+    async fn ask_for(&mut self, closing: &mut Closing, deadline: Instant) -> Result<(), End> {
+        let mut progress = progress(self.surroundings.progress);
+        let setup = Arc::clone(&self.setup);
+        while let Some(name) = closing.question().map(|question| question.name.as_str().to_owned()) {
+            let mut answer = pin!(setup.resolver.txt(&name));
+            let answer = loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut answer => break answer,
+                    // What is not answered now is `temperror`, unless there is an aligned pass without it.
+                    () = sleep_until(deadline) => return Ok(()),
+                    _ = progress.tick() => self.sign_of_life().await?,
+                }
+            };
+            closing.answer(&answer);
+        }
+        Ok(())
+    }
+
     /// Joins the lookups, signs, answers.
     async fn end_of_message(&mut self) -> Result<(), End> {
         let deadline = after(self.setup.rules.config().dns.deadline);
         self.join_lookups(deadline, Dialogue::waits_for_answers).await?;
         self.end_checks(Ending::All);
-        let Some((closing, job, since, waited)) = self.dialogue.close_message() else { return Ok(()) };
+        let Some((mut closing, job, since, mut waited)) = self.dialogue.close_message() else { return Ok(()) };
+        if closing.question().is_some() {
+            let start = Instant::now();
+            self.ask_for(&mut closing, deadline).await?;
+            waited = waited.saturating_add(start.elapsed());
+        }
         let signed =
             if job.may_block() { self.on_another_thread(move || job.run()).await? } else { guard(|| job.run()) };
         let verdict = closing.verdict(signed, since.elapsed(), waited);

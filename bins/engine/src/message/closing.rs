@@ -1,25 +1,36 @@
 //! A message that is complete: from what was found to its verdict.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dkim_core::UnixTime;
+use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
+use dmarc_core::dns::{Question, TxtAnswer};
+use dmarc_core::outcome::DmarcResult;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use milter_proto::{Decision, Edits};
 
 use super::HeaderSummary;
 use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
+use super::dmarc::policy::{self, Circumstances};
+use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign};
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
 use super::iprev::Iprev;
+use super::origin::Client;
 use super::own_fields::OwnFields;
 use super::report::{Facts, Report};
 use super::results::{self, DkimResults};
 use super::rules::Rules;
-use super::spf::{Ruling, SpfResults};
-use super::verdict::{self, Action, NewFields, Outcomes};
+use super::spf::{self, Ruling, SpfResults};
+use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes};
 use super::work::{Signed, Verified};
-use crate::config::OnKeyError;
+use crate::config::{Enforcement, OnFailure, OnKeyError};
 use crate::logging::Record;
 
 /// A message that is complete and waits for its signatures.
@@ -34,6 +45,7 @@ pub struct Closing {
     pub(super) body: BodyFacts,
     pub(super) verified: Verified,
     pub(super) spf: Option<SpfResults>,
+    pub(super) judging: Judging,
     /// Recipients that were refused at RCPT.
     pub(super) refused: u64,
     pub(super) is_fault: bool,
@@ -71,15 +83,33 @@ impl Closing {
         self.spf.as_ref()
     }
 
+    /// What DMARC asks the DNS now, once DKIM and SPF are done: one question after the other.
+    #[must_use]
+    pub fn question(&self) -> Option<&Question> {
+        self.judging.question()
+    }
+
+    /// The answer to the question. After a fault the message is one that we made a mistake about.
+    pub fn answer(&mut self, answer: &TxtAnswer) {
+        let judging = std::mem::replace(&mut self.judging, Judging::Off);
+        match guard(|| judging.answer(answer)) {
+            Ok(judging) => self.judging = judging,
+            Err(Fault) => self.is_fault = true,
+        }
+    }
+
     /// The verdict. `took`: the time since MAIL FROM; `waited`: the part of it that was spent waiting for DNS.
+    ///
+    /// A question that was not answered is one that the DNS did not answer.
     #[must_use]
     pub fn verdict(mut self, signed: Result<Signed, Fault>, took: Duration, waited: Duration) -> Verdict {
         self.is_fault |= signed.is_err();
+        let judging = std::mem::replace(&mut self.judging, Judging::Off);
+        let dmarc = guard(|| self.judge(judging));
+        self.is_fault |= dmarc.is_err();
+        let dmarc = dmarc.ok().flatten().filter(|_| !self.is_fault);
         let signed = if self.is_fault { None } else { signed.ok() };
-        let reports = match &self.verified {
-            Verified::Reports(reports) => reports.as_slice(),
-            Verified::NotAsked => &[],
-        };
+        let reports = self.verified.reports();
         let dkim = match (self.header.verify && !self.is_fault, self.header.trouble) {
             (false, _) => None,
             (true, Some(trouble)) => Some(DkimResults::Incomplete(trouble, self.header.signatures)),
@@ -90,23 +120,26 @@ impl Closing {
             trouble: self.header.trouble,
             reports,
             spf: self.spf.as_ref().map_or(Ruling::Pass, SpfResults::ruling),
+            dmarc: dmarc.as_ref().map_or(DmarcStep::Done(Enforcement::Observe), |dmarc| self.step(dmarc)),
             signed: signed.as_ref(),
             on_key_error: self.header.on_key_error.unwrap_or(OnKeyError::Unsigned),
         };
         let mut action = verdict::decide(&outcomes, &self.rules.config().policy);
         let mut is_fault = self.is_fault;
-        let edits = guard(|| self.edits(action, dkim, signed.as_ref())).ok().flatten().unwrap_or_else(|| {
-            // A field of ours that must not be sent: a mistake like any other, and the forged fields still go.
-            is_fault = true;
-            action = verdict::decide(&Outcomes { is_fault, ..outcomes }, &self.rules.config().policy);
-            verdict::edits(self.own.doomed(), NewFields::default(), false).unwrap_or_default()
-        });
+        let edits =
+            guard(|| self.edits(action, dkim, dmarc.as_ref(), signed.as_ref())).ok().flatten().unwrap_or_else(|| {
+                // A field of ours that must not be sent: a mistake like any other, and the forged fields still go.
+                is_fault = true;
+                action = verdict::decide(&Outcomes { is_fault, ..outcomes }, &self.rules.config().policy);
+                verdict::edits(self.own.doomed(), NewFields::default(), false).unwrap_or_default()
+            });
         let report = Report {
             facts: &self.facts,
             author: self.header.author.as_ref(),
             signed: signed.as_ref(),
             dkim,
             spf: self.spf.as_ref(),
+            dmarc: dmarc.as_ref(),
             iprev: self.facts.iprev_of_client(&self.rules.config().spf),
             refused: self.refused,
             trouble: self.header.trouble,
@@ -114,20 +147,86 @@ impl Closing {
             header_fields: self.header.fields,
             header_has_bare_cr: self.header.has_bare_cr,
             body: &self.body,
-            removed: self.own.doomed().len(),
+            removed: self.own.doomed().count(),
             kept: self.own.kept(),
             action,
             took,
             waited,
         };
         let record = report.to_record();
-        Verdict { action, reply: action.decision(self.spf.as_ref()), edits, record }
+        let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
+        Verdict { action, reply, edits, record }
     }
 
-    fn edits(&self, action: Action, dkim: Option<DkimResults<'_>>, signed: Option<&Signed>) -> Option<Edits> {
+    /// What is done about what DMARC says.
+    fn judge(&self, judging: Judging) -> Option<DmarcResults> {
+        let judged = judging.finish()?;
+        let dmarc = &self.rules.config().dmarc;
+        let recipients = self.recipient_domains();
+        let mut circumstances = Circumstances {
+            is_behind_relay: self.is_behind_relay(),
+            is_forwarder: self.is_forwarded(),
+            list_sign: None,
+            is_seldom_seen: false,
+            draw: 0,
+            today: day_of(self.facts.began),
+            recipients: &recipients,
+        };
+        let mut ruling = match &judged {
+            Judged::NoAuthor(why) => policy::rule_without_author(*why, &circumstances, dmarc),
+            Judged::Evaluated { evaluation, .. } => {
+                let (known, domain) = (self.rules.known_domains(), counted_domain(evaluation).as_str());
+                if evaluation.result == DmarcResult::Pass {
+                    known.passed(domain, self.facts.began);
+                }
+                if let (DmarcResult::Fail, Some(headers)) = (evaluation.result, &self.headers) {
+                    circumstances.list_sign = list_sign(headers);
+                    circumstances.is_seldom_seen = known.count(domain) < dmarc.known_after;
+                    circumstances.draw = draw(self.facts.envelope.sender(), headers);
+                }
+                policy::rule(evaluation, &circumstances, dmarc)
+            }
+        };
+        if !self.facts.can_quarantine {
+            ruling.without_quarantine();
+        }
+        Some(DmarcResults { judged, ruling })
+    }
+
+    fn step(&self, dmarc: &DmarcResults) -> DmarcStep {
+        let defers = self.rules.config().dmarc.on_temperror == OnFailure::Tempfail && dmarc.is_temperror();
+        // A relay would try again and in the end bounce.
+        if defers && !self.is_behind_relay() && !self.is_forwarded() {
+            return DmarcStep::Defer;
+        }
+        DmarcStep::Done(dmarc.ruling.done)
+    }
+
+    fn is_behind_relay(&self) -> bool {
+        spf::is_relay(&self.facts, &self.rules.config().spf)
+    }
+
+    fn is_forwarded(&self) -> bool {
+        let forwarders = &self.rules.config().dmarc.trusted_forwarders;
+        matches!(self.facts.client, Client::Ip(address, _) if forwarders.contains(address))
+    }
+
+    /// The domains of the recipients, each once.
+    fn recipient_domains(&self) -> Vec<Option<String>> {
+        let all = self.facts.envelope.recipients().iter().map(|address| domain_of(address));
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn edits(
+        &self,
+        action: Action,
+        dkim: Option<DkimResults<'_>>,
+        dmarc: Option<&DmarcResults>,
+        signed: Option<&Signed>,
+    ) -> Option<Edits> {
         let is_smtputf8 = self.facts.envelope.is_smtputf8();
         let doomed = self.own.doomed();
-        if action != Action::Accept {
+        if !matches!(action, Action::Accept | Action::Quarantine) {
             return verdict::edits(doomed, NewFields::default(), is_smtputf8).ok();
         }
         let Some(dkim) = dkim else {
@@ -136,12 +235,36 @@ impl Closing {
         // "verify: continue, mark (default)"
         let has_bare = self.header.has_bare_cr || self.body.has_bare_line_ends();
         let remark = has_bare.then_some("message holds a bare CR or LF");
+        let config = self.rules.config();
         let mut others = self.spf.as_ref().map_or_else(Vec::new, SpfResults::infos);
-        others.extend(self.facts.iprev_of_client(&self.rules.config().spf).map(Iprev::info));
+        others.extend(dmarc.map(DmarcResults::info));
+        others.extend(self.facts.iprev_of_client(&config.spf).map(Iprev::info));
         let results = results::field_value(self.ids.own(), dkim, others, remark, is_smtputf8).ok()?;
-        let spf = self.spf.as_ref().filter(|_| self.rules.config().spf.received_spf);
+        let spf = self.spf.as_ref().filter(|_| config.spf.received_spf);
         let received_spf = spf.and_then(|spf| spf.received_spf(self.ids.own()));
-        let new = NewFields { results: Some(&results), received_spf: received_spf.as_deref(), signed };
+        let tag = dmarc.and_then(DmarcResults::tag);
+        let quarantine = dmarc.filter(|_| action == Action::Quarantine).map(DmarcResults::quarantine_reason);
+        let new = NewFields {
+            results: Some(&results),
+            received_spf: received_spf.as_deref(),
+            tag: tag.as_deref().map(|value| (config.dmarc.tag_header.as_str(), value)),
+            quarantine: quarantine.as_deref(),
+            signed,
+        };
         verdict::edits(doomed, new, is_smtputf8).ok()
     }
+}
+
+/// The domain of an address as it came in RCPT, in A-labels; `None` where it has none.
+fn domain_of(address: &[u8]) -> Option<String> {
+    let address = address.strip_suffix(b">").unwrap_or(address);
+    let at = address.iter().rposition(|octet| *octet == b'@')?;
+    let domain = std::str::from_utf8(address.get(at.saturating_add(1)..)?).ok()?;
+    DomainName::parse(domain).ok().map(|domain| domain.as_str().to_owned())
+}
+
+/// The day in UTC.
+fn day_of(time: UnixTime) -> Date {
+    let time = i64::try_from(time.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC).date()
 }

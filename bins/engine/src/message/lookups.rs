@@ -4,6 +4,7 @@
 //! what came of it. One variant a kind: a further protocol adds its own here and in the one place that runs them.
 
 use dkim_core::verify::KeyAnswer;
+use dmarc_core::discovery::{Discovering, Discovery};
 use spf_core::check::Progress;
 use spf_core::identity::{Helo, MailFrom};
 use spf_core::outcome::Outcome;
@@ -17,6 +18,8 @@ pub enum Lookup {
     Helo(Progress<Helo>),
     /// SPF for the MAIL FROM identity.
     MailFrom(Progress<MailFrom>),
+    /// The DMARC policy of the author domain.
+    Discovery(dmarc_core::progress::Progress<Discovering>),
 }
 
 /// What was found.
@@ -28,4 +31,6 @@ pub enum Answered {
     Helo(Outcome<Helo>),
     /// SPF for the MAIL FROM identity.
     MailFrom(Outcome<MailFrom>),
+    /// The DMARC policy of the author domain.
+    Discovery(Box<Discovery>),
 }

@@ -17,6 +17,7 @@ pub mod author;
 mod authserv_ids;
 pub mod body_facts;
 mod closing;
+pub mod dmarc;
 pub mod envelope;
 mod guard;
 mod headers;
@@ -56,11 +57,12 @@ pub use self::work::{Attempt, AttemptOutcome, SignJob, Signed, Verified};
 
 use self::author::AuthorError;
 use self::body_facts::BodyFacts;
+use self::dmarc::{Dmarc, Judging};
 use self::headers::{DKIM_SIGNATURE, Headers};
 use self::own_fields::OwnFields;
-use self::spf::Spf;
+use self::spf::{Spf, SpfResults};
 use self::work::Work;
-use crate::config::{Listener, OnKeyError};
+use crate::config::{self, Listener, Mode, OnKeyError};
 
 /// A message from MAIL FROM to its verdict.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ pub struct Message {
     to_ask: Vec<String>,
     asked: HashMap<String, Option<KeyAnswer>>,
     spf: Spf,
+    dmarc: Dmarc,
     /// Recipients that were refused at RCPT.
     refused: u64,
 }
@@ -110,11 +113,12 @@ impl Message {
         let headers = Headers::new(rules.config().limits.header.clone());
         let spf = guard(|| Spf::begin(&facts, listener.mode, &rules.config().spf, ids.own()));
         let stage = if spf.is_ok() { Stage::Headers(headers) } else { Stage::Failed };
+        let own = own_fields(&facts, listener.mode, &rules.config().dmarc);
         Self {
             rules,
             listener,
             ids,
-            own: OwnFields::new(facts.rule.keeps_results()),
+            own,
             facts,
             stage,
             header: HeaderSummary::default(),
@@ -123,6 +127,7 @@ impl Message {
             to_ask: Vec::new(),
             asked: HashMap::new(),
             spf: spf.unwrap_or_else(|_fault| Spf::off()),
+            dmarc: Dmarc::Off,
             refused: 0,
         }
     }
@@ -179,6 +184,9 @@ impl Message {
             self.header.verify = plan.verify;
             // What is delivered is more than what is here: a verdict about the part would be one about another message.
             plan.verify &= trouble.is_none();
+            if self.header.verify && self.rules.config().dmarc.enabled {
+                self.dmarc = Dmarc::begin(&plan.author, trouble, self.rules.org_domains());
+            }
             if let plan::SignPlan::Rule(index) = plan.sign {
                 self.header.on_key_error = self.rules.signers(index).map(|(rule, _)| rule.options.on_key_error);
             }
@@ -212,6 +220,7 @@ impl Message {
     pub fn take_lookups(&mut self) -> Vec<Lookup> {
         let mut lookups = Vec::new();
         self.spf.take_lookups(&mut lookups);
+        lookups.extend(self.dmarc.take_lookup().map(Lookup::Discovery));
         lookups.extend(std::mem::take(&mut self.to_ask).into_iter().map(Lookup::Key));
         lookups
     }
@@ -222,6 +231,7 @@ impl Message {
             (_, Stage::Failed) => {}
             (Answered::Helo(outcome), _) => self.spf.answer_helo(outcome),
             (Answered::MailFrom(outcome), _) => self.spf.answer_mail_from(outcome),
+            (Answered::Discovery(discovery), _) => self.dmarc.answer(*discovery),
             (Answered::Key(name, answer), Stage::Headers(_)) => {
                 if let Some(slot) = self.asked.get_mut(&name) {
                     *slot = Some(answer);
@@ -235,7 +245,7 @@ impl Message {
     #[must_use]
     pub fn waits_for_answers(&self) -> bool {
         match &self.stage {
-            Stage::Body(work) => work.waits_for_keys() || self.spf.is_waiting(),
+            Stage::Body(work) => work.waits_for_keys() || self.spf.is_waiting() || self.dmarc.is_waiting(),
             Stage::Headers(_) => self.spf.is_waiting(),
             Stage::Failed => false,
         }
@@ -254,13 +264,30 @@ impl Message {
             Stage::Body(work) => guard(|| work.finish(has_bare_line_ends)),
             Stage::Headers(_) | Stage::Failed => Err(Fault),
         };
-        let Self { rules, ids, facts, own, header, headers, body, spf, refused, .. } = self;
-        let spf = guard(|| spf.finish(&rules.config().spf));
-        let is_fault = finished.is_err() || spf.is_err();
-        let spf = spf.ok().flatten().filter(|_| !is_fault);
-        let (verified, job) = finished.unwrap_or_else(|_fault| (Verified::NotAsked, SignJob::nothing()));
-        (Closing { rules, ids, facts, own, header, headers, body, verified, spf, refused, is_fault }, job)
+        let Self { rules, ids, facts, own, header, headers, body, spf, dmarc, refused, .. } = self;
+        let joined = finished.and_then(|(verified, job)| {
+            guard(|| {
+                let spf = spf.finish(&rules.config().spf);
+                let for_dmarc = spf.as_ref().and_then(SpfResults::for_dmarc);
+                let judging = dmarc.evaluate(for_dmarc, verified.reports(), rules.org_domains());
+                (verified, job, spf, judging)
+            })
+        });
+        let is_fault = joined.is_err();
+        let (verified, job, spf, judging) =
+            joined.unwrap_or_else(|_fault| (Verified::NotAsked, SignJob::nothing(), None, Judging::Off));
+        (Closing { rules, ids, facts, own, header, headers, body, verified, spf, judging, refused, is_fault }, job)
     }
+}
+
+/// The fields that are not for others to write, in mail of others.
+fn own_fields(facts: &Facts, mode: Mode, dmarc: &config::Dmarc) -> OwnFields {
+    let own = OwnFields::new(facts.rule.keeps_results());
+    if !mode.verifies() || !facts.is_to_be_judged() || !dmarc.enabled {
+        return own;
+    }
+    let bimi = ["BIMI-Location", "BIMI-Indicator"].into_iter().filter(|_| dmarc.remove_bimi).map(str::to_owned);
+    own.without(std::iter::once(dmarc.tag_header.clone()).chain(bimi))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Incoming Authentication-Results fields that claim to be ours, and where they stand.
+//! Incoming fields that are not for others to write, and where they stand: Authentication-Results fields that claim to be ours, our field for
+//! delivery rules, and by option the BIMI fields, which only the receiving side may write.
 //!
 //! RFC 8601 §5: "any MTA conforming to this specification MUST delete any discovered instance of this header field that claims,
 //! by virtue of its authentication service identifier, to have been added within its trust boundary but that did not come
@@ -8,7 +9,8 @@
 //!
 //! Where the message did come directly from one that is trusted (`trust.keep_results_from`), they are counted and stay.
 //!
-//! Invariant: [`OwnFields::doomed`] lists occurrences of exactly the fields that claim one of the identifiers, or none where they stay.
+//! Invariant: [`OwnFields::doomed`] lists exactly the Authentication-Results fields that claim one of the identifiers, or none where they stay, and
+//! every field of the other names.
 
 use dkim_core::auth_results::claims_authserv_id;
 use dkim_core::header::Field;
@@ -25,6 +27,8 @@ pub(super) struct OwnFields {
     doomed: Vec<u32>,
     stay: bool,
     kept: usize,
+    /// Names of which every field goes, and how many have come.
+    named: Vec<(String, u32)>,
 }
 
 impl OwnFields {
@@ -34,11 +38,21 @@ impl OwnFields {
         Self { stay, ..Self::default() }
     }
 
+    /// Of fields of these names none stays.
+    #[must_use]
+    pub(super) fn without(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.named = names.into_iter().map(|name| (name, 0)).collect();
+        self
+    }
+
     /// Looks at the next field of the message; `ids` are the authserv-ids that are ours.
     ///
     /// Gives back whether the field claims one of them.
     pub(super) fn field(&mut self, field: Field<'_>, ids: &[String]) -> bool {
         if !field.is_named(AUTHENTICATION_RESULTS) {
+            if let Some((_, seen)) = self.named.iter_mut().find(|(name, _)| field.is_named(name)) {
+                *seen = seen.saturating_add(1);
+            }
             return false;
         }
         self.seen = self.seen.saturating_add(1);
@@ -58,10 +72,12 @@ impl OwnFields {
         self.kept
     }
 
-    /// The occurrence numbers of the fields to remove, lowest first.
-    #[must_use]
-    pub(super) fn doomed(&self) -> &[u32] {
-        &self.doomed
+    /// The fields to remove: name and occurrence number, of each name the lowest first.
+    pub(super) fn doomed(&self) -> impl Iterator<Item = (&str, u32)> {
+        let ours = self.doomed.iter().map(|occurrence| (AUTHENTICATION_RESULTS, *occurrence));
+        ours.chain(
+            self.named.iter().flat_map(|(name, seen)| (1..=*seen).map(move |occurrence| (name.as_str(), occurrence))),
+        )
     }
 }
 
@@ -75,7 +91,7 @@ mod tests {
         for (name, value) in fields {
             own.field(Field::new(name.as_bytes(), value.as_bytes()), &ids);
         }
-        own.doomed().to_vec()
+        own.doomed().map(|(_, occurrence)| occurrence).collect()
     }
 
     #[test]
@@ -100,6 +116,23 @@ mod tests {
         for value in [" mx.example; spf=pass", " other.example; none", " MX.example; dkim=pass"] {
             own.field(Field::new(b"Authentication-Results", value.as_bytes()), &["mx.example".to_owned()]);
         }
-        assert_eq!((own.doomed(), own.kept()), (&[][..], 2));
+        assert_eq!((own.doomed().count(), own.kept()), (0, 2));
+    }
+
+    #[test]
+    fn x12_fields_of_names_that_are_not_for_others_all_go() {
+        let mut own = OwnFields::new(false).without(["X-Tag".to_owned(), "BIMI-Location".to_owned()]);
+        for (name, value) in [
+            ("x-tag", "1"),
+            ("Subject", "X-Tag: 2"),
+            ("Authentication-Results", "mx.example; none"),
+            ("X-TAG ", "3"),
+            ("Bimi-Location", "v=BIMI1"),
+            ("BIMI-Indicator", "stays, since nobody named it"),
+        ] {
+            own.field(Field::new(name.as_bytes(), value.as_bytes()), &["mx.example".to_owned()]);
+        }
+        let doomed: Vec<_> = own.doomed().collect();
+        assert_eq!(doomed, [("Authentication-Results", 1), ("X-Tag", 1), ("X-Tag", 2), ("BIMI-Location", 1)]);
     }
 }

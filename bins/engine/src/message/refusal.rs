@@ -73,6 +73,7 @@ impl Message {
             signed: None,
             dkim: None,
             spf: spf.as_ref(),
+            dmarc: None,
             iprev: None,
             refused: self.refused,
             trouble: None,

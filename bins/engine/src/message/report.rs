@@ -7,6 +7,7 @@ use dkim_core::verify::SignatureReport;
 
 use super::author::AuthorError;
 use super::body_facts::BodyFacts;
+use super::dmarc::DmarcResults;
 use super::envelope::Envelope;
 use super::headers::HeaderTrouble;
 use super::iprev::Iprev;
@@ -40,6 +41,8 @@ pub struct Facts {
     pub iprev: Option<Iprev>,
     /// When MAIL came.
     pub began: UnixTime,
+    /// Whether the MTA can put messages into quarantine.
+    pub can_quarantine: bool,
     /// The envelope.
     pub envelope: Envelope,
 }
@@ -65,6 +68,7 @@ pub(super) struct Report<'a> {
     pub(super) signed: Option<&'a Signed>,
     pub(super) dkim: Option<DkimResults<'a>>,
     pub(super) spf: Option<&'a SpfResults>,
+    pub(super) dmarc: Option<&'a DmarcResults>,
     pub(super) iprev: Option<Iprev>,
     /// Recipients that were refused at RCPT.
     pub(super) refused: u64,
@@ -109,6 +113,9 @@ impl Report<'_> {
         }
         if let Some(spf) = self.spf {
             spf.push(&mut record);
+        }
+        if let Some(dmarc) = self.dmarc {
+            dmarc.push(&mut record);
         }
         if let (Some(iprev), Some(_)) = (self.iprev, self.dkim) {
             record.push("iprev", iprev.as_str());

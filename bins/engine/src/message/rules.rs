@@ -7,7 +7,10 @@ use dkim_core::crypto::SigningKey;
 use dkim_core::domain::Selector;
 use dkim_core::sign::PreparedSpec;
 use dkim_core::verify::VerifyPolicy;
+use dmarc_core::org_domain::OrgDomainMethod;
+use dmarc_core::psl::PublicSuffixList;
 
+use super::dmarc::KnownDomains;
 use crate::config::{Config, SigningDomain};
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
 
@@ -17,6 +20,8 @@ pub struct Rules {
     config: Config,
     verify: VerifyPolicy,
     signers: Vec<DomainSigners>,
+    suffixes: Option<Arc<PublicSuffixList>>,
+    known: KnownDomains,
 }
 
 /// Who signs for the authors of one rule.
@@ -61,7 +66,42 @@ impl Rules {
             });
             DomainSigners { signers: signers.collect(), failed: keys.failed.clone() }
         });
-        Self { signers: signers.collect(), verify: config.verify.policy(&config.limits), config }
+        Self {
+            signers: signers.collect(),
+            verify: config.verify.policy(&config.limits),
+            suffixes: None,
+            known: KnownDomains::default(),
+            config,
+        }
+    }
+
+    /// With the list of public suffixes that the configuration names. Without one, organizational domains are found by the tree walk.
+    #[must_use]
+    pub fn with_public_suffixes(mut self, list: Option<PublicSuffixList>) -> Self {
+        self.suffixes = list.map(Arc::new);
+        self
+    }
+
+    /// With what is known of domains already: a reload forgets nobody.
+    #[must_use]
+    pub fn with_known_domains(mut self, known: KnownDomains) -> Self {
+        self.known = known;
+        self
+    }
+
+    /// Domains whose mail passes here.
+    #[must_use]
+    pub fn known_domains(&self) -> &KnownDomains {
+        &self.known
+    }
+
+    /// How organizational domains are found.
+    #[must_use]
+    pub fn org_domains(&self) -> OrgDomainMethod<'_> {
+        match &self.suffixes {
+            Some(list) => OrgDomainMethod::PublicSuffix(&**list),
+            None => OrgDomainMethod::TreeWalk,
+        }
     }
 
     /// The configuration.

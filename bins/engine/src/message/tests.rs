@@ -30,7 +30,7 @@ fn key() -> Arc<dyn SigningKey> {
 /// Rules for `example.com` with one Ed25519 key of selector `ed`; SPF has its own tests.
 fn rules(policy: &str, key: Arc<dyn SigningKey>) -> Arc<Rules> {
     let text = format!(
-        "{policy}\n[spf]\nenabled = false\n[[domain]]\nname = \"example.com\"\nallow_ed25519_only = true\n\
+        "{policy}\n[spf]\nenabled = false\n[dmarc]\nenabled = false\n[[domain]]\nname = \"example.com\"\nallow_ed25519_only = true\n\
          keys = [{{ selector = \"ed\", file = \"absent.pem\" }}]\n"
     );
     let (config, _) = config::parse(&text, Path::new("test.toml")).unwrap();
@@ -50,6 +50,7 @@ pub(super) fn facts(origin: Origin) -> Facts {
         helo: b"client.example".to_vec(),
         iprev: None,
         began: NOW,
+        can_quarantine: true,
         envelope: Envelope::new(b"<jo@example.com>", [], 10),
     }
 }

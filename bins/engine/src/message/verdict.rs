@@ -6,18 +6,21 @@
 use dkim_core::verify::{Outcome, SignatureReport};
 use milter_proto::{Decision, EditError, Edits, Place, ReplyCode};
 
+use super::dmarc::DmarcResults;
 use super::guard::guard;
 use super::headers::HeaderTrouble;
 use super::own_fields::AUTHENTICATION_RESULTS;
 use super::spf::{Refusal, Ruling, SpfResults};
 use super::work::{AttemptOutcome, Signed};
-use crate::config::{OnFailure, OnKeyError, Policy};
+use crate::config::{Enforcement, OnFailure, OnKeyError, Policy, RejectReply};
 
 /// What the MTA is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The message passes, with the edits.
     Accept,
+    /// It is put into the MTA's quarantine, with the edits.
+    Quarantine,
     /// The sender is to try again later.
     Tempfail(TempfailCause),
     /// The message is refused for good.
@@ -29,6 +32,8 @@ pub enum Action {
 pub enum RejectCause {
     /// The client may not send for the sender's domain, and such mail is to be rejected.
     Spf,
+    /// The policy of its author domain, or its lack of one author.
+    Dmarc,
 }
 
 impl RejectCause {
@@ -37,6 +42,7 @@ impl RejectCause {
     pub fn code(self) -> &'static str {
         match self {
             Self::Spf => "spf-fail",
+            Self::Dmarc => "dmarc",
         }
     }
 }
@@ -54,6 +60,8 @@ pub enum TempfailCause {
     Key,
     /// The sender could not be checked.
     Spf,
+    /// The policy of the author domain could not be checked.
+    Dmarc,
 }
 
 impl TempfailCause {
@@ -66,6 +74,7 @@ impl TempfailCause {
             Self::Limit => "limit",
             Self::Key => "key-error",
             Self::Spf => "spf-temperror",
+            Self::Dmarc => "dmarc-temperror",
         }
     }
 
@@ -77,6 +86,7 @@ impl TempfailCause {
             Self::Limit => (3, 4, "message exceeds a limit of this system"),
             Self::Key => (7, 5, "message cannot be signed now, try again later"),
             Self::Spf => (7, 24, "sender cannot be checked now, try again later"),
+            Self::Dmarc => (7, 5, "DMARC policy cannot be checked now, try again later"),
         }
     }
 }
@@ -87,6 +97,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
+            Self::Quarantine => "quarantine",
             Self::Tempfail(_) => "tempfail",
             Self::Reject(_) => "reject",
         }
@@ -97,6 +108,7 @@ impl Action {
     pub fn cause(self) -> Option<&'static str> {
         match self {
             Self::Accept => None,
+            Self::Quarantine => Some(RejectCause::Dmarc.code()),
             Self::Tempfail(cause) => Some(cause.code()),
             Self::Reject(cause) => Some(cause.code()),
         }
@@ -111,9 +123,19 @@ impl Action {
         }
     }
 
-    /// What the SMTP client is told; `spf` has the words where that is the reason.
+    /// What the SMTP client is told; `spf` and `dmarc` have the words where they are the reason.
     #[must_use]
-    pub fn decision(self, spf: Option<&SpfResults>) -> Decision {
+    pub fn decision(self, spf: Option<&SpfResults>, dmarc: Option<&DmarcResults>, reply: &RejectReply) -> Decision {
+        if let Some(dmarc) = dmarc {
+            let said = match self {
+                Self::Reject(RejectCause::Dmarc) => guard(|| dmarc.rejection(reply)).ok(),
+                Self::Tempfail(TempfailCause::Dmarc) => guard(|| dmarc.deferral()).ok(),
+                _ => None,
+            };
+            if let Some(decision) = said {
+                return decision;
+            }
+        }
         match (self, spf.and_then(|spf| guard(|| spf.refusal()).ok().flatten())) {
             (Self::Reject(RejectCause::Spf) | Self::Tempfail(TempfailCause::Spf), Some(reply)) => reply,
             (Self::Reject(RejectCause::Spf), None) => Decision::Reject,
@@ -123,7 +145,7 @@ impl Action {
 
     fn own_decision(self) -> Decision {
         match self {
-            Self::Accept => Decision::Continue,
+            Self::Accept | Self::Quarantine => Decision::Continue,
             Self::Reject(_) => Decision::Reject,
             Self::Tempfail(cause) => {
                 let (subject, detail, text) = cause.reply();
@@ -146,10 +168,21 @@ pub struct Outcomes<'a> {
     pub reports: &'a [SignatureReport],
     /// What follows from SPF.
     pub spf: Ruling,
+    /// What follows from DMARC: what is done, and whether an answer is missing for which mail is put off.
+    pub dmarc: DmarcStep,
     /// What became of signing.
     pub signed: Option<&'a Signed>,
     /// What the signing domain wants when a key fails.
     pub on_key_error: OnKeyError,
+}
+
+/// What follows from DMARC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DmarcStep {
+    /// This.
+    Done(Enforcement),
+    /// An answer of the DNS is missing, and such mail is put off.
+    Defer,
 }
 
 /// Applies the policy.
@@ -165,6 +198,11 @@ pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
     if let Ruling::Refuse(refusal) = outcomes.spf {
         return Action::of_refusal(refusal);
     }
+    match outcomes.dmarc {
+        DmarcStep::Done(Enforcement::Reject) => return Action::Reject(RejectCause::Dmarc),
+        DmarcStep::Defer => return Action::Tempfail(TempfailCause::Dmarc),
+        DmarcStep::Done(_) => {}
+    }
     // RFC 6376 §6.3 lets only TEMPFAIL give a 4xx, and with a good signature nothing is missing.
     let has = |wanted: fn(&Outcome) -> bool| outcomes.reports.iter().any(|report| wanted(&report.outcome));
     if policy.on_dns_failure == OnFailure::Tempfail
@@ -176,7 +214,7 @@ pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
     if outcomes.on_key_error == OnKeyError::Tempfail && outcomes.signed.is_some_and(has_key_failure) {
         return Action::Tempfail(TempfailCause::Key);
     }
-    Action::Accept
+    if outcomes.dmarc == DmarcStep::Done(Enforcement::Quarantine) { Action::Quarantine } else { Action::Accept }
 }
 
 fn has_key_failure(signed: &Signed) -> bool {
@@ -197,6 +235,10 @@ pub struct NewFields<'a> {
     pub results: Option<&'a str>,
     /// The value of Received-SPF.
     pub received_spf: Option<&'a str>,
+    /// Name and value of the field for delivery rules.
+    pub tag: Option<(&'a str, &'a str)>,
+    /// The reason for the MTA's quarantine.
+    pub quarantine: Option<&'a str>,
     /// The signatures.
     pub signed: Option<&'a Signed>,
 }
@@ -209,19 +251,29 @@ pub struct NewFields<'a> {
 /// # Errors
 ///
 /// [`EditError`] for a new field that must not be sent: a mistake of ours. The removals can be had alone with no new fields.
-pub fn edits(doomed: &[u32], new: NewFields<'_>, is_smtputf8: bool) -> Result<Edits, EditError> {
+pub fn edits<'n>(
+    doomed: impl IntoIterator<Item = (&'n str, u32)>,
+    new: NewFields<'_>,
+    is_smtputf8: bool,
+) -> Result<Edits, EditError> {
     let mut edits = Edits::new();
     if is_smtputf8 {
         edits.allow_non_ascii();
     }
-    for occurrence in doomed {
-        edits.delete(AUTHENTICATION_RESULTS.as_bytes(), *occurrence)?;
+    for (name, occurrence) in doomed {
+        edits.delete(name.as_bytes(), occurrence)?;
     }
     if let Some(value) = new.results {
         edits.insert(Place::Top, AUTHENTICATION_RESULTS.as_bytes(), value.as_bytes())?;
     }
     if let Some(value) = new.received_spf {
         edits.insert(Place::Top, b"Received-SPF", value.as_bytes())?;
+    }
+    if let Some((name, value)) = new.tag {
+        edits.insert(Place::Top, name.as_bytes(), value.as_bytes())?;
+    }
+    if let Some(reason) = new.quarantine {
+        edits.quarantine(reason.as_bytes())?;
     }
     if let Some(Signed::Tried(attempts)) = new.signed {
         for attempt in attempts {
@@ -243,6 +295,7 @@ mod tests {
         trouble: None,
         reports: &[],
         spf: Ruling::Pass,
+        dmarc: DmarcStep::Done(Enforcement::Observe),
         signed: None,
         on_key_error: OnKeyError::Unsigned,
     };
@@ -291,6 +344,24 @@ mod tests {
     }
 
     #[test]
+    fn what_dmarc_asks_for_is_done_after_what_is_more_urgent() {
+        let done = |done| Outcomes { dmarc: DmarcStep::Done(done), ..NOTHING };
+        for (outcomes, action) in [
+            (done(Enforcement::Tag), Action::Accept),
+            (done(Enforcement::Quarantine), Action::Quarantine),
+            (done(Enforcement::Reject), Action::Reject(RejectCause::Dmarc)),
+            (Outcomes { dmarc: DmarcStep::Defer, ..NOTHING }, Action::Tempfail(TempfailCause::Dmarc)),
+            (
+                Outcomes { spf: Ruling::Refuse(Refusal::Fail), ..done(Enforcement::Reject) },
+                Action::Reject(RejectCause::Spf),
+            ),
+            (Outcomes { is_fault: true, ..done(Enforcement::Reject) }, Action::Tempfail(TempfailCause::InternalError)),
+        ] {
+            assert_eq!(decide(&outcomes, &strict()), action);
+        }
+    }
+
+    #[test]
     fn a_malformed_header_is_the_fault_of_the_message_and_never_put_off() {
         let outcomes = Outcomes { trouble: Some(HeaderTrouble::Malformed), ..NOTHING };
         assert_eq!(decide(&outcomes, &strict()), Action::Accept);
@@ -298,19 +369,32 @@ mod tests {
 
     #[test]
     fn a_tempfail_has_a_code_that_says_why() {
-        let Decision::ReplyCode(code) = Action::Tempfail(TempfailCause::Dns).decision(None) else { panic!("no code") };
+        let Decision::ReplyCode(code) =
+            Action::Tempfail(TempfailCause::Dns).decision(None, None, &RejectReply::default())
+        else {
+            panic!("no code")
+        };
         assert_eq!(code.to_smtp(), "451 4.7.5 key for the DKIM signature is not available, try again later");
     }
 
     #[test]
     fn l4_doomed_fields_go_and_new_ones_come_on_top() {
-        let new = NewFields { results: Some(" mx.example; none"), received_spf: Some(" pass"), signed: None };
-        let edits = edits(&[1, 3], new, false).unwrap();
+        let new = NewFields {
+            results: Some(" mx.example; none"),
+            received_spf: Some(" pass"),
+            tag: Some(("X-Tag", " reject")),
+            quarantine: Some("why"),
+            signed: None,
+        };
+        let doomed = [("Authentication-Results", 1), ("Authentication-Results", 3)];
+        let edits = edits(doomed, new, false).unwrap();
         let mut expected = Edits::new();
         expected.delete(b"Authentication-Results", 1).unwrap();
         expected.delete(b"Authentication-Results", 3).unwrap();
         expected.insert(Place::Top, b"Authentication-Results", b" mx.example; none").unwrap();
         expected.insert(Place::Top, b"Received-SPF", b" pass").unwrap();
+        expected.insert(Place::Top, b"X-Tag", b" reject").unwrap();
+        expected.quarantine(b"why").unwrap();
         assert_eq!(edits, expected);
     }
 }

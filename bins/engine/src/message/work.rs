@@ -36,6 +36,17 @@ pub enum Verified {
     Reports(Vec<SignatureReport>),
 }
 
+impl Verified {
+    /// The reports, of a message that was judged.
+    #[must_use]
+    pub fn reports(&self) -> &[SignatureReport] {
+        match self {
+            Self::Reports(reports) => reports,
+            Self::NotAsked => &[],
+        }
+    }
+}
+
 /// One signature that was to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {

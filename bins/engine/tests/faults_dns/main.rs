@@ -76,7 +76,7 @@ fn verifier(servers: &[SocketAddr], timeout: Duration, more: &str) -> Daemon {
     let folder = folder_with_keys();
     let servers: Vec<String> = servers.iter().map(|address| format!("\"{address}\"")).collect();
     let text = format!(
-        "[dns]\nnameservers = [{}]\ntimeout = \"{}ms\"\n{more}\n[spf]\nenabled = false\n",
+        "[dns]\nnameservers = [{}]\ntimeout = \"{}ms\"\n{more}\n[spf]\nenabled = false\n[dmarc]\nenabled = false\n",
         servers.join(", "),
         timeout.as_millis()
     );

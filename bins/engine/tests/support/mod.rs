@@ -341,6 +341,7 @@ pub(crate) enum Lost {
 fn describe(modification: &Modification<'_>) -> String {
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).replace("\n\t", " ").replace("\n ", " ");
     match modification {
+        Modification::Quarantine(reason) => format!("quarantine {}", text(reason)),
         Modification::ChangeHeader { index, name, value: b"" } => format!("delete {} {index}", text(name)),
         Modification::InsertHeader { index, name, value } => format!("insert {index} {}:{}", text(name), text(value)),
         other => format!("{other:?}"),

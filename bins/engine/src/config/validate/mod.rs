@@ -19,6 +19,7 @@ use super::settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Veri
 use super::units::{format_duration, format_size};
 use super::words::{LogSink, Mode, OnKeyMismatch};
 
+mod dmarc;
 mod domains;
 mod spf;
 mod trust;
@@ -65,6 +66,7 @@ impl Draft {
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
+            dmarc: dmarc::dmarc(self.dmarc, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)

@@ -30,7 +30,7 @@ fn stranger(sender: &str) -> Facts {
 }
 
 fn begin(spf: &str, facts: Facts) -> Message {
-    let (config, _) = config::parse(&format!("[spf]\n{spf}\n"), Path::new("test.toml")).unwrap();
+    let (config, _) = config::parse(&format!("[dmarc]\nenabled = false\n[spf]\n{spf}\n"), Path::new("test.toml")).unwrap();
     let rules = Arc::new(Rules::new(config, &Keys::default()));
     let ids = AuthservIds::new("mx.example".to_owned(), &[]);
     Message::begin(rules, Arc::new(Listener::default()), Arc::new(ids), facts)
@@ -45,7 +45,7 @@ fn run(lookup: Lookup) -> Answered {
     match lookup {
         Lookup::Helo(progress) => Answered::Helo(progress.run(dns)),
         Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(dns)),
-        Lookup::Key(name) => panic!("a key: {name}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -54,6 +54,7 @@ fn kinds(lookups: &[Lookup]) -> Vec<&'static str> {
         Lookup::Helo(_) => "helo",
         Lookup::MailFrom(_) => "mailfrom",
         Lookup::Key(_) => "key",
+        Lookup::Discovery(_) => "discovery",
     };
     lookups.iter().map(kind).collect()
 }
@@ -229,7 +230,7 @@ fn a_done_check_keeps_its_result_and_nothing_of_records_and_answers() {
         message.answer(match lookup {
             Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
             Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
-            Lookup::Key(name) => panic!("a key: {name}"),
+            other => panic!("{other:?}"),
         });
     }
     let closing = finish(message);
@@ -267,7 +268,7 @@ fn s17_explanations_are_asked_for_where_a_fail_is_rejected() {
             message.answer(match lookup {
                 Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
                 Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
-                Lookup::Key(name) => panic!("a key: {name}"),
+                other => panic!("{other:?}"),
             });
         }
         assert_eq!(*asked.borrow(), expected, "{spf}");
@@ -378,7 +379,7 @@ proptest! {
             message.answer(match lookup {
                 Lookup::Helo(progress) => Answered::Helo(progress.run(answer)),
                 Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(answer)),
-                Lookup::Key(name) => panic!("a key: {name}"),
+                other => panic!("{other:?}"),
             });
         }
         if let EnvelopeStep::Refuse(Decision::ReplyCode(code)) = message.at(RejectAt::Rcpt) {

@@ -1,0 +1,124 @@
+//! Which domains have mail here that passes: what is known beyond a policy.
+//!
+//! RFC 9989 §7.4 wants more than `p=reject` to reject. That mail of a domain passes here regularly is such knowledge: the domain's own mail arrives
+//! intact, so what fails is more likely forged than broken. Only aligned passes count, so nobody but the owner of a domain makes it known.
+//!
+//! Counts are kept in two halves of [`HALF`] each; when a half is over, or full, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dkim_core::UnixTime;
+use dmarc_core::discovery::Place;
+use dmarc_core::domain::DomainName;
+use dmarc_core::outcome::Evaluation;
+
+/// Seconds of a half: a domain is forgotten one to two months after its last mail.
+const HALF: u64 = 30 * 86_400;
+
+/// Domains of a half; with more of them the half ends early.
+pub(super) const MAX_DOMAINS: usize = 100_000;
+
+/// Counts of messages that passed, by domain; a clone shares them.
+#[derive(Clone, Debug, Default)]
+pub struct KnownDomains(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Names are hashed with a key of this process: nobody can choose two that meet.
+    hasher: RandomState,
+    current: HashMap<u64, u32>,
+    before: HashMap<u64, u32>,
+    /// The half that `current` is for.
+    half: u64,
+}
+
+impl KnownDomains {
+    /// A message of this domain passed at this time. Earlier times than known ones count for the present.
+    pub fn passed(&self, domain: &str, at: UnixTime) {
+        let mut counts = self.lock();
+        let name = counts.hasher.hash_one(domain);
+        let half = at.as_secs() / HALF;
+        let is_full = counts.current.len() >= MAX_DOMAINS && !counts.current.contains_key(&name);
+        if half > counts.half || is_full {
+            let is_recent = is_full || half == counts.half.saturating_add(1);
+            let current = std::mem::take(&mut counts.current);
+            counts.before = if is_recent { current } else { HashMap::new() };
+            counts.half = half.max(counts.half);
+        }
+        let count = counts.current.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How many messages of this domain passed.
+    #[must_use]
+    pub fn count(&self, domain: &str) -> u32 {
+        let counts = self.lock();
+        let name = counts.hasher.hash_one(domain);
+        let of = |half: &HashMap<u64, u32>| half.get(&name).copied().unwrap_or(0);
+        of(&counts.current).saturating_add(of(&counts.before))
+    }
+
+    /// Held for a look at two tables. A panic in between leaves counts, whatever they are.
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The domain that a message is counted for: the one whose policy it is. Under the policy of a public suffix every stranger's mail would count, so it is
+/// the author domain there.
+pub(in crate::message) fn counted_domain(evaluation: &Evaluation) -> &DomainName {
+    match &evaluation.policy {
+        Some(policy) if policy.place != Place::PublicSuffixDomain => &policy.domain,
+        _ => &evaluation.author,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(number: u64) -> UnixTime {
+        UnixTime::from_secs(HALF.saturating_mul(700).saturating_add(number.saturating_mul(86_400)))
+    }
+
+    #[test]
+    fn what_passes_is_counted_by_domain() {
+        let known = KnownDomains::default();
+        for number in 0..5 {
+            known.passed("a.example", day(number));
+        }
+        known.clone().passed("b.example", day(5));
+        assert_eq!((known.count("a.example"), known.count("b.example"), known.count("c.example")), (5, 1, 0));
+    }
+
+    #[test]
+    fn what_was_long_ago_is_forgotten() {
+        let known = KnownDomains::default();
+        known.passed("a.example", day(0));
+        known.passed("b.example", day(31));
+        assert_eq!((known.count("a.example"), known.count("b.example")), (1, 1));
+        known.passed("b.example", day(61));
+        assert_eq!((known.count("a.example"), known.count("b.example")), (0, 2));
+        known.passed("c.example", day(200));
+        assert_eq!((known.count("b.example"), known.count("c.example")), (0, 1));
+        // A clock that went back.
+        known.passed("c.example", day(0));
+        assert_eq!(known.count("c.example"), 2);
+    }
+
+    #[test]
+    fn many_domains_end_a_half_early() {
+        let known = KnownDomains::default();
+        known.passed("a.example", day(0));
+        for number in 0..2 * MAX_DOMAINS {
+            known.passed(&format!("{number}.example"), day(0));
+        }
+        let counts = known.lock();
+        assert!(counts.current.len() <= MAX_DOMAINS && counts.before.len() <= MAX_DOMAINS);
+        drop(counts);
+        assert_eq!(known.count("a.example"), 0);
+        assert_eq!(known.count(&format!("{}.example", 2 * MAX_DOMAINS - 1)), 1);
+    }
+}

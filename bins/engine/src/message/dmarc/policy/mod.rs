@@ -1,0 +1,256 @@
+//! What is done about a result: the owner's wish, our settings, and what makes it milder.
+//!
+//! | | wish `none` | `quarantine` | `reject` |
+//! |---|---|---|---|
+//! | `mode = observe` | nothing | nothing | nothing |
+//! | `tag` | nothing | field | field |
+//! | `quarantine` | nothing | quarantine and field | quarantine and field |
+//! | `reject` | nothing | quarantine and field | refused |
+//!
+//! The wish is the policy as published, one level lower with `t=y`, or that of an override. Then the lowest of these counts: the mode, for the
+//! share of mail that it is for; `mailing_lists`; `seldom_seen`; quarantine behind a relay, which would send a refusal back to a victim; nothing for a
+//! trusted forwarder. RFC 9989 §7.4, §8; RFC 9990 §3.1.1.9 for the types of reasons. Nothing but a `fail` is acted upon.
+
+use dmarc_core::outcome::{DmarcResult, Evaluation};
+use dmarc_core::record::Policy;
+use jiff::civil::Date;
+
+use super::NoAuthor;
+use crate::config::{Dmarc, DmarcOverride, Enforcement};
+
+/// Why something else is done than the owner asks for: the types of RFC 9990 §3.1.1.9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonKind {
+    /// `local_policy`
+    LocalPolicy,
+    /// `mailing_list`
+    MailingList,
+    /// `policy_test_mode`
+    PolicyTestMode,
+    /// `trusted_forwarder`
+    TrustedForwarder,
+    /// `other`
+    Other,
+}
+
+impl ReasonKind {
+    /// The word of reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalPolicy => "local_policy",
+            Self::MailingList => "mailing_list",
+            Self::PolicyTestMode => "policy_test_mode",
+            Self::TrustedForwarder => "trusted_forwarder",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Its type.
+    pub kind: ReasonKind,
+    /// In words.
+    pub comment: String,
+}
+
+impl Reason {
+    fn new(kind: ReasonKind, comment: impl Into<String>) -> Self {
+        Self { kind, comment: comment.into() }
+    }
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What the owner of the author domain asks for, or an override in his place.
+    pub requested: Policy,
+    /// What is done.
+    pub done: Enforcement,
+    /// What full enforcement would do.
+    pub would: Enforcement,
+    /// Why it is not what the owner asks for.
+    pub reasons: Vec<Reason>,
+}
+
+impl Ruling {
+    /// Nothing is asked for and nothing done.
+    fn nothing() -> Self {
+        Self { requested: Policy::None, done: Enforcement::Observe, would: Enforcement::Observe, reasons: Vec::new() }
+    }
+
+    /// The word of reports for what is done (RFC 9990 §3.1.1.8): a field that sorts mail out is a quarantine.
+    #[must_use]
+    pub fn disposition(&self) -> Policy {
+        match self.done {
+            Enforcement::Observe => Policy::None,
+            Enforcement::Tag | Enforcement::Quarantine => Policy::Quarantine,
+            Enforcement::Reject => Policy::Reject,
+        }
+    }
+
+    /// What full enforcement would do, where that is more than is done.
+    #[must_use]
+    pub fn would_do(&self) -> Option<Enforcement> {
+        (self.would > self.done).then_some(self.would)
+    }
+
+    /// The MTA has no quarantine: what stays of it is the field.
+    pub(in crate::message) fn without_quarantine(&mut self) {
+        if self.done == Enforcement::Quarantine {
+            self.done = Enforcement::Tag;
+            self.reasons.push(Reason::new(ReasonKind::LocalPolicy, "the mta has no quarantine"));
+        }
+    }
+}
+
+/// What is looked at beside the result.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::message) struct Circumstances<'a> {
+    /// A relay of ours has accepted the mail.
+    pub(in crate::message) is_behind_relay: bool,
+    /// The client is a trusted forwarder.
+    pub(in crate::message) is_forwarder: bool,
+    /// The field by which a mailing list shows.
+    pub(in crate::message) list_sign: Option<&'static str>,
+    /// Next to no mail of the domain has passed here.
+    pub(in crate::message) is_seldom_seen: bool,
+    /// The message's number below 100.
+    pub(in crate::message) draw: u8,
+    /// The day (UTC).
+    pub(in crate::message) today: Date,
+    /// Domains of recipients, each once; `None` for one without.
+    pub(in crate::message) recipients: &'a [Option<String>],
+}
+
+/// Rules on an evaluation.
+pub(in crate::message) fn rule(evaluation: &Evaluation, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> Ruling {
+    let (DmarcResult::Fail, Some(policy)) = (evaluation.result, &evaluation.policy) else { return Ruling::nothing() };
+    let owner = policy.for_sample(circumstances.draw);
+    let mut reasons = Vec::new();
+    if policy.is_lowered_by_testing() {
+        reasons.push(Reason::new(ReasonKind::PolicyTestMode, "the owner is testing (t=y)"));
+    } else if owner != policy.requested {
+        reasons.push(Reason::new(ReasonKind::Other, "spared by pct="));
+    }
+    let (mut ruling, several) = mildest(evaluation.author.as_str(), owner, circumstances, dmarc);
+    reasons.append(&mut ruling.reasons);
+    if several {
+        reasons.push(Reason::new(ReasonKind::LocalPolicy, "the mildest of the settings for its recipients"));
+    }
+    ruling.reasons = reasons;
+    ruling
+}
+
+/// Rules on mail without exactly one author domain (`standards.md` M-6).
+pub(in crate::message) fn rule_without_author(
+    why: NoAuthor,
+    circumstances: &Circumstances<'_>,
+    dmarc: &Dmarc,
+) -> Ruling {
+    let mut ruling = Ruling::nothing();
+    (ruling.done, ruling.would) = (dmarc.multiple_from, Enforcement::Reject);
+    if dmarc.multiple_from > Enforcement::Observe {
+        ruling.reasons.push(Reason::new(ReasonKind::LocalPolicy, why.text()));
+    }
+    for (most, reason) in limits_of_the_way(circumstances) {
+        ruling.would = ruling.would.min(most);
+        if most < ruling.done {
+            ruling.done = most;
+            ruling.reasons.push(reason);
+        }
+    }
+    ruling
+}
+
+/// Settings for one recipient domain.
+#[derive(Clone, Copy, Debug)]
+struct Settings<'a> {
+    mode: Enforcement,
+    share: u8,
+    /// The override they come from.
+    from: Option<&'a DmarcOverride>,
+}
+
+/// The mildest of what the recipients' settings come to, since there is one answer for all of them; and whether they differ.
+fn mildest(author: &str, owner: Policy, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> (Ruling, bool) {
+    let for_sender = |each: &&DmarcOverride| each.covers_sender(author, circumstances.today);
+    let overrides: Vec<&DmarcOverride> = dmarc.overrides.iter().filter(for_sender).collect();
+    let of = |recipient: Option<&str>| {
+        let from = overrides.iter().copied().find(|each| each.covers_recipient(recipient));
+        let settings = Settings {
+            mode: from.and_then(|it| it.mode).unwrap_or(dmarc.mode),
+            share: from.and_then(|it| it.share).unwrap_or(dmarc.share),
+            from,
+        };
+        by(settings, owner, circumstances, dmarc)
+    };
+    let mut recipients = circumstances.recipients.iter();
+    let mut ruling = of(recipients.next().and_then(Option::as_deref));
+    let mut several = false;
+    if overrides.iter().any(|each| !each.recipients.is_empty()) {
+        for recipient in recipients {
+            let other = of(recipient.as_deref());
+            several |= other.done != ruling.done;
+            if other.done < ruling.done {
+                ruling = other;
+            }
+        }
+    }
+    (ruling, several)
+}
+
+fn by(settings: Settings<'_>, owner: Policy, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> Ruling {
+    let requested = settings.from.and_then(|it| it.policy).unwrap_or(owner);
+    let full = match requested {
+        Policy::None => Enforcement::Observe,
+        Policy::Quarantine => Enforcement::Quarantine,
+        Policy::Reject => Enforcement::Reject,
+    };
+    let is_spared = circumstances.draw >= settings.share;
+    let mode = if is_spared { settings.mode.one_step_below() } else { settings.mode };
+    let mut ruling = Ruling { requested, done: full.min(mode), would: full, reasons: Vec::new() };
+    // RFC 9990 §3.1.1.9 has a reason where what is done is not what the owner asks for.
+    if let Some(why) = settings.from.filter(|_| requested != owner || ruling.done != full) {
+        ruling.reasons.push(Reason::new(ReasonKind::LocalPolicy, why.reason.clone()));
+    } else if ruling.done < full {
+        let mode = settings.mode;
+        let comment =
+            if is_spared { format!("mode {mode} for {} percent", settings.share) } else { format!("mode {mode}") };
+        ruling.reasons.push(Reason::new(ReasonKind::LocalPolicy, comment));
+    }
+    let list = circumstances.list_sign.map(|sign| {
+        let reason = Reason::new(ReasonKind::MailingList, format!("{sign} field"));
+        (dmarc.mailing_lists, reason)
+    });
+    let seldom = circumstances.is_seldom_seen.then(|| {
+        let comment = format!("fewer than {} messages of the domain passed here", dmarc.known_after);
+        (dmarc.seldom_seen, Reason::new(ReasonKind::LocalPolicy, comment))
+    });
+    for (most, reason) in limits_of_the_way(circumstances).chain(list).chain(seldom) {
+        ruling.would = ruling.would.min(most);
+        if most < ruling.done {
+            ruling.done = most;
+            ruling.reasons.push(reason);
+        }
+    }
+    ruling
+}
+
+/// What the way of a message allows at most.
+fn limits_of_the_way(circumstances: &Circumstances<'_>) -> impl Iterator<Item = (Enforcement, Reason)> {
+    let forwarder = circumstances.is_forwarder.then(|| {
+        let reason = Reason::new(ReasonKind::TrustedForwarder, "the client is in trusted_forwarders");
+        (Enforcement::Observe, reason)
+    });
+    let relay = circumstances.is_behind_relay.then(|| {
+        let reason = Reason::new(ReasonKind::LocalPolicy, "a relay of ours has accepted it");
+        (Enforcement::Quarantine, reason)
+    });
+    forwarder.into_iter().chain(relay)
+}
+
+#[cfg(test)]
+mod tests;

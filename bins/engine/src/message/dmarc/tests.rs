@@ -1,0 +1,257 @@
+//! Whole messages through the machine: what their DNS says goes in, field, reply and record come out.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dkim_core::UnixTime;
+use dkim_core::verify::KeyAnswer;
+use spf_core::dns::Answer;
+
+use super::*;
+use crate::config::{self, Listener};
+use crate::keys::Keys;
+use crate::logging::Value;
+use crate::message::envelope::Envelope;
+use crate::message::origin::{Client, Origin, OriginRule};
+use crate::message::tests::facts;
+use crate::message::verdict::Action;
+use crate::message::{Answered, AuthservIds, Facts, Lookup, Message, Rules, Verdict, guard};
+
+const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
+
+/// A stranger at 192.0.2.1 with this MAIL FROM.
+fn stranger(sender: &str) -> Facts {
+    let mut facts = facts(Origin::Inbound);
+    facts.client = Client::Ip("192.0.2.1".parse().unwrap(), 4711);
+    facts.helo = b"mail.bank.test".to_vec();
+    facts.envelope = Envelope::new(sender.as_bytes(), [], 10);
+    facts
+}
+
+fn rules(text: &str) -> Arc<Rules> {
+    let (config, _) = config::parse(text, Path::new("test.toml")).unwrap_or_else(|found| panic!("{found}"));
+    Arc::new(Rules::new(config, &Keys::default()))
+}
+
+/// TXT records by name; `FAILED` for a name that gets no answer.
+struct Dns(HashMap<&'static str, &'static str>);
+
+impl Dns {
+    /// `bank.test` with this DMARC record, and an SPF record that lets `192.0.2.1` send for `bank.test`, `news.bank.test` and `elsewhere.test`.
+    fn with(record: &'static str) -> Self {
+        let spf = "v=spf1 ip4:192.0.2.1 -all";
+        Self(HashMap::from([
+            ("_dmarc.bank.test", record),
+            ("bank.test", "v=spf1 -all"),
+            ("news.bank.test", spf),
+            ("mail.bank.test", spf),
+            ("elsewhere.test", spf),
+        ]))
+    }
+
+    fn txt(&self, name: &str) -> TxtAnswer {
+        match self.0.get(name) {
+            Some(&"FAILED") => TxtAnswer::Failed,
+            Some(text) => TxtAnswer::Records(vec![text.as_bytes().to_vec()]),
+            None => TxtAnswer::NxDomain,
+        }
+    }
+
+    fn spf(&self, question: &spf_core::dns::Question) -> Answer {
+        match self.txt(question.name.as_str()) {
+            TxtAnswer::Records(records) => Answer::txt(records),
+            TxtAnswer::Failed => Answer::Failed,
+            _ => Answer::NxDomain,
+        }
+    }
+
+    fn run(&self, lookup: Lookup) -> Answered {
+        match lookup {
+            Lookup::Helo(progress) => Answered::Helo(progress.run(|question| self.spf(question))),
+            Lookup::MailFrom(progress) => Answered::MailFrom(progress.run(|question| self.spf(question))),
+            Lookup::Discovery(progress) => {
+                Answered::Discovery(Box::new(progress.run(|question| self.txt(question.name.as_str()))))
+            }
+            Lookup::Key(name) => {
+                let answer = KeyAnswer::parse(&self.txt(&name), crate::BACKEND);
+                Answered::Key(name, answer)
+            }
+        }
+    }
+}
+
+/// The verdict on a message of these fields.
+fn verdict(rules: &Arc<Rules>, facts: Facts, fields: &[(&str, &str)], dns: &Dns) -> Verdict {
+    let ids = AuthservIds::new("mx.example".to_owned(), &[]);
+    let mut message = Message::begin(Arc::clone(rules), Arc::new(Listener::default()), Arc::new(ids), facts);
+    for (name, value) in fields {
+        message.header(name.as_bytes(), format!(" {value}").as_bytes());
+    }
+    message.end_of_headers(NOW);
+    for lookup in message.take_lookups() {
+        message.answer(dns.run(lookup));
+    }
+    let (mut closing, job) = message.finish(NOW);
+    while let Some(name) = closing.question().map(|question| question.name.to_string()) {
+        closing.answer(&dns.txt(&name));
+    }
+    closing.verdict(guard(|| job.run()), Duration::ZERO, Duration::ZERO)
+}
+
+fn field(verdict: &Verdict, name: &str) -> String {
+    match verdict.record.get(name) {
+        Some(Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        None => String::new(),
+    }
+}
+
+fn reply(verdict: &Verdict) -> String {
+    match &verdict.reply {
+        milter_proto::Decision::ReplyCode(code) => code.to_smtp(),
+        other => format!("{other:?}"),
+    }
+}
+
+const FROM_BANK: [(&str, &str); 1] = [("From", "Bank <jo@bank.test>")];
+
+const STRICT: &str = "[dmarc]\nmode = \"reject\"\nseldom_seen = \"reject\"";
+
+#[test]
+fn m21_p_reject_is_observed_by_default_and_refused_where_that_is_configured() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let observed = verdict(&rules(""), stranger("<jo@bank.test>"), &FROM_BANK, &dns);
+    assert_eq!(observed.action, Action::Accept);
+    assert_eq!((field(&observed, "dmarc"), field(&observed, "dmarc_would")), ("fail".into(), "quarantine".into()));
+    let refused = verdict(&rules(STRICT), stranger("<jo@bank.test>"), &FROM_BANK, &dns);
+    assert_eq!(refused.action, Action::Reject(crate::message::verdict::RejectCause::Dmarc));
+    assert_eq!(reply(&refused), "550 5.7.26 Email rejected per DMARC policy for bank.test");
+    assert_eq!(field(&refused, "dmarc_policy"), "p=reject d=bank.test");
+    let custom = format!(
+        "{STRICT}\nreject_code = \"5.7.1\"\nreject_text = \"{{code}} {{domain}} {{url}}\"\nreject_url = \"https://a.test/\""
+    );
+    let refused = verdict(&rules(&custom), stranger("<jo@bank.test>"), &FROM_BANK, &dns);
+    assert_eq!(reply(&refused), "550 5.7.1 5.7.1 bank.test https://a.test/");
+}
+
+#[test]
+fn m17_spf_of_mail_from_aligns_and_spf_of_helo_never_does() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    for (sender, result) in [
+        // Another domain of the same organization.
+        ("<jo@news.bank.test>", "pass"),
+        // It passes, and it is a stranger's. HELO, which is mail.bank.test and passes, makes no difference.
+        ("<jo@elsewhere.test>", "fail"),
+        ("<jo@bank.test>", "fail"),
+        // The null path is postmaster@HELO (RFC 7208 §2.4): that is MAIL FROM.
+        ("<>", "pass"),
+    ] {
+        let verdict = verdict(&rules(STRICT), stranger(sender), &FROM_BANK, &dns);
+        assert_eq!(field(&verdict, "dmarc"), result, "{sender}");
+    }
+}
+
+#[test]
+fn own_mail_and_mail_that_was_judged_before_is_never_judged() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    for (origin, rule) in [(Origin::Submission, OriginRule::Authenticated), (Origin::Inbound, OriginRule::JudgedBefore)]
+    {
+        let mut facts = stranger("<jo@bank.test>");
+        (facts.origin, facts.rule) = (origin, rule);
+        let verdict = verdict(&rules(STRICT), facts, &FROM_BANK, &dns);
+        assert_eq!((verdict.action, field(&verdict, "dmarc")), (Action::Accept, String::new()), "{rule:?}");
+    }
+    let off = verdict(&rules("[dmarc]\nenabled = false"), stranger("<jo@bank.test>"), &FROM_BANK, &dns);
+    assert_eq!((off.action, field(&off, "dmarc")), (Action::Accept, String::new()));
+}
+
+#[test]
+fn m6_mail_without_one_author_has_its_result_and_its_own_policy() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let strict = format!("{STRICT}\nmultiple_from = \"reject\"");
+    for (fields, result, cause) in [
+        (&[][..], "permerror", "from-missing"),
+        (&[("From", "a@bank.test"), ("From", "a@bank.test")], "permerror", "from-several-fields"),
+        (&[("From", "a@bank.test, b@elsewhere.test")], "permerror", "from-several-domains"),
+        (&[("From", "undisclosed:;")], "permerror", "from-no-address"),
+        (&[("From", "<a@bank.test> <b@elsewhere.test>")], "permerror", "from-malformed"),
+        (&[("From", "a@[192.0.2.1]")], "none", "from-address-literal"),
+    ] {
+        let observed = verdict(&rules(STRICT), stranger("<jo@elsewhere.test>"), fields, &dns);
+        assert_eq!(observed.action, Action::Accept, "{cause}");
+        assert_eq!((field(&observed, "dmarc"), field(&observed, "dmarc_cause")), (result.into(), cause.into()));
+        assert_eq!(field(&observed, "dmarc_would"), "reject", "{cause}");
+        let refused = verdict(&rules(&strict), stranger("<jo@elsewhere.test>"), fields, &dns);
+        assert!(reply(&refused).starts_with("550 5.7.1 message refused: "), "{cause}: {}", reply(&refused));
+    }
+    // Several addresses of one domain are one author.
+    let one = verdict(&rules(&strict), stranger("<a@news.bank.test>"), &[("From", "a@bank.test, b@bank.test")], &dns);
+    assert_eq!((one.action, field(&one, "dmarc")), (Action::Accept, "pass".into()));
+}
+
+#[test]
+fn m16_without_an_answer_mail_passes_or_is_put_off_and_never_fails() {
+    let dns = Dns::with("FAILED");
+    let accepted = verdict(&rules(STRICT), stranger("<jo@elsewhere.test>"), &FROM_BANK, &dns);
+    assert_eq!((accepted.action, field(&accepted, "dmarc")), (Action::Accept, "temperror".into()));
+    let defer = rules(&format!("{STRICT}\non_temperror = \"tempfail\""));
+    let deferred = verdict(&defer, stranger("<jo@elsewhere.test>"), &FROM_BANK, &dns);
+    assert_eq!(reply(&deferred), "451 4.7.5 DMARC policy of bank.test cannot be checked now, try again later");
+    // A relay would bounce in the end.
+    let mut relayed = stranger("<jo@elsewhere.test>");
+    relayed.rule = OriginRule::Upstream;
+    assert_eq!(verdict(&defer, relayed, &FROM_BANK, &dns).action, Action::Accept);
+    // Nobody answers the lookups at all.
+    let ids = AuthservIds::new("mx.example".to_owned(), &[]);
+    let facts = stranger("<jo@bank.test>");
+    let mut message = Message::begin(rules(STRICT), Arc::new(Listener::default()), Arc::new(ids), facts);
+    message.header(b"From", b" jo@bank.test");
+    message.end_of_headers(NOW);
+    assert!(message.take_lookups().len() == 3 && message.waits_for_answers());
+    let (closing, job) = message.finish(NOW);
+    let lost = closing.verdict(guard(|| job.run()), Duration::ZERO, Duration::ZERO);
+    assert_eq!((lost.action, field(&lost, "dmarc")), (Action::Accept, "temperror".into()));
+}
+
+#[test]
+fn a_domain_is_known_when_its_mail_passed_often_enough() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let rules = rules("[dmarc]\nmode = \"reject\"\nknown_after = 3");
+    let action = |sender| verdict(&rules, stranger(sender), &FROM_BANK, &dns).action;
+    assert_eq!(action("<x@elsewhere.test>"), Action::Quarantine);
+    for _ in 0..3 {
+        assert_eq!(action("<x@news.bank.test>"), Action::Accept);
+    }
+    assert_eq!(action("<x@elsewhere.test>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
+}
+
+#[test]
+fn list_mail_is_at_most_quarantined_and_has_its_reason() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let fields = [FROM_BANK[0], ("List-Id", "<x.elsewhere.test>")];
+    let verdict = verdict(&rules(STRICT), stranger("<x@elsewhere.test>"), &fields, &dns);
+    assert_eq!(verdict.action, Action::Quarantine);
+    assert_eq!(field(&verdict, "dmarc_override"), "mailing_list: List-Id field");
+}
+
+#[test]
+fn behind_a_relay_nothing_is_refused() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let mut facts = stranger("<x@elsewhere.test>");
+    facts.rule = OriginRule::Upstream;
+    let strict = format!("{STRICT}\nmultiple_from = \"reject\"");
+    assert_eq!(verdict(&rules(&strict), facts.clone(), &FROM_BANK, &dns).action, Action::Quarantine);
+    assert_eq!(verdict(&rules(&strict), facts, &[], &dns).action, Action::Quarantine);
+}
+
+#[test]
+fn a_header_section_over_the_limit_hides_nobody() {
+    let text = format!("[limits]\nheader_fields = 100\n{STRICT}\nmultiple_from = \"reject\"");
+    let mut fields = vec![("X-Filler", "x"); 100];
+    fields.push(FROM_BANK[0]);
+    let verdict = verdict(&rules(&text), stranger("<x@elsewhere.test>"), &fields, &Dns::with("v=DMARC1; p=reject"));
+    assert_eq!(field(&verdict, "dmarc_cause"), "too-many-header-fields");
+    assert!(reply(&verdict).starts_with("550 5.7.1 "), "{}", reply(&verdict));
+}
