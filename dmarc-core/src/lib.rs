@@ -61,6 +61,7 @@
 //! | [`author`] | the author domain of a From field | §5.3.1 |
 //! | [`record`] | records as values, and what is odd about them | §4.5 to §4.8 |
 //! | [`uri`] | report URIs | §4.7, §4.8 |
+//! | [`lint`] | what is wrong with a record, and the record as it should be | §4.7, §4.8, §9.3 |
 //! | [`discovery`] | `discover`: which record applies, and which of its policies | §4.10.1 |
 //! | [`evaluate`] | `evaluate`: which identifiers are aligned, and the result | §4.4, §4.10.2, §5.3 |
 //! | [`outcome`] | result, cause, policy, alignment of each identifier | §5.3.5, §9.1 |
@@ -88,6 +89,7 @@ pub mod authorize;
 pub mod discovery;
 pub mod dns;
 pub mod evaluate;
+pub mod lint;
 pub mod org_domain;
 pub mod outcome;
 pub mod progress;

@@ -7,9 +7,10 @@ use dmarc_core::discovery::{Finding, discover};
 use dmarc_core::dns::{Question, TxtAnswer};
 use dmarc_core::domain::DomainName;
 use dmarc_core::evaluate::{Identifier, Identifiers, MAX_WALKS, evaluate};
+use dmarc_core::lint::{MAX_FINDINGS, Role, lint};
 use dmarc_core::org_domain::{OrgDomainMethod, SuffixList};
 use dmarc_core::outcome::{CheckResult, DmarcResult};
-use dmarc_core::record::{MAX_REPORT_URIS, MAX_WARNINGS, Policy, Record};
+use dmarc_core::record::{MAX_REPORT_URIS, MAX_WARNINGS, Policy, Record, Standing};
 use dmarc_core::tree_walk::MAX_QUESTIONS;
 use dmarc_core::uri::ReportUri;
 
@@ -18,9 +19,12 @@ use crate::Target;
 /// The targets of this module.
 pub const TARGETS: &[Target] = &[("dmarc_record", dmarc_record), ("dmarc_discovery", dmarc_discovery)];
 
-/// A record. Every warning has its place in the text, lists are bounded, addresses can be written as they stand, and white space between tags means
-/// nothing.
+/// A record, as receivers read it and as the linter does. Every warning has its place in the text, lists are bounded, addresses can be written as they
+/// stand, and white space between tags means nothing; a corrected text is a good record with nothing left to correct.
 pub fn dmarc_record(data: &[u8]) {
+    for role in [Role::Organizational, Role::Subdomain] {
+        linted(data, role);
+    }
     let record = match Record::parse(data) {
         Ok(record) => record,
         Err(_) => return assert!(!Record::has_version(data)),
@@ -48,6 +52,22 @@ pub fn dmarc_record(data: &[u8]) {
             |record: &Record| (record.p, record.sp, record.np, record.psd, record.is_testing, record.fo, record.pct);
         assert_eq!(tags(&spaced), tags(&record));
         assert_eq!((&spaced.rua, &spaced.ruf, spaced.standing()), (&record.rua, &record.ruf, record.standing()));
+    }
+}
+
+fn linted(data: &[u8], role: Role) {
+    let found = lint(data, role);
+    assert_eq!(found.record.is_some(), Record::has_version(data));
+    assert!(found.findings.len() <= MAX_FINDINGS);
+    for finding in &found.findings {
+        assert!(data.get(finding.span.clone()).is_some() && !finding.problem.what().is_empty());
+        assert!(finding.excerpt(data).bytes().all(|octet| octet.is_ascii_graphic() || octet == b' '));
+    }
+    if let Some(corrected) = found.corrected {
+        assert!(corrected.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' '));
+        let again = lint(corrected.as_bytes(), role);
+        assert_eq!(again.record.map(|record| record.standing()), Some(Standing::Complete));
+        assert_eq!(again.corrected, None);
     }
 }
 

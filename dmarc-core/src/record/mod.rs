@@ -24,6 +24,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+pub(crate) use self::parse::KNOWN;
 pub use self::warning::{Warning, WarningKind};
 use crate::uri::ReportUri;
 
@@ -240,6 +241,13 @@ impl Record {
     /// Whether there is a tag `ruf`, whatever it holds.
     pub(crate) fn has_ruf(&self) -> bool {
         self.has_ruf
+    }
+
+    /// Whether receivers do the same by both, whatever is odd about them.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        let tags = |record: &Self| (record.p, record.sp, record.np, record.adkim, record.aspf, record.psd);
+        let more = |record: &Self| (record.is_testing, record.fo, record.pct, record.standing());
+        tags(self) == tags(other) && more(self) == more(other) && self.rua == other.rua && self.ruf == other.ruf
     }
 
     fn standing_with(&self, has_bad_np: bool) -> Standing {
