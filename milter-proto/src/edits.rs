@@ -173,6 +173,17 @@ impl Edits {
         Ok(())
     }
 
+    /// Name and value of the fields that are inserted, in the order in which they were asked for.
+    pub fn inserted(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.inserted.iter().map(|field| (&*field.name, &*field.value))
+    }
+
+    /// Name and occurrence number of the fields that are deleted.
+    pub fn deleted(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let gone = self.existing.iter().filter(|(_, existing)| existing.value.is_none());
+        gone.map(|((_, Reverse(occurrence)), existing)| (&*existing.name, *occurrence))
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.existing.is_empty() && self.inserted.is_empty() && self.quarantine.is_none()
@@ -357,5 +368,9 @@ mod tests {
         assert_eq!(edits.quarantine(b"two\nlines"), Err(EditError::Reason));
         edits.quarantine(b"dmarc").unwrap();
         assert_eq!(edits.actions(), Actions::CHANGE_HEADERS | Actions::QUARANTINE);
+        edits.insert(Place::Top, b"Y", b" new").unwrap();
+        edits.change(b"Z", 1, b" other").unwrap();
+        assert_eq!(edits.deleted().collect::<Vec<_>>(), [(&b"X"[..], 2)]);
+        assert_eq!(edits.inserted().collect::<Vec<_>>(), [(&b"Y"[..], &b" new"[..])]);
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::dns::Resolver;
 
 /// A machine of questions and answers, wherever it stands.
-pub(super) trait Asking: Sized {
+pub(crate) trait Asking: Sized {
     type Question: Send;
     type Answer: Send;
     type Outcome;
@@ -37,6 +37,17 @@ pub(super) trait Asking: Sized {
     /// An outcome that is there.
     fn done(outcome: Self::Outcome) -> Self;
     fn ask(resolver: &Resolver, question: Self::Question) -> impl Future<Output = Self::Answer> + Send;
+
+    /// Answers one question after the other, and ends where it stands at `due`; for whoever shares it with nobody.
+    async fn run_until(mut self, resolver: &Resolver, due: Instant) -> Self::Outcome {
+        while let Some(question) = self.question() {
+            match timeout_at(due, Self::ask(resolver, question)).await {
+                Ok(answer) => self = self.answer(answer),
+                Err(_elapsed) => break,
+            }
+        }
+        self.expire()
+    }
 }
 
 impl<I: Identity> Asking for spf_core::check::Progress<I> {

@@ -28,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
+pub(crate) use self::check::Asking;
 use self::check::Ending;
 use self::dialogue::{Dialogue, DialogueError, Next};
 use self::guarded::guarded;

@@ -62,6 +62,19 @@ pub struct Verdict {
     pub edits: Edits,
     /// The log record.
     pub record: Record,
+    /// What it was decided from.
+    pub found: Found,
+}
+
+/// What was found out about a message.
+#[derive(Debug)]
+pub struct Found {
+    /// What its signatures came to.
+    pub dkim: Verified,
+    /// What SPF says; `None` for mail that is not checked.
+    pub spf: Option<SpfResults>,
+    /// What DMARC says and what is done about it; `None` for mail that is not judged.
+    pub dmarc: Option<DmarcResults>,
 }
 
 impl Closing {
@@ -155,7 +168,8 @@ impl Closing {
         };
         let record = report.to_record();
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
-        Verdict { action, reply, edits, record }
+        let found = Found { dkim: self.verified, spf: self.spf, dmarc };
+        Verdict { action, reply, edits, record, found }
     }
 
     /// What is done about what DMARC says.

@@ -44,7 +44,7 @@ use dkim_core::header::{Field, HeaderBlock};
 use dkim_core::verify::KeyAnswer;
 
 pub use self::authserv_ids::AuthservIds;
-pub use self::closing::{Closing, Verdict};
+pub use self::closing::{Closing, Found, Verdict};
 pub use self::guard::{Fault, guard};
 pub use self::headers::HeaderTrouble;
 pub use self::iprev::Iprev;
