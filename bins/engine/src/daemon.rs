@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Diagnostics};
 use crate::descriptors;
+use crate::enforcement;
 use crate::logging;
 use crate::reload::Reloader;
 use crate::server::notify::{State, notify};
@@ -117,14 +118,17 @@ impl Daemon {
         if let Err(error) = &state {
             tracing::warn!("working without a state folder: {error}");
         }
+        let (state_dir, steps) = (setup.rules.config().state_dir.clone(), setup.rules.steps().clone());
         let server = Server::bind(setup, log.logger()).await.map_err(|error| unavailable(&error))?;
         notify(&State::Ready("serving"));
+        let enforcing = tokio::spawn(enforcement::watch::run(state_dir, steps));
         let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
         server
             .run(async {
                 stop.await;
                 // What a reload had to say would be the last word behind "stopping".
                 reloading.abort();
+                enforcing.abort();
                 notify(&State::Stopping);
             })
             .await;

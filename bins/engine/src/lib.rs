@@ -17,6 +17,7 @@
 //! | [`daemon`] | the life of the daemon, from what it was started with to its end |
 //! | [`descriptors`] | how many files and sockets may be open |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
+//! | [`enforcement`] | enforcement that grows step by step, and stops |
 //! | [`instance`] | the name of one of several daemons on a host |
 //! | [`journal`] | one record a message on disk, of what was decided and why: written and read |
 //! | [`key_watch`] | our keys compared with the DNS, again and again |
@@ -39,6 +40,7 @@ pub mod crypto_pool;
 pub mod daemon;
 pub mod descriptors;
 pub mod dns;
+pub mod enforcement;
 pub mod instance;
 pub mod journal;
 pub mod key_watch;

@@ -137,7 +137,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     let suffixes = public_suffixes(&config.dmarc)?;
     let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes);
     if let Some(setup) = in_force {
-        rules = rules.with_known_domains(setup.rules.known_domains().clone());
+        let before = &setup.rules;
+        rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());
     }
     let setup = Setup { rules: Arc::new(rules), resolver };
     Ok(Prepared { setup, findings, instructions })

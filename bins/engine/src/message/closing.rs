@@ -183,6 +183,7 @@ impl Closing {
             list_sign: None,
             is_seldom_seen: false,
             draw: 0,
+            ramp: None,
             today: day_of(self.facts.began),
             recipients: &recipients,
         };
@@ -196,6 +197,7 @@ impl Closing {
                 if let (DmarcResult::Fail, Some(headers)) = (evaluation.result, &self.headers) {
                     circumstances.list_sign = list_sign(headers);
                     circumstances.is_seldom_seen = known.count(domain) < dmarc.known_after;
+                    circumstances.ramp = self.rules.steps().of(evaluation.author.as_str());
                     circumstances.draw = draw(self.facts.envelope.sender(), headers);
                 }
                 policy::rule(evaluation, &circumstances, dmarc)

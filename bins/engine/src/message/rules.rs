@@ -12,6 +12,7 @@ use dmarc_core::psl::PublicSuffixList;
 
 use super::dmarc::KnownDomains;
 use crate::config::{Config, SigningDomain};
+use crate::enforcement::Steps;
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
 
 /// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
@@ -22,6 +23,7 @@ pub struct Rules {
     signers: Vec<DomainSigners>,
     suffixes: Option<Arc<PublicSuffixList>>,
     known: KnownDomains,
+    steps: Steps,
 }
 
 /// Who signs for the authors of one rule.
@@ -71,6 +73,7 @@ impl Rules {
             verify: config.verify.policy(&config.limits),
             suffixes: None,
             known: KnownDomains::default(),
+            steps: Steps::default(),
             config,
         }
     }
@@ -93,6 +96,19 @@ impl Rules {
     #[must_use]
     pub fn known_domains(&self) -> &KnownDomains {
         &self.known
+    }
+
+    /// With the enforcement steps that are in force.
+    #[must_use]
+    pub fn with_steps(mut self, steps: Steps) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// Enforcement that grows step by step.
+    #[must_use]
+    pub fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// How organizational domains are found.

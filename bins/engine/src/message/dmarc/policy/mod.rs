@@ -17,6 +17,7 @@ use jiff::civil::Date;
 
 use super::NoAuthor;
 use crate::config::{Dmarc, DmarcOverride, Enforcement};
+use crate::enforcement::Step;
 
 /// Why something else is done than the owner asks for: the types of RFC 9990 §3.1.1.9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,8 @@ pub(in crate::message) struct Circumstances<'a> {
     pub(in crate::message) is_seldom_seen: bool,
     /// The message's number below 100.
     pub(in crate::message) draw: u8,
+    /// The step of enforcement that the domain has come to.
+    pub(in crate::message) ramp: Option<Step>,
     /// The day (UTC).
     pub(in crate::message) today: Date,
     /// Domains of recipients, each once; `None` for one without.
@@ -180,11 +183,14 @@ fn mildest(author: &str, owner: Policy, circumstances: &Circumstances<'_>, dmarc
     let overrides: Vec<&DmarcOverride> = dmarc.overrides.iter().filter(for_sender).collect();
     let of = |recipient: Option<&str>| {
         let from = overrides.iter().copied().find(|each| each.covers_recipient(recipient));
-        let settings = Settings {
-            mode: from.and_then(|it| it.mode).unwrap_or(dmarc.mode),
-            share: from.and_then(|it| it.share).unwrap_or(dmarc.share),
-            from,
+        // What somebody wrote for this mail counts more than the step that a domain has come to, and that more than what is for all.
+        let default = circumstances.ramp.unwrap_or(Step { mode: dmarc.mode, share: dmarc.share });
+        let (mode, share) = match from.map(|it| (it.mode, it.share)) {
+            Some((Some(mode), share)) => (mode, share.unwrap_or(100)),
+            Some((None, Some(share))) => (default.mode, share),
+            Some((None, None)) | None => (default.mode, default.share),
         };
+        let settings = Settings { mode, share, from };
         by(settings, owner, circumstances, dmarc)
     };
     let mut recipients = circumstances.recipients.iter();

@@ -42,6 +42,7 @@ fn circumstances(recipients: &[Option<String>]) -> Circumstances<'_> {
         list_sign: None,
         is_seldom_seen: false,
         draw: 0,
+        ramp: None,
         today: TODAY.parse().unwrap(),
         recipients,
     }
@@ -210,4 +211,16 @@ fn an_mta_without_quarantine_leaves_the_field() {
     let mut ruling = rule(&failing("reject"), &circumstances(&[]), &dmarc("mode = \"reject\""));
     ruling.without_quarantine();
     assert_eq!(ruling.done, Enforcement::Reject);
+}
+
+#[test]
+fn a_step_of_a_ramp_is_in_place_of_the_mode_and_an_override_in_place_of_both() {
+    use Enforcement::{Observe, Quarantine, Tag};
+    let step = Step { mode: Quarantine, share: 25 };
+    let ramp = |draw| Circumstances { ramp: Some(step), draw, ..circumstances(&[]) };
+    let dmarc_reject = dmarc("mode = \"reject\"");
+    assert_eq!(rule(&failing("reject"), &ramp(24), &dmarc_reject).done, Quarantine);
+    assert_eq!(rule(&failing("reject"), &ramp(25), &dmarc_reject).done, Observe);
+    let over = dmarc("[[dmarc.override]]\nsender = [\"example.com\"]\nmode = \"tag\"\nreason = \"x\"");
+    assert_eq!(rule(&failing("reject"), &ramp(99), &over).done, Tag);
 }

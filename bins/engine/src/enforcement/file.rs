@@ -1,0 +1,103 @@
+//! The file that holds the ramps: `STATE/enforcement.json`.
+//!
+//! Written beside the old one and renamed over it, so that a reader sees one or the other. *Limits*: [`MAX_OCTETS`].
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::ramp::Ramps;
+
+/// The name of the file in the state folder.
+pub const NAME: &str = "enforcement.json";
+
+/// Octets of the largest file that is read: ten thousand domains with all their events.
+pub const MAX_OCTETS: u64 = 64 << 20;
+
+/// The file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system says so.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what we wrote.
+    #[error("{} is not a file of enforcement steps: {cause}", file.display())]
+    Content {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with line and column.
+        cause: String,
+    },
+}
+
+/// Reads the ramps of a state folder; none when there is no file.
+///
+/// # Errors
+///
+/// [`FileError`]
+pub fn read(folder: &Path) -> Result<Ramps, FileError> {
+    let file = folder.join(NAME);
+    let mut text = Vec::new();
+    let opened = match File::open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ramps::default()),
+        opened => opened,
+    };
+    let read = opened.and_then(|opened| opened.take(MAX_OCTETS.saturating_add(1)).read_to_end(&mut text));
+    if let Err(source) = read {
+        return Err(FileError::Io { file, source });
+    }
+    let ramps = if u64::try_from(text.len()).is_ok_and(|octets| octets <= MAX_OCTETS) {
+        serde_json::from_slice(&text).map_err(|error| error.to_string())
+    } else {
+        Err(format!("it has more than {MAX_OCTETS} octets"))
+    };
+    ramps.map_err(|cause| FileError::Content { file, cause })
+}
+
+/// Reads, changes and writes the ramps, while nobody else does.
+///
+/// # Errors
+///
+/// [`FileError`]; nothing is written then.
+pub fn update<R>(folder: &Path, change: impl FnOnce(&mut Ramps) -> R) -> Result<R, FileError> {
+    let file = folder.join(".enforcement.lock");
+    let opened = File::options().create(true).append(true).open(&file);
+    let locked = opened
+        .and_then(|opened| Flock::lock(opened, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)));
+    let _lock = locked.map_err(|source| FileError::Io { file, source })?;
+    let before = read(folder)?;
+    let mut ramps = before.clone();
+    let result = change(&mut ramps);
+    if ramps != before {
+        write(folder, &ramps)?;
+    }
+    Ok(result)
+}
+
+/// Writes the ramps of a state folder.
+///
+/// # Errors
+///
+/// [`FileError::Io`]; the old file is as it was then.
+pub fn write(folder: &Path, ramps: &Ramps) -> Result<(), FileError> {
+    let file = folder.join(NAME);
+    let written = || {
+        let mut temporary = tempfile::Builder::new().prefix(".enforcement").tempfile_in(folder)?;
+        serde_json::to_writer_pretty(&mut temporary, ramps)?;
+        temporary.write_all(b"\n")?;
+        // The daemon may be another user; there is nothing secret in it.
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        temporary.as_file().set_permissions(readable)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(&file).map_err(|error| error.error)?;
+        Ok(())
+    };
+    written().map_err(|source| FileError::Io { file: file.clone(), source })
+}

@@ -1,0 +1,223 @@
+//! A domain's way up, and the incidents that end it.
+
+use super::observe::Observation;
+use super::walk::{Decision, apply, decide};
+use super::*;
+use crate::journal::Record;
+use crate::journal::record::{Dkim, Dmarc, Identity, Spf};
+
+const DAY: u64 = 86_400;
+
+/// A message of `author` from a client, with the domain that it authenticates as.
+fn record(author: &str, client: &str, authenticated: Option<&str>, result: &str) -> Record {
+    let dkim = authenticated.map(|domain| Dkim {
+        domain: domain.to_owned(),
+        selector: "s".to_owned(),
+        result: "pass".to_owned(),
+        cause: None,
+    });
+    Record {
+        header_from: vec![author.to_owned()],
+        client: Some(client.parse().unwrap()),
+        dkim: dkim.into_iter().collect(),
+        spf: Some(Spf {
+            mail_from: Identity { domain: "x.example".to_owned(), result: "fail".to_owned() },
+            ..Spf::default()
+        }),
+        dmarc: Some(Dmarc { result: result.to_owned(), ..Dmarc::default() }),
+        ..Record::default()
+    }
+}
+
+/// What a day brings: the domain's own mail, and forgeries from everywhere.
+fn day(own: u32, forged: u8) -> Observation {
+    let mut seen = Observation::default();
+    for _ in 0..own {
+        seen.add("bank.example", &record("news.bank.example", "192.0.2.1", Some("bank.example"), "pass"));
+    }
+    for number in 0..forged {
+        let client = format!("198.51.{number}.7");
+        seen.add("bank.example", &record("bank.example", &client, None, "fail"));
+    }
+    seen
+}
+
+fn walk(ramp: &mut Ramp, seen: &Observation, now: u64) -> Decision {
+    let decision = decide(ramp, seen, now);
+    apply(ramp, &decision, seen, now);
+    decision
+}
+
+#[test]
+fn a_domain_walks_up_step_by_step_and_forgeries_do_not_stop_it() {
+    let mut ramp = Ramp::begin(0, Thresholds::default());
+    let mut now = 0;
+    let mut steps = vec![ramp.in_force().to_string()];
+    for _ in 1..LADDER.len() {
+        now += DAY;
+        assert!(matches!(walk(&mut ramp, &day(200, 200), now), Decision::Stay(_)), "too early");
+        now += DAY;
+        assert!(matches!(walk(&mut ramp, &day(200, 200), now), Decision::Advance(_)));
+        steps.push(ramp.in_force().to_string());
+    }
+    assert_eq!(
+        steps,
+        [
+            "observe",
+            "quarantine 10 %",
+            "quarantine 25 %",
+            "quarantine 50 %",
+            "quarantine",
+            "reject 10 %",
+            "reject 25 %",
+            "reject 50 %",
+            "reject"
+        ]
+    );
+    assert_eq!(walk(&mut ramp, &day(200, 0), now + 10 * DAY), Decision::Stay("at the top".to_owned()));
+    assert!(ramp.approved.contains("dkim:bank.example") && ramp.approved.contains("ip:192.0.2.0/24"));
+    assert_eq!(ramp.approved.len(), 2, "no host of a forger: {:?}", ramp.approved);
+}
+
+/// A ramp in the middle, that knows where the domain's mail comes from.
+fn half_way() -> Ramp {
+    let mut ramp = Ramp::begin(0, Thresholds::default());
+    for now in [2 * DAY, 4 * DAY, 6 * DAY] {
+        assert!(matches!(walk(&mut ramp, &day(200, 20), now), Decision::Advance(_)));
+    }
+    assert_eq!(ramp.in_force().to_string(), "quarantine 50 %");
+    ramp
+}
+
+#[test]
+fn an_incident_stops_the_ramp_and_takes_it_back_to_observing() {
+    // The domain's own host loses its signature.
+    let mut broken_signer = day(100, 50);
+    for _ in 0..20 {
+        broken_signer.add("bank.example", &record("bank.example", "192.0.2.9", None, "fail"));
+    }
+    // A service begins to send for the domain, with a signature of its own.
+    let mut new_service = day(100, 50);
+    for _ in 0..10 {
+        new_service.add("bank.example", &record("bank.example", "203.0.113.5", Some("service.example"), "fail"));
+    }
+    // The DNS is in trouble.
+    let mut dark = day(100, 0);
+    for _ in 0..10 {
+        dark.add("bank.example", &record("bank.example", "192.0.2.1", None, "temperror"));
+    }
+    for (incident, why) in [
+        (broken_signer, "20 of 120 messages of ip:192.0.2.0/24 fail"),
+        (new_service, "dkim:service.example sends mail of the domain that fails (10 messages)"),
+        (dark, "10 of 110 messages have no result"),
+    ] {
+        let mut ramp = half_way();
+        let Decision::Stop(told) = walk(&mut ramp, &incident, 6 * DAY + 600) else { panic!("{why}") };
+        assert!(told.starts_with(why), "{told}");
+        assert_eq!((ramp.in_force(), ramp.at), (OBSERVING, 0));
+        assert_eq!(ramp.events.last().map(|event| (event.step, event.why.as_str())), Some((OBSERVING, told.as_str())));
+        // It stays there until somebody has looked, however quiet it is.
+        assert!(matches!(walk(&mut ramp, &day(1000, 0), 100 * DAY), Decision::Stay(_)));
+        ramp.resume(100 * DAY);
+        assert_eq!(ramp.in_force(), OBSERVING);
+        assert!(matches!(walk(&mut ramp, &day(200, 0), 102 * DAY), Decision::Advance(_)));
+    }
+}
+
+#[test]
+fn what_somebody_has_said_about_a_source_counts() {
+    let mut seen = day(200, 0);
+    for _ in 0..50 {
+        seen.add("bank.example", &record("bank.example", "203.0.113.5", Some("forger.example"), "fail"));
+    }
+    let mut ramp = half_way();
+    assert!(matches!(decide(&ramp, &seen, 8 * DAY), Decision::Stop(_)));
+    ramp.ignored.insert("dkim:forger.example".to_owned());
+    assert!(matches!(decide(&ramp, &seen, 8 * DAY), Decision::Advance(_)));
+    ramp.ignored.clear();
+    ramp.approved.insert("dkim:forger.example".to_owned());
+    let Decision::Stop(why) = decide(&ramp, &seen, 8 * DAY) else { panic!("an approved source that fails") };
+    assert!(why.contains("approved"), "{why}");
+}
+
+#[test]
+fn too_little_mail_is_waited_for_and_a_domain_without_any_that_passes_stays() {
+    let mut ramp = Ramp::begin(0, Thresholds::default());
+    assert_eq!(walk(&mut ramp, &day(20, 5), 2 * DAY), Decision::Stay("25 of 100 messages seen".to_owned()));
+    assert!(matches!(walk(&mut ramp, &day(20, 5), 8 * DAY), Decision::Advance(_)));
+    let mut unknown = Ramp::begin(0, Thresholds::default());
+    assert!(matches!(walk(&mut unknown, &day(0, 200), 9 * DAY), Decision::Stay(why) if why.contains("no mail")));
+    unknown.approved.insert("ip:192.0.2.0/24".to_owned());
+    assert!(matches!(walk(&mut unknown, &day(0, 200), 9 * DAY), Decision::Advance(_)));
+}
+
+#[test]
+fn only_mail_of_the_domain_with_a_result_is_counted_and_sources_are_bounded() {
+    let mut seen = Observation::default();
+    for (author, result) in [
+        ("bank.example", "none"),
+        ("notbank.example", "fail"),
+        ("bank.example.evil.example", "fail"),
+        ("example", "fail"),
+    ] {
+        seen.add("bank.example", &record(author, "192.0.2.1", None, result));
+    }
+    let mut two = record("bank.example", "192.0.2.1", None, "fail");
+    two.header_from.push("other.example".to_owned());
+    seen.add("bank.example", &two);
+    assert_eq!(seen, Observation::default());
+    for number in 0..u32::try_from(observe::MAX_SOURCES).unwrap() + 10 {
+        let client = std::net::Ipv4Addr::from(number << 8).to_string();
+        seen.add("bank.example", &record("bank.example", &client, None, "fail"));
+    }
+    assert_eq!((seen.sources.len(), seen.untold), (observe::MAX_SOURCES, 10));
+}
+
+#[test]
+fn a_step_covers_what_is_below_its_domain_and_the_nearest_one_counts() {
+    let steps = Steps::default();
+    let mut ramps = Ramps::default();
+    let mut upper = Ramp::begin(0, Thresholds::default());
+    upper.advance(1, "x");
+    ramps.domains.insert("example.com".to_owned(), upper.clone());
+    ramps.domains.insert("a.example.com".to_owned(), Ramp::begin(0, Thresholds::default()));
+    steps.replace(&ramps);
+    for (author, step) in [
+        ("example.com", Some(upper.step())),
+        ("b.example.com", Some(upper.step())),
+        ("x.a.example.com", Some(OBSERVING)),
+        ("notexample.com", None),
+        ("com", None),
+    ] {
+        assert_eq!(steps.of(author), step, "{author}");
+    }
+}
+
+#[test]
+fn the_file_is_read_as_it_was_written_and_changed_by_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(file::read(folder.path()).unwrap(), Ramps::default());
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            let folder = folder.path().to_owned();
+            std::thread::spawn(move || {
+                for _ in 0..10 {
+                    file::update(&folder, |ramps| {
+                        let begin = || Ramp::begin(0, Thresholds::default());
+                        ramps.domains.entry(format!("{number}.example")).or_insert_with(begin).advance(1, "x");
+                    })
+                    .unwrap();
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let ramps = file::read(folder.path()).unwrap();
+    assert_eq!(ramps.domains.len(), 8);
+    assert!(ramps.domains.values().all(|ramp| ramp.events.len() == 11 && ramp.is_at_the_top()));
+    std::fs::write(folder.path().join(file::NAME), "{\"domains\":{\"a.example\":{\"mode\":1}}}").unwrap();
+    let error = file::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("is not a file of enforcement steps") && error.contains("line 1"), "{error}");
+}

@@ -1,0 +1,103 @@
+//! The decision about a ramp: stay, go one step up, or stop and go back.
+//!
+//! It stops, in this order, when
+//!
+//! 1. more than `temperrors` percent of the mail has no result: what is decided on too little is decided wrongly;
+//! 2. more than `approved_failing` percent of the mail of an approved source fails: enforcement would hit the domain's own mail;
+//! 3. a source that nobody knows authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a forger
+//!    with a domain of his own. Somebody has to say which: it is approved or ignored.
+//!
+//! It goes up when its step is old enough and has seen enough mail, and stays at the top. Pure: the counts and the time come from the caller.
+
+use super::observe::Observation;
+use super::ramp::{Ramp, Standing};
+
+/// What is to be done with a ramp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing, for this reason.
+    Stay(String),
+    /// One step up.
+    Advance(String),
+    /// Back to observing, until somebody has looked.
+    Stop(String),
+}
+
+/// Times the length of a step after which it goes on with less mail than it wants.
+const PATIENCE: u64 = 4;
+
+/// Decides. `seen` is what came since the step began; `before` what came before that, as far as the journal goes.
+#[must_use]
+pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
+    if let Standing::Stopped(why) = &ramp.standing {
+        return Decision::Stay(format!("stopped: {why}"));
+    }
+    if let Some(why) = reason_to_stop(ramp, seen) {
+        return Decision::Stop(why);
+    }
+    if ramp.is_at_the_top() {
+        return Decision::Stay("at the top".to_owned());
+    }
+    let (age, thresholds) = (now.saturating_sub(ramp.since), &ramp.thresholds);
+    if age < thresholds.step {
+        let left = thresholds.step.saturating_sub(age);
+        return Decision::Stay(format!("the step lasts {} more hours", left.div_ceil(3600)));
+    }
+    if seen.messages < thresholds.messages && age < thresholds.step.saturating_mul(PATIENCE) {
+        return Decision::Stay(format!("{} of {} messages seen", seen.messages, thresholds.messages));
+    }
+    // Without any mail of its own the domain is not known at all, and what fails may be all that it sends.
+    if ramp.approved.is_empty() && seen.own_sources().is_empty() {
+        return Decision::Stay("no mail of the domain passes, and no source is approved".to_owned());
+    }
+    Decision::Advance(format!("{} messages, {} failed", seen.messages, seen.failed))
+}
+
+fn reason_to_stop(ramp: &Ramp, seen: &Observation) -> Option<String> {
+    let thresholds = &ramp.thresholds;
+    let judged = seen.messages.saturating_add(seen.temperrors);
+    // A handful of messages is no rate.
+    let enough = |count: u64| count >= thresholds.new_source.max(1);
+    if enough(seen.temperrors) && is_more(seen.temperrors, judged, thresholds.temperrors) {
+        return Some(format!("{} of {judged} messages have no result because the DNS did not answer", seen.temperrors));
+    }
+    let failing = seen.sources.iter().find(|(source, counts)| {
+        let all = counts.passed.saturating_add(counts.failed);
+        ramp.approved.contains(*source)
+            && enough(counts.failed)
+            && is_more(counts.failed, all, thresholds.approved_failing)
+    });
+    if let Some((source, counts)) = failing {
+        let all = counts.passed.saturating_add(counts.failed);
+        return Some(format!("{} of {all} messages of {source} fail, which is an approved source", counts.failed));
+    }
+    let unknown = seen.sources.iter().find(|(source, counts)| {
+        let is_told = ramp.approved.contains(*source) || ramp.ignored.contains(*source);
+        !is_told && counts.authenticates && enough(counts.failed) && counts.failed >= counts.passed
+    });
+    unknown.map(|(source, counts)| {
+        format!(
+            "{source} sends mail of the domain that fails ({} messages), and nobody has said what it is",
+            counts.failed
+        )
+    })
+}
+
+/// Whether `part` is more than so many percent of `all`.
+fn is_more(part: u64, all: u64, percent: u8) -> bool {
+    part.saturating_mul(100) > all.saturating_mul(u64::from(percent))
+}
+
+/// Does what was decided. What passed while the ramp observed makes a source approved.
+pub fn apply(ramp: &mut Ramp, decision: &Decision, seen: &Observation, now: u64) {
+    match decision {
+        Decision::Stay(_) => {}
+        Decision::Advance(why) => {
+            let own = seen.own_sources().into_iter().filter(|source| !ramp.ignored.contains(source));
+            let own: Vec<String> = own.collect();
+            ramp.approved.extend(own);
+            ramp.advance(now, why);
+        }
+        Decision::Stop(why) => ramp.stop(now, why),
+    }
+}
