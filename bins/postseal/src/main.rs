@@ -42,6 +42,9 @@ enum Command {
     /// Examine the SPF record of a domain, or evaluate it for a client
     #[command(after_help = cmd::spf::EXIT_CODES)]
     Spf(cmd::spf::Args),
+    /// Take a domain's failing mail from observing to rejection, step by step
+    #[command(after_help = cmd::enforce::EXIT_CODES)]
+    Enforce(cmd::enforce::Args),
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
         Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
         Command::Spf(args) => cmd::spf::run(args, cli.json, &mut out),
+        Command::Enforce(args) => cmd::enforce::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
     };
     let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));

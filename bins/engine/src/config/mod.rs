@@ -41,6 +41,7 @@ pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
+pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
     OrgDomains, RejectAt,

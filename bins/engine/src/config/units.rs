@@ -6,8 +6,12 @@
 
 use std::time::Duration;
 
-/// Parses a time. The error is a cause in words.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Parses a time: `500ms`, `5s`, `10min`, `2h`, `14d`, `2w`.
+///
+/// # Errors
+///
+/// A cause in words.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text)?;
     let seconds: u64 = match unit {
         "" if number == 0 => 1,

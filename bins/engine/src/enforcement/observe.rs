@@ -7,9 +7,12 @@
 //! *Limits*: [`MAX_SOURCES`] sources; the mail of further ones is counted and not told apart.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 
-use crate::journal::Record;
+use crate::journal::record::Content;
+use crate::journal::{Read, Reader, Record};
 
 /// Most sources that are told apart.
 pub const MAX_SOURCES: usize = 10_000;
@@ -29,6 +32,8 @@ pub struct Observation {
     pub sources: BTreeMap<String, Counts>,
     /// Messages of sources beyond [`MAX_SOURCES`].
     pub untold: u64,
+    /// Records of all domains that the journal lost.
+    pub lost: u64,
 }
 
 /// Counts of a source.
@@ -43,6 +48,29 @@ pub struct Counts {
 }
 
 impl Observation {
+    /// What a journal says of `domain` from this time on (seconds since the epoch).
+    ///
+    /// # Errors
+    ///
+    /// When the folder or a segment cannot be read.
+    pub fn of_journal(folder: &Path, domain: &str, since: u64) -> io::Result<Self> {
+        let mut seen = Self::default();
+        let mut reader = Reader::since(folder, since)?;
+        let since = since.saturating_mul(1000);
+        loop {
+            match reader.read_next()? {
+                Read::End => return Ok(seen),
+                Read::Damage(_) => {}
+                Read::Entry(entry) => match entry.content {
+                    Content::Message(record) if record.at >= since => seen.add(domain, &record),
+                    Content::Message(_) => {}
+                    Content::Lost(lost) if lost.at >= since => seen.lost = seen.lost.saturating_add(lost.records),
+                    Content::Lost(_) => {}
+                },
+            }
+        }
+    }
+
     /// Adds a message, if it is one of `domain` or of something below it.
     pub fn add(&mut self, domain: &str, record: &Record) {
         let [author] = record.header_from.as_slice() else { return };
@@ -95,8 +123,9 @@ fn sources_of(record: &Record, passed: bool) -> BTreeMap<String, bool> {
     sources
 }
 
-/// The network that a client counts for.
-fn network_of(client: IpAddr) -> String {
+/// The network that a client counts for: /24, or /64.
+#[must_use]
+pub fn network_of(client: IpAddr) -> String {
     match client.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();

@@ -69,6 +69,19 @@ impl Reader {
         Self { folder: folder.to_owned(), position: from, open: None, line: Vec::new() }
     }
 
+    /// A reader that begins with the segment that was being written at this time (seconds since the epoch): records from before it come first, and
+    /// none from after it is left out.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn since(folder: &Path, seconds: u64) -> io::Result<Self> {
+        let segments = segment::list(folder)?;
+        let behind = segments.partition_point(|name| name.begun() <= seconds);
+        let from = segments.get(behind.saturating_sub(1)).filter(|_| behind > 0);
+        Ok(Self::new(folder, from.map(|segment| Position { segment: *segment, offset: 0 })))
+    }
+
     /// The place behind everything that was read.
     #[must_use]
     pub fn position(&self) -> Option<Position> {

@@ -8,6 +8,7 @@
 
 mod dns_check;
 mod dns_server;
+mod enforce;
 mod keys;
 mod messages;
 mod run;

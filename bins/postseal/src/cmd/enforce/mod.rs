@@ -1,0 +1,218 @@
+//! `enforce`: takes a domain's failing mail from observing over quarantine to rejection, step by step, and stops where that would hit the wrong.
+//!
+//! It reads the journal of the daemon, decides, and writes the step into the state folder, where the daemon finds it within seconds. Run it again and
+//! again, by a timer or with `--every`: each run is one decision.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dkim_core::domain::DomainName;
+use engine::enforcement::file::{self, FileError};
+use engine::enforcement::observe::Observation;
+use engine::enforcement::walk::{Decision, apply, decide};
+use engine::enforcement::{Ramp, Ramps, Standing, Thresholds};
+
+use super::keyring::{Source, parse_domain};
+use crate::exit::{Exit, Failure, print};
+use crate::mail::now;
+
+mod report;
+
+use self::report::{Listing, Report};
+
+/// For the end of `enforce --help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; the domain is on its way or at the top
+  1   a condition stopped it, and nothing is enforced; or the file or the journal cannot be read or written
+  64  the command line is wrong
+  78  the configuration is wrong";
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("action").multiple(false)))]
+pub(crate) struct Args {
+    /// Domain in the From field, with everything below it; without one: all that are on their way
+    #[arg(value_parser = parse_domain, required_unless_present = "list")]
+    domain: Option<DomainName>,
+    /// Take the decision that is due: begin, go one step up, stay, or stop and go back
+    #[arg(long, group = "action")]
+    ramp: bool,
+    /// With --ramp: decide again after this time, until the domain is at the top or stopped: 10min, 1h
+    #[arg(long, value_name = "TIME", requires = "ramp", value_parser = parse_period)]
+    every: Option<Duration>,
+    /// Say what would be decided, and change nothing
+    #[arg(long, requires = "ramp")]
+    dry_run: bool,
+    /// Stop and go back to observing, with this reason
+    #[arg(long, group = "action", value_name = "REASON")]
+    stop: Option<String>,
+    /// Go on from the bottom after a stop
+    #[arg(long, group = "action")]
+    resume: bool,
+    /// Forget the domain: the mode of the configuration counts for it again
+    #[arg(long, group = "action")]
+    forget: bool,
+    /// Show every domain that is on its way
+    #[arg(long, group = "action", conflicts_with = "domain")]
+    list: bool,
+    /// A source whose mail is the domain's own: dkim:DOMAIN, spf:DOMAIN, ip:NETWORK (/24 or /64); may be given several times
+    #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
+    approve: Vec<String>,
+    /// A source that is none of the domain's, whatever it authenticates as; may be given several times
+    #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
+    ignore: Vec<String>,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
+    /// Folder of the journal [default: the one of the configuration, else `journal` in the state folder]
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// What may be changed of the thresholds of a domain; kept from one run to the next.
+#[derive(Debug, clap::Args)]
+struct ThresholdArgs {
+    /// Time that a step lasts at least [default: 2d]
+    #[arg(long, value_name = "TIME", value_parser = parse_period)]
+    step: Option<Duration>,
+    /// Messages of the domain that a step has to see; after four times its length it goes on with fewer [default: 100]
+    #[arg(long, value_name = "NUMBER")]
+    messages: Option<u64>,
+    /// Percent of the mail of an approved source that may fail [default: 1]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    approved_failing: Option<u8>,
+    /// Failing messages of a source that nobody knows, from which on it is one to look at [default: 10]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    new_source: Option<u64>,
+    /// Percent of the mail that may be without a result because the DNS did not answer [default: 5]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    temperrors: Option<u8>,
+}
+
+pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
+    let state = args.source.state_dir()?;
+    let Some(domain) = args.domain.as_ref().map(DomainName::as_str) else {
+        let listing = Listing::of(&file::read(&state).map_err(|error| failure(&error))?);
+        print(&listing, json, out)?;
+        return Ok(Exit::Pass);
+    };
+    let journal = args.journal.clone().unwrap_or_else(|| state.join("journal"));
+    loop {
+        let report = args.once(domain, &state, &journal)?;
+        print(&report, json, out)?;
+        let period = args.every.filter(|_| report.goes_on());
+        let Some(period) = period else { return Ok(report.exit()) };
+        std::thread::sleep(period);
+    }
+}
+
+impl Args {
+    /// One decision, or one change.
+    fn once(&self, domain: &str, state: &std::path::Path, journal: &std::path::Path) -> Result<Report, Failure> {
+        let now = now().as_secs();
+        let known = file::read(state).map_err(|error| failure(&error))?;
+        let since = known.domains.get(domain).map_or(now, |ramp| ramp.since);
+        let seen = if self.ramp { observe(journal, domain, since)? } else { Observation::default() };
+        let change = |ramps: &mut Ramps| self.change(ramps, domain, &seen, now);
+        let report = if self.dry_run {
+            change(&mut known.clone())
+        } else {
+            file::update(state, change).map_err(|error| failure(&error))?
+        };
+        report.ok_or_else(|| {
+            let fix = format!("begin with `postseal enforce {domain} --ramp`");
+            Failure::new(Exit::Fail, format!("{domain} is not on its way to enforcement"), fix)
+        })
+    }
+
+    /// `None` for a domain that has to be begun first.
+    fn change(&self, ramps: &mut Ramps, domain: &str, seen: &Observation, now: u64) -> Option<Report> {
+        if self.forget {
+            let ramp = ramps.domains.remove(domain)?;
+            return Some(Report::new(domain, &ramp, None, seen).forgotten());
+        }
+        if self.ramp {
+            let begin = || Ramp::begin(now, Thresholds::default());
+            ramps.domains.entry(domain.to_owned()).or_insert_with(begin);
+        }
+        let ramp = ramps.domains.get_mut(domain)?;
+        self.thresholds.write(&mut ramp.thresholds);
+        for source in &self.approve {
+            ramp.ignored.remove(source);
+            ramp.approved.insert(source.clone());
+        }
+        for source in &self.ignore {
+            ramp.approved.remove(source);
+            ramp.ignored.insert(source.clone());
+        }
+        let decision = if let Some(why) = &self.stop {
+            ramp.stop(now, why);
+            None
+        } else if self.resume {
+            if matches!(ramp.standing, Standing::Stopped(_)) {
+                ramp.resume(now);
+            }
+            None
+        } else if self.ramp {
+            let decision = decide(ramp, seen, now);
+            apply(ramp, &decision, seen, now);
+            Some(decision)
+        } else {
+            None
+        };
+        Some(Report::new(domain, ramp, decision.as_ref(), seen))
+    }
+}
+
+impl ThresholdArgs {
+    fn write(&self, thresholds: &mut Thresholds) {
+        thresholds.step = self.step.map_or(thresholds.step, |time| time.as_secs());
+        thresholds.messages = self.messages.unwrap_or(thresholds.messages);
+        thresholds.approved_failing = self.approved_failing.unwrap_or(thresholds.approved_failing);
+        thresholds.new_source = self.new_source.unwrap_or(thresholds.new_source);
+        thresholds.temperrors = self.temperrors.unwrap_or(thresholds.temperrors);
+    }
+}
+
+fn observe(journal: &std::path::Path, domain: &str, since: u64) -> Result<Observation, Failure> {
+    Observation::of_journal(journal, domain, since).map_err(|error| {
+        let cause = format!("the journal in {} cannot be read: {error}", journal.display());
+        let fix = "name the folder with `--journal`, or the daemon's configuration with `--config`";
+        Failure::new(Exit::Fail, cause, fix)
+    })
+}
+
+fn failure(error: &FileError) -> Failure {
+    Failure::new(
+        Exit::Fail,
+        error.to_string(),
+        "check the path and who may write to it, or name the folder with `--state`",
+    )
+}
+
+fn parse_period(text: &str) -> Result<Duration, String> {
+    engine::config::parse_duration(text)
+        .and_then(|time| if time < Duration::from_secs(1) { Err("a second at least".to_owned()) } else { Ok(time) })
+}
+
+/// A source as the journal tells it.
+fn parse_source(text: &str) -> Result<String, String> {
+    const FORMS: &str = "write dkim:DOMAIN, spf:DOMAIN or ip:NETWORK";
+    let (kind, name) = text.split_once(':').ok_or(FORMS)?;
+    match kind {
+        "dkim" | "spf" => Ok(format!("{kind}:{}", parse_domain(name)?)),
+        "ip" => {
+            let address = name.split('/').next().unwrap_or(name);
+            let address = address.parse().map_err(|_| format!("{address} is no address"))?;
+            Ok(format!("ip:{}", engine::enforcement::observe::network_of(address)))
+        }
+        _ => Err(FORMS.to_owned()),
+    }
+}
+
+/// Whether a decision leaves something to do.
+fn goes_on(decision: Option<&Decision>, ramp: &Ramp) -> bool {
+    decision.is_some() && ramp.standing == Standing::Walking && !ramp.is_at_the_top()
+}

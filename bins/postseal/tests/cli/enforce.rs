@@ -1,0 +1,130 @@
+//! `enforce` over a journal that the engine writes.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use engine::journal::record::{Dkim, Dmarc};
+use engine::journal::{JournalThread, Record, Settings};
+
+use crate::run::{err, json, out, postseal};
+
+fn now() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// So many messages of bank.example with this result, from hosts that sign as `signer`.
+fn mail(folder: &Path, count: usize, result: &str, signer: Option<&str>, client: &str) {
+    let journal = JournalThread::spawn(Settings::new(folder.join("state/journal"))).unwrap();
+    let dkim = signer.map(|domain| Dkim { domain: domain.to_owned(), result: "pass".to_owned(), ..Dkim::default() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..count {
+            let record = Record {
+                at: now(),
+                header_from: vec!["bank.example".to_owned()],
+                client: Some(client.parse().unwrap()),
+                dkim: dkim.clone().into_iter().collect(),
+                dmarc: Some(Dmarc { result: result.to_owned(), ..Dmarc::default() }),
+                ..Record::default()
+            };
+            journal.journal().append(record).await;
+        }
+    });
+    assert!(journal.finish(Duration::from_secs(10)));
+}
+
+fn enforce(folder: &Path, more: &[&str]) -> std::process::Output {
+    let mut arguments = vec!["enforce", "--state", "state"];
+    arguments.extend(more);
+    postseal(folder, &arguments)
+}
+
+const RAMP: [&str; 6] = ["bank.example", "--ramp", "--step", "1s", "--messages", "20"];
+
+#[test]
+fn a_ramp_goes_up_step_by_step_and_an_incident_stops_it_and_takes_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    mail(folder.path(), 1, "pass", Some("bank.example"), "192.0.2.1");
+    let begun = out(&enforce(folder.path(), &RAMP), 0);
+    assert!(begun.starts_with("bank.example: observe (stay: the step lasts "), "{begun}");
+    for step in ["quarantine 10 %", "quarantine 25 %"] {
+        std::thread::sleep(Duration::from_millis(1100));
+        mail(folder.path(), 30, "pass", Some("bank.example"), "192.0.2.1");
+        // Forgeries from everywhere make no difference.
+        mail(folder.path(), 5, "fail", None, "198.51.100.7");
+        let report = json(&enforce(folder.path(), &[&RAMP[..], &["--json"]].concat()), 0);
+        assert_eq!((report["step"].as_str(), report["decision"].as_str()), (Some(step), Some("advance")), "{report}");
+        // A step begins with its second, so mail of the second in which the last one was decided may count twice.
+        let count = |name: &str| report["seen"][name].as_u64().unwrap();
+        assert!(count("passed") >= 30 && count("failed") >= 5 && count("temperrors") == 0, "{report}");
+    }
+    let listed = out(&postseal(folder.path(), &["enforce", "--list", "--state", "state"]), 0);
+    assert!(listed.starts_with("bank.example: quarantine 25 % since 20"), "{listed}");
+
+    // The incident: the domain's own host loses its signature.
+    std::thread::sleep(Duration::from_millis(1100));
+    mail(folder.path(), 40, "fail", None, "192.0.2.1");
+    let tried = json(&enforce(folder.path(), &[&RAMP[..], &["--dry-run", "--json"]].concat()), 1);
+    assert_eq!(tried["decision"], "stop");
+    let shown = out(&enforce(folder.path(), &["bank.example"]), 0);
+    assert!(shown.starts_with("bank.example: quarantine 25 %"), "a dry run changes nothing: {shown}");
+    let stopped = out(&enforce(folder.path(), &RAMP), 1);
+    let told = "bank.example: observe; stopped: 40 of ";
+    let why = " messages of ip:192.0.2.0/24 fail, which is an approved source";
+    assert!(stopped.starts_with(told) && stopped.contains(why) && stopped.contains("--resume"), "{stopped}");
+    // It stays there.
+    std::thread::sleep(Duration::from_millis(1100));
+    mail(folder.path(), 50, "pass", Some("bank.example"), "192.0.2.1");
+    assert!(out(&enforce(folder.path(), &RAMP), 1).starts_with("bank.example: observe; stopped"));
+    let resumed = json(&enforce(folder.path(), &["bank.example", "--resume", "--json"]), 0);
+    assert_eq!((resumed["step"].as_str(), &resumed["stopped"]), (Some("observe"), &serde_json::Value::Null));
+    let events: Vec<&str> =
+        resumed["events"].as_array().unwrap().iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(events, ["observe", "quarantine 10 %", "quarantine 25 %", "observe", "observe"]);
+}
+
+#[test]
+fn somebody_says_what_a_source_is() {
+    let folder = tempfile::tempdir().unwrap();
+    mail(folder.path(), 1, "pass", Some("bank.example"), "192.0.2.1");
+    out(&enforce(folder.path(), &RAMP), 0);
+    std::thread::sleep(Duration::from_millis(1100));
+    mail(folder.path(), 30, "pass", Some("bank.example"), "192.0.2.1");
+    mail(folder.path(), 15, "fail", Some("service.example"), "203.0.113.5");
+    let stopped = out(&enforce(folder.path(), &RAMP), 1);
+    assert!(stopped.contains("dkim:service.example sends mail of the domain that fails (15 messages)"), "{stopped}");
+    let ignored = ["bank.example", "--resume", "--ignore", "dkim:Service.example", "--ignore", "ip:198.51.100.77"];
+    let report = out(&enforce(folder.path(), &ignored), 0);
+    assert!(report.starts_with("bank.example: observe\n"), "{report}");
+    std::thread::sleep(Duration::from_millis(1100));
+    mail(folder.path(), 30, "pass", Some("bank.example"), "192.0.2.1");
+    mail(folder.path(), 15, "fail", Some("service.example"), "203.0.113.5");
+    let report = json(&enforce(folder.path(), &[&RAMP[..], &["--json"]].concat()), 0);
+    assert_eq!(report["step"], "quarantine 10 %", "{report}");
+    assert_eq!(report["ignored"], serde_json::json!(["dkim:service.example", "ip:198.51.100.0/24"]));
+    assert!(out(&enforce(folder.path(), &["bank.example", "--forget"]), 0).contains("forgotten"));
+    assert!(err(&enforce(folder.path(), &["bank.example"]), 1).contains("is not on its way"));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = err(&enforce(folder.path(), &RAMP), 1);
+    assert!(error.contains("the journal in state/journal cannot be read") && error.contains("--journal"), "{error}");
+    for (arguments, cause) in [
+        (&["bank.example", "--ramp", "--stop", "x"][..], "cannot be used with"),
+        (&["bank.example", "--every", "1h"], "--ramp"),
+        (&["bank.example", "--ramp", "--step", "5"], "no unit"),
+        (&["bank.example", "--approve", "bank.example"], "write dkim:DOMAIN"),
+        (&["bank.example", "--approve", "ip:x/24"], "x is no address"),
+        (&["bank"], "a domain has a dot"),
+        (&[], "required"),
+    ] {
+        let error = err(&enforce(folder.path(), arguments), 64);
+        assert!(error.contains(cause), "{arguments:?}: {error}");
+    }
+    std::fs::create_dir_all(folder.path().join("state")).unwrap();
+    std::fs::write(folder.path().join("state/enforcement.json"), "x").unwrap();
+    let error = err(&postseal(folder.path(), &["enforce", "--list", "--state", "state"]), 1);
+    assert!(error.contains("enforcement.json is not a file of enforcement steps"), "{error}");
+}
