@@ -113,6 +113,7 @@ pub mod domain;
 mod few;
 pub mod header;
 pub mod key_record;
+mod near;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod sign;
 pub mod signature;

@@ -17,11 +17,15 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::near::Places;
 use crate::swar::{eq_ignore_case, first_place, splat, up_to_or_del, zero_octets};
 
-/// Room that a block has from the start: most messages need no more, and a larger one grows by doubling.
+mod builder;
+
+pub use self::builder::HeaderBlockBuilder;
+
+/// Fields that a block has room for from the start: most messages have no more, and a larger one grows by doubling.
 const USUAL_FIELDS: usize = 32;
-const USUAL_BYTES: usize = 4096;
 
 /// How large a header section may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +138,7 @@ impl HeaderBlock {
     /// Starts an empty block that is filled field by field.
     #[must_use]
     pub const fn builder(limits: HeaderLimits) -> HeaderBlockBuilder {
-        HeaderBlockBuilder { block: Self { text: Vec::new(), fields: Vec::new() }, limits }
+        HeaderBlockBuilder::new(limits)
     }
 
     /// Cuts the header section out of a message with CRLF line ends.
@@ -160,11 +164,12 @@ impl HeaderBlock {
         let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
         let mut start = 0;
-        for end in crlf_ends(window) {
-            let next = window.get(end..).unwrap_or_default();
+        for lf in Places::new(b'\n', window) {
+            let Some([b'\r', _, next @ ..]) = window.get(lf.wrapping_sub(1)..) else { continue };
             if let [b' ' | b'\t', ..] = next {
                 continue;
             }
+            let end = lf.saturating_add(1);
             fields.push(span(window, start..end, fields.len(), &limits)?);
             start = end;
             if let [b'\r', b'\n', ..] = next {
@@ -256,68 +261,6 @@ impl DoubleEndedIterator for Fields<'_> {
 
 impl ExactSizeIterator for Fields<'_> {}
 
-/// Fills a [`HeaderBlock`]; made by [`HeaderBlock::builder`].
-#[derive(Debug, Clone)]
-pub struct HeaderBlockBuilder {
-    block: HeaderBlock,
-    limits: HeaderLimits,
-}
-
-impl HeaderBlockBuilder {
-    /// Adds a field below those already there.
-    ///
-    /// `name` is the text before the colon; `value` is the text after it, with its leading white space, with CRLF for line breaks, without the
-    /// CRLF that ends the field. Bytes are stored as given.
-    ///
-    /// # Errors
-    ///
-    /// A name that is not one (empty, control characters, a colon, inner white space), a CRLF in the value that no space or tab follows, and a
-    /// limit that is hit. The refused field is not stored, and the builder stays usable: the caller decides whether the message is still worth a
-    /// verdict.
-    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeaderError> {
-        check_name(name, 0)?;
-        check_folds(value)?;
-        if self.block.fields.len() >= self.limits.max_fields {
-            return Err(HeaderError::TooManyFields { limit: self.limits.max_fields });
-        }
-        let limit = self.limits.max_bytes;
-        let start = self.block.text.len();
-        let length = name.len().saturating_add(value.len()).saturating_add(":\r\n".len());
-        if start.saturating_add(length) > limit {
-            return Err(HeaderError::TooManyBytes { limit });
-        }
-        let span = Span::new(start, name.len(), length).ok_or(HeaderError::TooManyBytes { limit })?;
-        if self.block.fields.capacity() == 0 {
-            self.block.fields.reserve(USUAL_FIELDS);
-            self.block.text.reserve(length.max(USUAL_BYTES));
-        }
-        self.block.text.reserve(length);
-        for part in [name, b":", value, b"\r\n"] {
-            self.block.text.extend_from_slice(part);
-        }
-        self.block.fields.push(span);
-        Ok(())
-    }
-
-    /// The number of fields so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.block.len()
-    }
-
-    /// Whether there is no field yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.block.is_empty()
-    }
-
-    /// The finished block.
-    #[must_use]
-    pub fn finish(self) -> HeaderBlock {
-        self.block
-    }
-}
-
 /// Where a field lies in the text: three offsets of 32 bits, because a header section never reaches 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
@@ -328,10 +271,10 @@ struct Span {
 }
 
 impl Span {
-    /// The span of a field of `length` bytes (final CRLF included) whose colon is at `colon` from its start; `None` beyond 4 GiB.
-    fn new(start: usize, colon: usize, length: usize) -> Option<Self> {
-        let offset = |add: usize| u32::try_from(start.checked_add(add)?).ok();
-        Some(Self { start: offset(0)?, colon: offset(colon)?, end: offset(length)? })
+    /// The span of a field with these places of the text; `None` beyond 4 GiB.
+    fn new(start: usize, colon: usize, end: usize) -> Option<Self> {
+        let place = |place: usize| u32::try_from(place).ok();
+        Some(Self { start: place(start)?, colon: place(colon)?, end: place(end)? })
     }
 
     fn text(self, text: &[u8]) -> Option<&[u8]> {
@@ -353,41 +296,46 @@ fn span(text: &[u8], place: Range<usize>, before: usize, limits: &HeaderLimits) 
     if before >= limits.max_fields {
         return Err(HeaderError::TooManyFields { limit: limits.max_fields });
     }
-    let start = place.start;
-    let field = text.get(place).unwrap_or_default();
-    let colon = name_length(field, start)?;
-    Span::new(start, colon, field.len()).ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })
+    let colon = match usual_colon(text, place.start) {
+        Some(colon) => colon,
+        None => unusual_colon(text, place.clone())?,
+    };
+    Span::new(place.start, colon, place.end).ok_or(HeaderError::TooManyBytes { limit: limits.max_bytes })
 }
 
 /// The places behind each CRLF.
 fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
-    memchr::memchr_iter(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
+    Places::new(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
-/// The length of the name with which a field begins: the place of its colon.
+/// The place of the colon of the field that begins at `start`, for nearly every field: the first octet that cannot stand in a name, behind some that
+/// can. What is left for a closer look ends with white space, or is no name.
+///
+/// A field ends with a line end, so the search never leaves it.
 #[inline]
-fn name_length(field: &[u8], at: usize) -> Result<usize, HeaderError> {
-    // Nearly every name ends with the first octet that cannot stand in one; what is left for a closer look ends with white space, or is no name.
-    let mut plain: usize = 0;
-    while let Some(word) = field.get(plain..).and_then(|rest| rest.first_chunk::<8>()) {
+fn usual_colon(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*word);
         let other = up_to_or_del(word, b' ') | zero_octets(word ^ splat(b':'));
-        plain = plain.saturating_add(first_place(other));
+        at = at.wrapping_add(first_place(other));
         if other != 0 {
             break;
         }
     }
-    if plain > 0 && field.get(plain) == Some(&b':') { Ok(plain) } else { unusual_name_length(field, at) }
+    (at > start && text.get(at) == Some(&b':')).then_some(at)
 }
 
 #[cold]
-fn unusual_name_length(field: &[u8], at: usize) -> Result<usize, HeaderError> {
+fn unusual_colon(text: &[u8], place: Range<usize>) -> Result<usize, HeaderError> {
+    let at = place.start;
+    let field = text.get(place).unwrap_or_default();
     // A colon behind the first line break belongs to a continuation line; the field itself has none.
     let line = crlf_ends(field).next().and_then(|end| field.get(..end)).unwrap_or(field);
     let colon = memchr::memchr(b':', line).ok_or(HeaderError::NoColon { at })?;
     check_name(line.get(..colon).unwrap_or_default(), at)?;
-    Ok(colon)
+    Ok(at.saturating_add(colon))
 }
 
 const fn is_name_byte(byte: u8) -> bool {
@@ -402,13 +350,6 @@ fn check_name(name: &[u8], base: usize) -> Result<(), HeaderError> {
     }
     match trimmed.iter().enumerate().find(|(_, byte)| !is_name_byte(**byte)) {
         Some((index, &byte)) => Err(HeaderError::BadNameByte { at: base.saturating_add(index), byte }),
-        None => Ok(()),
-    }
-}
-
-fn check_folds(value: &[u8]) -> Result<(), HeaderError> {
-    match crlf_ends(value).find(|end| !value.get(*end).copied().is_some_and(is_wsp)) {
-        Some(end) => Err(HeaderError::BadFold { at: end.saturating_sub(2) }),
         None => Ok(()),
     }
 }
