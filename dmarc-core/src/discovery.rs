@@ -106,6 +106,12 @@ impl Discovery {
     pub fn asked(&self) -> &[Asked] {
         self.tree.asked()
     }
+
+    /// Whether a list of public suffixes was used, and not the tree walk: `discovery_method` of reports (RFC 9990 §3.1.1.5).
+    #[must_use]
+    pub fn is_by_list(&self) -> bool {
+        self.is_by_list
+    }
 }
 
 /// What a discovery found.

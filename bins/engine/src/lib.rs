@@ -22,6 +22,7 @@
 //! | [`journal`] | one record a message on disk, of what was decided and why: written and read |
 //! | [`key_watch`] | our keys compared with the DNS, again and again |
 //! | [`keys`] | loading, making and publishing signing keys |
+//! | [`known_domains`] | domains that were known before the start, from the journal |
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
@@ -45,6 +46,7 @@ pub mod instance;
 pub mod journal;
 pub mod key_watch;
 pub mod keys;
+pub mod known_domains;
 pub mod logging;
 pub mod message;
 pub mod quickstart;

@@ -125,6 +125,8 @@ pub struct Dmarc {
     pub dkim_aligned: bool,
     /// The published policy; none when none was found.
     pub published: Option<Published>,
+    /// The domain that a pass of this message makes known: the policy domain, or the author domain under the policy of a public suffix.
+    pub counts_for: String,
     /// What the policy asks for: `none`, `quarantine` or `reject`.
     pub requested: String,
     /// What was done: RFC 9990's disposition.

@@ -13,6 +13,7 @@
 //! (`standards.md` M-17); our own mail is never judged; mail without exactly one author domain has a result and a policy of its own (M-6).
 
 mod draw;
+mod entry;
 mod known;
 mod list_signs;
 pub mod policy;
