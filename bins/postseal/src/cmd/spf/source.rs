@@ -57,7 +57,7 @@ impl Source {
     }
 
     /// Whether nobody was asked for this name, since it is not in the zone file.
-    pub(super) fn lacks(&self, name: &Name) -> bool {
+    pub(crate) fn lacks(&self, name: &Name) -> bool {
         self.alone.as_ref().is_some_and(|zone| !zone.has(name.as_str()))
     }
 
