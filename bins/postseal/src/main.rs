@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cmd;
+mod delivered;
 mod exit;
 mod mail;
 mod mta;
+mod tryout;
 mod verification;
 
 use exit::{EXIT_CODES, Exit};
@@ -42,6 +44,9 @@ enum Command {
     /// Examine the SPF record of a domain, or evaluate it for a client
     #[command(after_help = cmd::spf::EXIT_CODES)]
     Spf(cmd::spf::Args),
+    /// Explain what the daemon does with a message, step by step
+    #[command(after_help = cmd::explain::EXIT_CODES)]
+    Explain(cmd::explain::Args),
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
         Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
         Command::Spf(args) => cmd::spf::run(args, cli.json, &mut out),
+        Command::Explain(args) => cmd::explain::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
     };
     let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));
