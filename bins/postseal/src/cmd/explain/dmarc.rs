@@ -234,10 +234,10 @@ impl fmt::Display for Dmarc {
         }
         for identifier in &self.identifiers {
             let (name, mode) = match identifier.mechanism {
-                "spf" => ("MAIL FROM", self.spf_alignment_mode),
+                "spf" => ("MAIL FROM ", self.spf_alignment_mode),
                 _ => ("DKIM d=", self.dkim_alignment_mode),
             };
-            write!(f, "  {name} {}: {}, {}", identifier.domain, identifier.result, identifier.alignment)?;
+            write!(f, "  {name}{}: {}, {}", identifier.domain, identifier.result, identifier.alignment)?;
             match mode {
                 Some(mode) => writeln!(f, " ({mode})")?,
                 None => writeln!(f)?,

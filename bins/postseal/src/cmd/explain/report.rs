@@ -67,7 +67,10 @@ impl Report {
     ) -> Self {
         let verdict = &tried.verdict;
         let reports = verdict.found.dkim.reports();
-        let _ = (body, rules);
+        let mut signatures = Vec::with_capacity(reports.len());
+        for report in reports {
+            signatures.push(Signed::of(report, &envelope.headers, body, &source.resolver).await);
+        }
         let is_judged = tried.origin == Origin::Inbound && !tried.rule.keeps_results();
         let mut notes = notes;
         let seldom = rules.config().dmarc.seldom_seen;
@@ -93,7 +96,7 @@ impl Report {
             is_judged,
             spf: Spf::of(tried, source),
             dkim: is_judged.then(|| best(reports)),
-            signatures: reports.iter().map(Signed::of).collect(),
+            signatures,
             dmarc: verdict.found.dmarc.as_ref().map(|dmarc| Dmarc::of(dmarc, source)),
             refused_at: tried.refused_at.map(RejectAt::as_str),
             answer: Answer::of(verdict.action.as_str(), verdict.action.cause(), &verdict.reply, &verdict.edits),
