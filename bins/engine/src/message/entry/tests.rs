@@ -22,6 +22,10 @@ use crate::keys::Keys;
 const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
 const SEED: &[u8] = b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
+fn at(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds)).unwrap()
+}
+
 /// Rules that sign for `example.com`; nothing is asked of the DNS.
 fn rules() -> Arc<Rules> {
     let text = "[[domain]]\nname = \"example.com\"\nallow_ed25519_only = true\n\
@@ -44,8 +48,7 @@ fn verdict(facts: Facts, from: &[&str], keeps_entry: bool) -> Verdict {
     message.header(b"DKIM-Signature", b" v=1; a=rsa-sha256; d=Sign.example; s=sel; h=from; bh=x; b=y");
     message.body(b"Hello\r\n", NOW);
     let (closing, job) = message.finish(NOW);
-    let closing =
-        if keeps_entry { closing.with_entry(UNIX_EPOCH + Duration::from_millis(1_790_000_000_123)) } else { closing };
+    let closing = if keeps_entry { closing.with_entry(at(1_790_000_000_123)) } else { closing };
     let signed = guard(|| job.run());
     closing.verdict(signed, Duration::from_millis(17), Duration::ZERO)
 }
@@ -135,7 +138,7 @@ fn a_message_refused_before_its_end_has_what_is_known() {
     let mut message = Message::begin(rules(), Arc::default(), Arc::new(ids), stranger());
     message.refused_recipient();
     message.refused_recipient();
-    let at = Some(UNIX_EPOCH + Duration::from_millis(5));
+    let at = Some(at(5));
     let entry = message.into_refused(Duration::from_millis(7), Duration::ZERO, at).entry.unwrap();
     assert_eq!((entry.at, entry.took, entry.refused, entry.recipients), (5, 7, 2, 3));
     assert_eq!((entry.mail_from.as_str(), &*entry.header_from), ("xn--bcher-kva.example", &[][..]));
