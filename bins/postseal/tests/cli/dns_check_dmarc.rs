@@ -209,6 +209,22 @@ fn m16_a_dns_that_does_not_answer_is_told_from_a_record_that_is_not_there() {
         let dmarc = found("example.com", &[("_dmarc.example.com", reply)], 2);
         assert_eq!((&dmarc["state"], codes(&dmarc)), (&"unknown".into(), vec![code]), "{dmarc}");
     }
+    // What is above the record makes a difference below it alone.
+    let record = ("_dmarc.example.com", one(&format!("v=DMARC1; p=reject; {RUA}")));
+    let dmarc = found("example.com", &[record, ("_dmarc.com", Reply::Code(2))], 2);
+    assert_eq!((&dmarc["state"], codes(&dmarc)), (&"valid".into(), vec!["dns-servfail"]), "{dmarc}");
+    assert_eq!(policies(&dmarc), [("reject", "p", "reject"), ("-", "-", "-"), ("-", "-", "-")]);
+}
+
+#[test]
+fn the_time_bounds_the_questions_about_dmarc() {
+    let (folder, key) = folder("example.com");
+    let server = DnsServer::start(vec![key, ("_dmarc.example.com".to_owned(), Reply::Silence)]);
+    let from = std::time::Instant::now();
+    let arguments = ["dns", "check", "example.com", "--nameserver", &server.address, "--timeout", "1", "--json"];
+    let dmarc = json(&postseal(folder.path(), &arguments), 2)["dmarc"].clone();
+    assert!(from.elapsed().as_secs_f32() < 4.0, "{:?}", from.elapsed());
+    assert_eq!((&dmarc["state"], codes(&dmarc)), (&"unknown".into(), vec!["dmarc-time-over"]), "{dmarc}");
 }
 
 #[test]

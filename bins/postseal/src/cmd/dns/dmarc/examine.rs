@@ -37,6 +37,7 @@ pub(crate) async fn examine(source: &Source, domain: &DomainName, time: Duration
     let (policies, role) = Policies::find(&mut gathered.asker, domain, &own).await;
     let (state, applied) = applied(&own);
     gathered.names(&own);
+    gathered.names_of_walks(&own);
     let mut destinations = Vec::new();
     if let Some((policy_domain, place, record)) = &applied {
         let name = format!("_dmarc.{policy_domain}");
@@ -121,6 +122,18 @@ impl Gathered<'_> {
             }
             if is_own {
                 self.alias(&name, &inspection);
+            }
+        }
+    }
+
+    /// What the walks of names below the domain had no answer for.
+    fn names_of_walks(&mut self, discovery: &Discovery) {
+        let is_told = |name: &str| {
+            discovery.asked().iter().any(|asked| name.strip_prefix("_dmarc.") == Some(asked.domain.as_str()))
+        };
+        for asked in self.asker.asked.iter().filter(|asked| asked.answer == "failed" && !is_told(&asked.name)) {
+            if let Some(Detail::Failed(trouble)) = self.asker.known(&asked.name).map(|inspection| &inspection.answer) {
+                self.rows.push(Row::unanswered(&asked.name, trouble));
             }
         }
     }

@@ -6,7 +6,7 @@ use dmarc_core::discovery::{Discovery, Finding, FoundPolicy, discover};
 use dmarc_core::domain::DomainName;
 use dmarc_core::lint::Role;
 use dmarc_core::org_domain::OrgDomainMethod;
-use dmarc_core::record::{Policy, Psd};
+use dmarc_core::record::Policy;
 use serde::Serialize;
 
 use super::ask::{Asker, Supposed};
@@ -80,11 +80,6 @@ impl Policies {
         }
         if domain.label_count() == 1 {
             role = Role::PublicSuffix;
-        }
-        // A public suffix above it says nothing about what this domain is to those below.
-        let is_suffix = |found: &FoundPolicy| found.record.psd == Psd::Yes && found.domain != *domain;
-        if policy(own).is_some_and(is_suffix) {
-            role = Role::Organizational;
         }
         let [subdomains, non_existent_subdomains] = below;
         (Self { domain: policy(own).map(PolicyRow::of), subdomains, non_existent_subdomains }, role)
