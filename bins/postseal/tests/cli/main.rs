@@ -10,6 +10,7 @@
 mod dns_check;
 mod dns_check_dmarc;
 mod dns_server;
+mod explain;
 mod keys;
 mod messages;
 mod run;
