@@ -1,7 +1,7 @@
 //! What was done to the body.
 
 use super::{BodyDiagnosis, DiagnosisLimits, other};
-use crate::body_hash::{BodyCoverage, BodyHashPlan};
+use crate::body_hash::{BodyCoverage, BodyHash, BodyHashPlan};
 use crate::canon::body::BodyCanonicalizer;
 use crate::crypto::{Backend, Digest};
 use crate::signature::Signature;
@@ -21,8 +21,8 @@ pub(super) fn diagnose(
     hasher.update(body);
     let hashes = hasher.finish();
     let matches = |id| hashes.get(id).is_some_and(|body| *body.digest() == signature.body_hash);
-    let present = hashes.get(whole).map_or(0, |body| body.hashed_octets());
-    match hashes.get(as_signed).map(|body| body.coverage()) {
+    let present = hashes.get(whole).map_or(0, BodyHash::hashed_octets);
+    match hashes.get(as_signed).map(BodyHash::coverage) {
         // Its digest is one of fewer octets than were signed.
         Some(BodyCoverage::BeyondEnd) if !matches(whole) => {
             return BodyDiagnosis::CutOff { signed: length.unwrap_or(present), present };

@@ -8,6 +8,7 @@ use engine::config::RejectAt;
 use engine::message::Rules;
 use engine::message::dmarc::Judged;
 use engine::message::origin::Origin;
+use engine::message::spf::NoClient;
 use engine::trial::Tried;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -138,7 +139,7 @@ impl Spf {
         let helo = helo.map(|outcome| Checked::of("HELO", outcome, source));
         Some(Self {
             identities: mail_from.into_iter().chain(helo).collect(),
-            no_client: results.no_client().map(|why| why.text()),
+            no_client: results.no_client().map(NoClient::text),
             ruling: results.ruling().code(),
         })
     }
