@@ -13,6 +13,7 @@ mod dns_server;
 mod explain;
 mod keys;
 mod messages;
+mod replay;
 mod run;
 mod selftest;
 mod spf;
