@@ -175,7 +175,7 @@ impl Judge {
                 Some(Evaluated::NoAuthor(why)) => format!("({})", why.code()),
                 None => "(not judged by DMARC)".to_owned(),
             },
-            client: behind_relay.map(|outcome| outcome.session().client()).or(named.map(|named| named.address)),
+            client: behind_relay.map(|outcome| outcome.session().client()).or_else(|| named.map(|named| named.address)),
             list_sign: list_sign(&headers),
             dmarc: dmarc.map_or("none", |dmarc| dmarc.result()),
             proposed,
