@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use engine::journal::record::{Dkim, Dmarc, Identity, Published, Reason, Spf};
+use engine::journal::{JournalThread, Record, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -235,7 +238,11 @@ fn line_feeds_and_things_that_are_no_messages_are_told() {
     assert!(err(&output, 1).contains("this is not a message"));
     let output = postseal_fed(folder.path(), &arguments, signed.as_bytes());
     assert!(out(&output, 0).contains("DKIM: pass\n"));
-    assert!(err(&postseal(folder.path(), &["explain", "missing.eml"]), 64).contains("cannot be read"));
+    let missing = postseal(folder.path(), &["explain", "missing.eml"]);
+    assert!(
+        err(&missing, 64)
+            .contains("there is no file missing.eml, and the journal in postseal-data/journal cannot be read")
+    );
     // What strangers write does not reach the terminal as it came.
     fs::write(folder.path().join("odd.eml"), format!("From: \u{1b}[2J <a@\u{1b}>\r\n{MESSAGE}")).unwrap();
     let odd = ["--ip", "192.0.2.1", "--helo", "\u{1b}[2J", "--from", "\u{1b}[2J@x"];
@@ -244,4 +251,101 @@ fn line_feeds_and_things_that_are_no_messages_are_told() {
         !text.contains('\u{1b}') && text.contains("DMARC: permerror: several From fields\n  author domain: none\n"),
         "{text}"
     );
+}
+
+/// Writes records into the journal of a folder, as the daemon does.
+fn write_journal(folder: &Path, records: Vec<Record>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let thread = JournalThread::spawn(Settings::new(folder.to_path_buf())).unwrap();
+        for record in records {
+            thread.journal().append(record).await;
+        }
+        assert!(thread.finish(Duration::from_secs(10)));
+    });
+}
+
+fn rejected() -> Record {
+    let identity = |domain: &str, result: &str| Identity { domain: domain.to_owned(), result: result.to_owned() };
+    Record {
+        at: 1_795_521_600_000,
+        queue_id: "4XyZ12".to_owned(),
+        listener: "inet:127.0.0.1:8891".to_owned(),
+        origin: "inbound".to_owned(),
+        client: Some("198.51.100.7".parse().unwrap()),
+        helo: "\u{1b}[2J".to_owned(),
+        mail_from: "list.example".to_owned(),
+        rcpt_to: vec!["example.net".to_owned()],
+        recipients: 2,
+        header_from: vec!["mail.example.com".to_owned()],
+        spf: Some(Spf { mail_from: identity("list.example", "pass"), helo: identity("mx.list.example", "none") }),
+        dkim: vec![Dkim {
+            domain: "example.com".to_owned(),
+            selector: "sel".to_owned(),
+            result: "fail".to_owned(),
+            cause: Some("body hash did not verify".to_owned()),
+        }],
+        dmarc: Some(Dmarc {
+            result: "fail".to_owned(),
+            published: Some(Published {
+                domain: "example.com".to_owned(),
+                discovery_method: "treewalk".to_owned(),
+                p: "reject".to_owned(),
+                sp: Some("quarantine".to_owned()),
+                adkim: "r".to_owned(),
+                aspf: "s".to_owned(),
+                ..Published::default()
+            }),
+            requested: "quarantine".to_owned(),
+            disposition: "none".to_owned(),
+            would: Some("quarantine".to_owned()),
+            reasons: vec![Reason { kind: "local_policy".to_owned(), comment: Some("mode observe".to_owned()) }],
+            ..Dmarc::default()
+        }),
+        action: "accept".to_owned(),
+        ..Record::default()
+    }
+}
+
+#[test]
+fn a_queue_id_is_looked_up_in_the_journal() {
+    let folder = folder();
+    let passed = Record { queue_id: "4XyZ13".to_owned(), action: "accept".to_owned(), ..Record::default() };
+    let put_off = Record { queue_id: "4XyZ14".to_owned(), action: "tempfail".to_owned(), ..Record::default() };
+    let journal = folder.path().join("state/journal");
+    fs::create_dir_all(journal.parent().unwrap()).unwrap();
+    write_journal(&journal, vec![passed.clone(), rejected(), put_off, passed]);
+    let look = |more: &[&str], code: i32| out(&postseal(folder.path(), &[&["explain"], more].concat()), code);
+    let text = look(&["4XyZ12", "--journal", "state/journal"], 1);
+    let expected = "\
+Message 4XyZ12 from 198.51.100.7 (HELO \\x1b[2J), MAIL FROM list.example
+  at 2026-11-24T12:00:00.000Z, in 0 ms
+  2 recipients: example.net
+Origin: inbound (listener inet:127.0.0.1:8891)
+SPF
+  MAIL FROM (list.example): pass
+  HELO (mx.list.example): none
+DKIM: 1 signatures
+  fail d=example.com s=sel (body hash did not verify)
+Author domain: mail.example.com
+DMARC: fail
+  MAIL FROM: no aligned pass; DKIM: no aligned pass
+  policy of example.com: p=reject sp=quarantine adkim=r aspf=s (treewalk)
+Policy: quarantine asked for, none done
+  full enforcement: quarantine
+  local_policy: mode observe
+Action: accept
+";
+    assert_eq!(text, expected);
+    fs::write(folder.path().join("c.toml"), "state_dir = \"state\"\n").unwrap();
+    let text = look(&["4XyZ13", "--config", "c.toml"], 0);
+    assert_eq!(text.matches("Message 4XyZ13 from no address").count(), 2, "{text}");
+    look(&["4XyZ14", "--config", "c.toml"], 2);
+    let arguments = ["explain", "4XyZ12", "--config", "c.toml", "--json"];
+    assert_eq!(json(&postseal(folder.path(), &arguments), 1)[0]["dmarc"]["published"]["sp"], "quarantine");
+    let missing = err(&postseal(folder.path(), &["explain", "4XyZ99", "--config", "c.toml"]), 1);
+    assert!(missing.contains("no record of this queue id in"), "{missing}");
+    // What is a file is one, whatever its name.
+    fs::copy(folder.path().join("signed.eml"), folder.path().join("4XyZ12")).unwrap();
+    assert!(explain(folder.path(), "4XyZ12", &OWN, 0).contains("DKIM: pass\n"));
 }

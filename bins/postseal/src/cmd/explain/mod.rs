@@ -7,10 +7,11 @@
 //! | `dkim.rs` | each signature; why one does not hold |
 //! | `dmarc.rs` | author domain, questions and answers, alignment, policy, what is done |
 //! | `edits.rs` | the reply, and the fields that come and go |
+//! | `recorded.rs` | what the journal has of a queue id |
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dkim_core::UnixTime;
 use engine::message::origin::Client;
@@ -25,9 +26,11 @@ mod dkim;
 mod dmarc;
 mod edits;
 mod envelope;
+mod recorded;
 mod report;
 
 use self::envelope::Envelope;
+use self::recorded::Recorded;
 use self::report::Report;
 
 /// For the end of `explain --help`.
@@ -41,8 +44,8 @@ Exit codes:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Message file, - for standard input
-    #[arg(value_name = "FILE")]
+    /// Message file, - for standard input; what is no file is a queue id of the MTA, whose record is looked up in the journal
+    #[arg(value_name = "FILE|QUEUE-ID")]
     file: PathBuf,
     /// Address of the client [default: the one that the topmost Received field names]
     #[arg(long, value_name = "ADDRESS")]
@@ -64,12 +67,25 @@ pub(crate) struct Args {
     /// Judge as of this time: 2026-11-24T12:00:00Z, or seconds since 1970 [default: that of the topmost Received field, else now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<UnixTime>,
+    /// Folder of the journal, for a queue id [default: that of the configuration or of the state folder]
+    #[arg(long, value_name = "FOLDER")]
+    journal: Option<PathBuf>,
     /// Take line feeds of the file for CRLF, as the message was sent with
     #[arg(long)]
     crlf: bool,
 }
 
 pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
+    let is_queue_id = args.file != Path::new("-") && !args.file.exists();
+    if let Some(id) = args.file.to_str().filter(|_| is_queue_id) {
+        let folder = match &args.journal {
+            Some(folder) => folder.clone(),
+            None => tryout::configuration(args.config.as_deref())?.state_dir.join("journal"),
+        };
+        let recorded = Recorded::find(&folder, id)?;
+        print(&recorded, json, out)?;
+        return Ok(recorded.exit());
+    }
     let mail = Mail::read(&args.file, args.crlf)?;
     let envelope = Envelope::of(args, &mail)?;
     let config = tryout::configuration(args.config.as_deref())?;
