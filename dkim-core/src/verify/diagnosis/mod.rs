@@ -153,7 +153,7 @@ pub struct FieldCount {
 /// let (headers, body) = HeaderBlock::parse(message.as_bytes(), HeaderLimits::default())?;
 /// let suspect = Suspect { headers: &headers, field: 0, body: &message.as_bytes()[body..], key: Some(&key) };
 /// let diagnosis = diagnose(&suspect, Backend::default(), &DiagnosisLimits::default()).unwrap();
-/// assert_eq!(diagnosis.body, BodyDiagnosis::Appended { octets: 21, lines: 2, signed: 59 });
+/// assert_eq!(diagnosis.body, BodyDiagnosis::Appended { octets: 21, lines: 2, signed: 54 });
 /// assert_eq!(diagnosis.header, Some(HeaderDiagnosis::SubjectTag(b"[us] ".to_vec())));
 /// # Ok::<(), dkim_core::header::HeaderError>(())
 /// ```

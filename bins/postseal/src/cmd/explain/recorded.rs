@@ -20,7 +20,7 @@ const MAX_RETRIES: u32 = 5;
 /// All records of a queue id, oldest first.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Recorded(Vec<Box<Record>>);
+pub(super) struct Recorded(Vec<Record>);
 
 impl Recorded {
     /// Looks for a queue id in the journal of a folder, from its beginning to its end.
@@ -37,7 +37,7 @@ impl Recorded {
                         if records.len() >= MAX_RECORDS {
                             records.remove(0);
                         }
-                        records.push(record);
+                        records.push(*record);
                     }
                 }
                 Ok(Read::Damage(_)) => {}
@@ -59,7 +59,7 @@ impl Recorded {
     }
 
     pub(super) fn exit(&self) -> Exit {
-        self.0.iter().map(|record| exit(record)).fold(Exit::Pass, Exit::or_worse)
+        self.0.iter().map(exit).fold(Exit::Pass, Exit::or_worse)
     }
 }
 
