@@ -3,7 +3,7 @@
 #
 # The daemon adds the field when [dmarc] mode is "tag", "quarantine" or "reject":
 #
-#   X-Postseal-DMARC: quarantine (dmarc=fail header.from=example.com policy=quarantine)
+#   X-Postseal-DMARC: quarantine (dmarc=fail header.from=example.com)
 #
 # and removes every field of this name that a message brings along. A message that came by another way may still have one: its sender can only
 # send it to Junk. With another `tag_header`, change the name in the test.

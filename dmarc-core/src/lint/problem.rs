@@ -404,7 +404,7 @@ fn without_policy(has_reports: bool) -> &'static str {
     if has_reports {
         "receivers act as with `p=none` alone: nothing is done about mail that fails (RFC 9989 §4.10.1)"
     } else {
-        "and since there is no usable `rua=` either, receivers ignore the record (RFC 9989 §4.10.1)"
+        "receivers ignore the record, since there is no usable `rua=` either (RFC 9989 §4.10.1)"
     }
 }
 

@@ -17,10 +17,9 @@ use tokio::time::Instant;
 use super::Setup;
 use super::open::{Open, Step};
 use crate::config::{Listener, OnFailure};
-use crate::logging::Record;
 use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
-use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, SignJob, Verdict};
+use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, Refused, SignJob, Verdict};
 
 /// What the connection has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +62,10 @@ pub(super) struct Dialogue {
     /// A header value as it stands in the message; kept for its buffer.
     raw: Vec<u8>,
     was_out_of_order: bool,
-    /// Records of messages that were refused before their end.
-    records: Vec<Record>,
+    /// Messages that were refused before their end.
+    refused: Vec<Refused>,
+    /// Whether they go into the journal.
+    keeps_entries: bool,
 }
 
 /// Octets of HELO that are kept: RFC 5321 §4.5.3.1.4 allows 512 for the command, and no domain has so many.
@@ -83,7 +84,7 @@ pub(super) fn wants() -> Wants {
 }
 
 impl Dialogue {
-    pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>) -> Self {
+    pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>, keeps_entries: bool) -> Self {
         Self {
             session: FilterSession::new(wants()),
             setup,
@@ -97,7 +98,8 @@ impl Dialogue {
             generation: 0,
             raw: Vec::new(),
             was_out_of_order: false,
-            records: Vec::new(),
+            refused: Vec::new(),
+            keeps_entries,
         }
     }
 
@@ -217,7 +219,8 @@ impl Dialogue {
     pub(super) fn answer_step(&mut self, out: &mut Vec<u8>) -> Result<(), DialogueError> {
         let Some(answer) = self.open.as_mut().and_then(Open::answer_step) else { return Ok(()) };
         if answer.is_over {
-            self.records.extend(self.open.take().map(Open::refused_record));
+            let keeps_entries = self.keeps_entries;
+            self.refused.extend(self.open.take().map(|open| open.into_refused(keeps_entries)));
         }
         self.session.reply(&answer.decision, out)?;
         Ok(())
@@ -226,12 +229,13 @@ impl Dialogue {
     /// The message that is open ends here, before its end of message: ABORT, another one, the end of the connection.
     pub(super) fn end_message(&mut self) {
         let refused = self.open.take().filter(|open| open.message.has_refused());
-        self.records.extend(refused.map(Open::refused_record));
+        let keeps_entries = self.keeps_entries;
+        self.refused.extend(refused.map(|open| open.into_refused(keeps_entries)));
     }
 
-    /// Records of messages that were refused before their end.
-    pub(super) fn take_records(&mut self) -> Vec<Record> {
-        std::mem::take(&mut self.records)
+    /// Messages that were refused before their end.
+    pub(super) fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Tells the MTA that we are still at work.

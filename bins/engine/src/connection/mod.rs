@@ -21,7 +21,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use milter_proto::{FrameDecoder, FrameError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -37,8 +37,9 @@ pub(crate) use self::stream::Stream;
 use crate::config::Listener;
 use crate::crypto_pool::CryptoPool;
 use crate::dns::Resolver;
+use crate::journal::{self, Journal};
 use crate::logging::Logger;
-use crate::message::{Answered, Closing, Fault, Rules, guard};
+use crate::message::{Answered, Closing, Fault, Refused, Rules, guard};
 
 /// Between two signs of life while the MTA waits: a third of the shortest time-out that an MTA has by default (Sendmail's `R:10s`; Postfix's
 /// `milter_command_timeout` is 30 s).
@@ -60,6 +61,7 @@ pub struct Setup {
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) logger: Logger,
+    pub(crate) journal: Journal,
     pub(crate) pool: CryptoPool,
     /// Our authserv-id where neither the configuration nor the MTA has one.
     pub(crate) host_name: Arc<str>,
@@ -103,6 +105,8 @@ pub(crate) struct Connection {
     listener: Arc<Listener>,
     surroundings: Surroundings,
     lookups: Lookups,
+    /// Of messages that were refused before their end, and whose answers are not on their way yet.
+    entries: Vec<Option<Box<journal::Record>>>,
     /// When the packet that is half there must be whole.
     packet_due: Option<Instant>,
     stop: watch::Receiver<bool>,
@@ -119,7 +123,9 @@ impl Connection {
         stop: watch::Receiver<bool>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let dialogue = Dialogue::new(Arc::clone(&setup), Arc::clone(&listener), Arc::clone(&surroundings.host_name));
+        let host_name = Arc::clone(&surroundings.host_name);
+        let keeps_entries = surroundings.journal.is_enabled();
+        let dialogue = Dialogue::new(Arc::clone(&setup), Arc::clone(&listener), host_name, keeps_entries);
         Self {
             stream,
             decoder: FrameDecoder::new(setup.rules.config().limits.frame),
@@ -129,6 +135,7 @@ impl Connection {
             listener,
             surroundings,
             lookups: Lookups::default(),
+            entries: Vec::new(),
             packet_due: None,
             stop,
             _permit: permit,
@@ -139,7 +146,8 @@ impl Connection {
     pub(crate) async fn serve(mut self) {
         let end = self.run().await;
         self.dialogue.end_message();
-        self.log_records();
+        self.log_refused();
+        self.append_entries().await;
         let Err(end) = end else { return };
         let listener = &self.listener.socket;
         match end {
@@ -168,6 +176,9 @@ impl Connection {
                 }
             }
             self.flush().await?;
+            if !self.entries.is_empty() {
+                Box::pin(self.append_entries()).await;
+            }
             self.remark_on_spaces();
             // Nothing is to be answered meanwhile.
             guarded(pin!(self.wait_for_octets())).await.map_err(|Fault| End::Fault)??;
@@ -176,7 +187,7 @@ impl Connection {
 
     /// Does what an event asks for.
     async fn go_on(&mut self, next: Next) -> Result<(), End> {
-        self.log_records();
+        self.log_refused();
         match next {
             Next::Continue => self.start_lookups().await,
             Next::EnvelopeStep => {
@@ -305,14 +316,23 @@ impl Connection {
             }
         }
         self.dialogue.answer_step(&mut self.out)?;
-        self.log_records();
+        self.log_refused();
         Ok(())
     }
 
-    /// Logs messages that were refused before their end.
-    fn log_records(&mut self) {
-        for record in self.dialogue.take_records() {
+    /// Logs messages that were refused before their end; their entries wait until the answers are on their way.
+    fn log_refused(&mut self) {
+        for Refused { record, entry } in self.dialogue.take_refused() {
             self.surroundings.logger.log(record);
+            if self.surroundings.journal.is_enabled() {
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    async fn append_entries(&mut self) {
+        for entry in std::mem::take(&mut self.entries) {
+            append(&self.surroundings.journal, entry).await;
         }
     }
 
@@ -349,10 +369,13 @@ impl Connection {
         }
         let signed =
             if job.may_block() { self.on_another_thread(move || job.run()).await? } else { guard(|| job.run()) };
+        let journal = &self.surroundings.journal;
+        let closing = if journal.is_enabled() { closing.with_entry(SystemTime::now()) } else { closing };
         let verdict = closing.verdict(signed, since.elapsed(), waited);
         self.dialogue.conclude(&verdict, &mut self.out)?;
         self.flush().await?;
         self.surroundings.logger.log(verdict.record);
+        append(&self.surroundings.journal, verdict.entry).await;
         Ok(())
     }
 
@@ -413,6 +436,14 @@ impl Connection {
         self.out.clear();
         self.out.shrink_to(KEEP_OUT);
         Ok(())
+    }
+}
+
+/// Hands an entry to the journal. The MTA has its answer already: it does not wait for the disk.
+async fn append(journal: &Journal, entry: Option<Box<journal::Record>>) {
+    match entry {
+        Some(entry) => journal.append(*entry).await,
+        None => journal.miss(),
     }
 }
 

@@ -1,14 +1,13 @@
 //! The message that is open, and the steps of its envelope that may have to wait for an answer.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use milter_proto::Decision;
 use tokio::time::Instant;
 
 use crate::config::RejectAt;
-use crate::logging::Record;
-use crate::message::{EnvelopeStep, Message};
+use crate::message::{EnvelopeStep, Message, Refused};
 
 /// A message between MAIL and its end.
 #[derive(Debug)]
@@ -102,8 +101,9 @@ impl Open {
         Some(StepAnswer { decision, is_over })
     }
 
-    /// The record of a message that was refused and ends here.
-    pub(super) fn refused_record(self) -> Record {
-        self.message.refused_record(self.since.elapsed(), self.waited)
+    /// What there is to say about a message that was refused and ends here.
+    pub(super) fn into_refused(self, keeps_entry: bool) -> Refused {
+        let entry_at = keeps_entry.then(SystemTime::now);
+        self.message.into_refused(self.since.elapsed(), self.waited, entry_at)
     }
 }

@@ -19,6 +19,7 @@ fn setup(text: &str) -> Arc<Setup> {
 fn surroundings() -> Surroundings {
     Surroundings {
         logger: Logger::disabled(),
+        journal: Journal::disabled(),
         pool: CryptoPool::new(1),
         host_name: "host.example".into(),
         progress: Duration::from_millis(50),
@@ -82,7 +83,7 @@ async fn s12_the_mta_gets_signs_of_life_while_dns_is_slow() {
 
 fn dialogue(policy: &str) -> Dialogue {
     let setup = setup(&format!("[dns]\nnameservers = [\"127.0.0.1:9\"]\n[policy]\non_internal_error = \"{policy}\"\n"));
-    let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into());
+    let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into(), false);
     let offer = Offer::new(6, flags::Actions::ALL, flags::Steps::ALL);
     for command in [
         Command::Negotiate(offer),
@@ -146,7 +147,7 @@ async fn m27_after_a_fault_behind_an_event_that_was_taken_it_has_its_reply() {
 async fn m26_our_id_is_the_name_of_the_mta_and_only_else_that_of_the_host() {
     for (name, id) in [(&b"mx.example"[..], "mx.example"), (b"mx.example.", "mx.example"), (b"", "host.example")] {
         let setup = setup("[dns]\nnameservers = [\"127.0.0.1:9\"]\n");
-        let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into());
+        let mut dialogue = Dialogue::new(setup, Arc::default(), "host.example".into(), false);
         let offer = Offer::new(6, flags::Actions::ALL, flags::Steps::ALL);
         let pairs: &[(&[u8], &[u8])] = &[(b"j", name)];
         for command in [

@@ -29,6 +29,7 @@ pub use self::frame::MAX_RECORD;
 pub use self::reader::{Damage, Entry, Read, Reader};
 pub use self::record::Record;
 pub use self::segment::{NotASegment, Position, SegmentName};
+pub(crate) use self::writer::milliseconds;
 pub use self::writer::{Journal, JournalError, JournalThread, PATIENCE, QUEUE_LENGTH, Settings};
 
 #[cfg(test)]

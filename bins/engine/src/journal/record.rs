@@ -48,6 +48,8 @@ pub struct Record {
     pub rcpt_to: Vec<String>,
     /// How many recipients there were.
     pub recipients: u64,
+    /// How many more were refused at RCPT.
+    pub refused: u64,
     /// The domains of From, each once, at most [`MAX_AUTHORS`]; RFC 9989 applies to messages with one.
     pub header_from: Vec<String>,
     /// Why From has no author domain, if it has none.

@@ -131,6 +131,13 @@ impl Journal {
         }
     }
 
+    /// A record that could not be made is lost like one that could not be written.
+    pub fn miss(&self) {
+        if let Some(shared) = &self.0 {
+            shared.state.lose();
+        }
+    }
+
     /// Whether the disk fails at present: records wait in memory.
     #[must_use]
     pub fn is_failing(&self) -> bool {
@@ -292,7 +299,8 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-pub(super) fn milliseconds(time: SystemTime) -> u64 {
+/// Since the epoch.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
@@ -31,6 +31,7 @@ use super::spf::{self, Ruling, SpfResults};
 use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes};
 use super::work::{Signed, Verified};
 use crate::config::{Enforcement, OnFailure, OnKeyError};
+use crate::journal;
 use crate::logging::Record;
 
 /// A message that is complete and waits for its signatures.
@@ -49,6 +50,8 @@ pub struct Closing {
     /// Recipients that were refused at RCPT.
     pub(super) refused: u64,
     pub(super) is_fault: bool,
+    /// When it was complete, where that is to be written into the journal.
+    pub(super) entry_at: Option<SystemTime>,
 }
 
 /// What to do about a message, and what to say about it.
@@ -62,6 +65,8 @@ pub struct Verdict {
     pub edits: Edits,
     /// The log record.
     pub record: Record,
+    /// The journal's entry, where [`Closing::with_entry`] asked for it.
+    pub entry: Option<Box<journal::Record>>,
     /// What it was decided from.
     pub found: Found,
 }
@@ -109,6 +114,12 @@ impl Closing {
             Ok(judging) => self.judging = judging,
             Err(Fault) => self.is_fault = true,
         }
+    }
+
+    /// Asks for an entry of the journal. `at`: the time, at which the message is complete.
+    #[must_use]
+    pub fn with_entry(self, at: SystemTime) -> Self {
+        Self { entry_at: Some(at), ..self }
     }
 
     /// The verdict. `took`: the time since MAIL FROM; `waited`: the part of it that was spent waiting for DNS.
@@ -167,9 +178,14 @@ impl Closing {
             waited,
         };
         let record = report.to_record();
+        // Mail does not fail for the sake of its entry.
+        let entry = self.entry_at.and_then(|at| {
+            guard(|| report.to_entry(at, self.headers.as_deref(), dmarc.as_ref().map(DmarcResults::entry))).ok()
+        });
+        let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
         let found = Found { dkim: self.verified, spf: self.spf, dmarc };
-        Verdict { action, reply, edits, record, found }
+        Verdict { action, reply, edits, record, entry, found }
     }
 
     /// What is done about what DMARC says.

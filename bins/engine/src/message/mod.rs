@@ -18,6 +18,7 @@ mod authserv_ids;
 pub mod body_facts;
 mod closing;
 pub mod dmarc;
+mod entry;
 pub mod envelope;
 mod guard;
 mod headers;
@@ -49,7 +50,7 @@ pub use self::guard::{Fault, guard};
 pub use self::headers::HeaderTrouble;
 pub use self::iprev::Iprev;
 pub use self::lookups::{Answered, Lookup};
-pub use self::refusal::EnvelopeStep;
+pub use self::refusal::{EnvelopeStep, Refused};
 pub use self::report::Facts;
 pub use self::results::MAX_RESULTS;
 pub use self::rules::{DomainSigners, Rules, Signer};
@@ -276,7 +277,23 @@ impl Message {
         let is_fault = joined.is_err();
         let (verified, job, spf, judging) =
             joined.unwrap_or_else(|_fault| (Verified::NotAsked, SignJob::nothing(), None, Judging::Off));
-        (Closing { rules, ids, facts, own, header, headers, body, verified, spf, judging, refused, is_fault }, job)
+        let entry_at = None;
+        let closing = Closing {
+            rules,
+            ids,
+            facts,
+            own,
+            header,
+            headers,
+            body,
+            verified,
+            spf,
+            judging,
+            refused,
+            is_fault,
+            entry_at,
+        };
+        (closing, job)
     }
 }
 

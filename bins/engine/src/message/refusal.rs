@@ -2,7 +2,7 @@
 //!
 //! Refused at MAIL, the message is over. Refused at RCPT, one recipient is: the MTA may send more of them, and each has its answer.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use milter_proto::Decision;
 
@@ -12,6 +12,7 @@ use super::report::Report;
 use super::spf::{Ruling, SpfResults, policy};
 use super::verdict::Action;
 use crate::config::RejectAt;
+use crate::journal;
 use crate::logging::Record;
 
 /// What there is to say to MAIL or RCPT.
@@ -23,6 +24,15 @@ pub enum EnvelopeStep {
     Wait,
     /// This answer.
     Refuse(Decision),
+}
+
+/// What there is to say about a message that ends before its end because it was refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The log record.
+    pub record: Record,
+    /// The journal's entry, where one was asked for.
+    pub entry: Option<Box<journal::Record>>,
 }
 
 impl Message {
@@ -58,16 +68,16 @@ impl Message {
         self.refused > 0
     }
 
-    /// The log record of a message that ends here because it was refused. `took`: the time since MAIL FROM; `waited`: the part of it that
-    /// was spent waiting for DNS.
+    /// What there is to say about a message that ends here because it was refused. `took`: the time since MAIL FROM; `waited`: the part of it
+    /// that was spent waiting for DNS; `entry_at`: the time, where the journal is to have an entry.
     #[must_use]
-    pub fn refused_record(self, took: Duration, waited: Duration) -> Record {
+    pub fn into_refused(self, took: Duration, waited: Duration, entry_at: Option<SystemTime>) -> Refused {
         let spf = self.spf.so_far(&self.rules.config().spf);
         let action = match spf.as_ref().map(SpfResults::ruling) {
             Some(Ruling::Refuse(refusal)) => Action::of_refusal(refusal),
             _ => Action::Accept,
         };
-        Report {
+        let report = Report {
             facts: &self.facts,
             author: None,
             signed: None,
@@ -86,7 +96,8 @@ impl Message {
             action,
             took,
             waited,
-        }
-        .to_record()
+        };
+        let entry = entry_at.and_then(|at| guard(|| report.to_entry(at, None, None)).ok()).map(Box::new);
+        Refused { record: report.to_record(), entry }
     }
 }

@@ -40,6 +40,7 @@ use crate::config::{Config, Listener};
 pub use crate::connection::Setup;
 use crate::connection::{PROGRESS, Surroundings};
 use crate::crypto_pool::CryptoPool;
+use crate::journal::Journal;
 use crate::key_watch::{self, KeyCounters};
 use crate::logging::Logger;
 use crate::socket_address::SocketAddress;
@@ -105,6 +106,15 @@ impl Server {
     ///
     /// [`ListenError`] of the first one that cannot be opened; none is open then.
     pub async fn bind(setup: Setup, logger: Logger) -> Result<Self, ListenError> {
+        Self::bind_with_journal(setup, logger, Journal::disabled()).await
+    }
+
+    /// As [`bind`](Self::bind), with a journal of what is decided on each message.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub async fn bind_with_journal(setup: Setup, logger: Logger, journal: Journal) -> Result<Self, ListenError> {
         let setup = Arc::new(setup);
         let passed = PassedSockets::take();
         let opened = open(setup.rules.config(), &[], &passed).await?;
@@ -114,6 +124,7 @@ impl Server {
         let most = places_for_connections(setup.rules.config());
         let surroundings = Surroundings {
             logger,
+            journal,
             pool: CryptoPool::for_this_machine(),
             host_name: host_name().into(),
             progress: PROGRESS,

@@ -57,6 +57,12 @@ pub(crate) struct Delivered {
     pub(crate) message: Vec<u8>,
 }
 
+impl std::fmt::Debug for Delivered {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "a message with the header\n{}", self.header())
+    }
+}
+
 impl Delivered {
     /// A file of the Maildir: its lines end in LF, and `virtual(8)` puts three fields on top.
     fn read(file: &[u8]) -> Self {

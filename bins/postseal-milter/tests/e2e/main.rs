@@ -16,8 +16,12 @@ mod cases;
 mod filter;
 mod mailbox;
 mod mails;
+#[expect(dead_code, reason = "the interoperability tests use the rest")]
+#[path = "../peers/milter.rs"]
+mod milter;
 mod oracle;
 mod parts;
 mod results;
+mod signer;
 mod site;
 mod smtp;

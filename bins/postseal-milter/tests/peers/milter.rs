@@ -18,8 +18,28 @@ pub(crate) enum Client {
     Outside,
 }
 
+/// What an MTA hands over, field by field: also what no MTA of these tests would let pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a> {
+    /// The argument of MAIL.
+    pub(crate) sender: &'a [u8],
+    /// The argument of RCPT.
+    pub(crate) recipient: &'a [u8],
+    /// Names and values, with folds.
+    pub(crate) fields: &'a [RawField],
+    /// Lines ending in CRLF.
+    pub(crate) body: &'a [u8],
+}
+
 /// A message with CRLF line ends through the milter on this port; returns it as it leaves, or what the milter said instead of accepting it.
 pub(crate) fn pass(port: u16, client: Client, message: &[u8]) -> Result<Vec<u8>, String> {
+    let (fields, body) = split(message);
+    let (sender, recipient) = (&b"<joe@sender.example>"[..], &b"<mary@reader.example>"[..]);
+    hand_over(port, client, &Message { sender, recipient, fields: &fields, body })
+}
+
+/// The same for what is no message yet.
+pub(crate) fn hand_over(port: u16, client: Client, message: &Message<'_>) -> Result<Vec<u8>, String> {
     let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -35,19 +55,18 @@ pub(crate) fn pass(port: u16, client: Client, message: &[u8]) -> Result<Vec<u8>,
     let peer = Peer::Inet { address, port: 40_000 };
     dialogue.step(|session, out| session.connect(host, peer, out))?;
     dialogue.step(|session, out| session.helo(host, out))?;
-    dialogue.step(|session, out| session.mail(b"<joe@sender.example>", &[], out))?;
-    dialogue.step(|session, out| session.rcpt(b"<mary@reader.example>", &[], out))?;
+    dialogue.step(|session, out| session.mail(message.sender, &[], out))?;
+    dialogue.step(|session, out| session.rcpt(message.recipient, &[], out))?;
     dialogue.step(MtaSession::data)?;
-    let (fields, body) = split(message);
-    for (name, value) in fields {
-        dialogue.step(|session, out| session.header(&name, &value, out))?;
+    for (name, value) in message.fields {
+        dialogue.step(|session, out| session.header(name, value, out))?;
     }
     dialogue.step(MtaSession::end_of_headers)?;
-    for piece in body.chunks(65_535) {
+    for piece in message.body.chunks(65_535) {
         dialogue.step(|session, out| session.body(piece, out))?;
     }
     dialogue.step(MtaSession::end_of_body)?;
-    let passed = dialogue.session.message().to_octets(body);
+    let passed = dialogue.session.message().to_octets(message.body);
     let mut out = Vec::new();
     dialogue.session.quit(&mut out).unwrap();
     // It may be gone already.
@@ -90,6 +109,7 @@ impl Dialogue {
                         Ok(true)
                     }
                     Heard::Progress | Heard::Modification(_) => Ok(false),
+                    Heard::Decision(Decision::ReplyCode(code)) => Err(code.to_smtp()),
                     other => Err(format!("{other:?}")),
                 };
             }
@@ -102,10 +122,10 @@ impl Dialogue {
 }
 
 /// A name and a value with its folds.
-type RawField = (Vec<u8>, Vec<u8>);
+pub(crate) type RawField = (Vec<u8>, Vec<u8>);
 
 /// Fields and body of a message whose header is in order.
-fn split(message: &[u8]) -> (Vec<RawField>, &[u8]) {
+pub(crate) fn split(message: &[u8]) -> (Vec<RawField>, &[u8]) {
     let end = message.windows(4).position(|octets| octets == b"\r\n\r\n").unwrap();
     let mut fields: Vec<RawField> = Vec::new();
     for line in String::from_utf8(message[..end].to_vec()).unwrap().split("\r\n") {

@@ -2,8 +2,10 @@
 
 pub(crate) mod dns;
 pub(crate) mod enforce;
+pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod keyring;
+pub(crate) mod replay;
 pub(crate) mod selftest;
 pub(crate) mod sign;
 pub(crate) mod spf;

@@ -12,6 +12,12 @@ use crate::run::{err, json, out, postseal};
 
 const NAME: &str = "r1._domainkey.example.com";
 
+/// What is told of a domain without DMARC.
+const NO_DMARC: &str = "example.com DMARC: none
+  note[dmarc-no-record]: the domain has no DMARC record: everybody can send mail in its name, and large receivers want one of those who send much
+    fix: publish `_dmarc.example.com. TXT \"v=DMARC1; p=none; rua=mailto:ADDRESS\"` to begin with
+";
+
 /// A state folder with an RSA key, and the text of its record.
 fn folder() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +129,7 @@ fn the_text_names_the_finding_the_mend_and_the_record_that_then_matches() {
     let record = shown.split_once("the record:\n").unwrap().1.split("example.com SPF: ").next().unwrap();
     fs::write(folder.path().join("zone.txt"), record).unwrap();
     let shown = out(&postseal(folder.path(), &["dns", "check", "example.com", "--zone", "zone.txt"]), 0);
-    assert_eq!(shown, "r1._domainkey.example.com (rsa, 2048 bits): matches\nexample.com SPF: none\n");
+    assert_eq!(shown, format!("r1._domainkey.example.com (rsa, 2048 bits): matches\nexample.com SPF: none\n{NO_DMARC}"));
 }
 
 #[test]
@@ -198,7 +204,7 @@ fn a_short_rsa_key_signs_is_listed_with_a_warning_and_checked() {
     let zone = out(&postseal(folder.path(), &["dns", "show", "example.com"]), 0);
     fs::write(folder.path().join("zone.txt"), zone).unwrap();
     let checked = out(&postseal(folder.path(), &["dns", "check", "example.com", "--zone", "zone.txt"]), 0);
-    assert_eq!(checked, "old._domainkey.example.com (rsa, 1024 bits): matches\nexample.com SPF: none\n");
+    assert_eq!(checked, format!("old._domainkey.example.com (rsa, 1024 bits): matches\nexample.com SPF: none\n{NO_DMARC}"));
     let mail = "From: jo@example.com\r\nSubject: hello\r\n\r\nhello\r\n";
     fs::write(folder.path().join("mail.eml"), mail).unwrap();
     let ran = postseal(folder.path(), &["sign", "mail.eml"]);

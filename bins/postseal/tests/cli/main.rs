@@ -2,15 +2,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     reason = "helpers of tests fail by panic"
 )]
 
 mod dns_check;
+mod dns_check_dmarc;
 mod dns_server;
 mod enforce;
+mod explain;
 mod keys;
 mod messages;
+mod replay;
 mod run;
 mod selftest;
 mod spf;

@@ -97,6 +97,7 @@ fn verdict(rules: &Arc<Rules>, facts: Facts, fields: &[(&str, &str)], dns: &Dns)
     while let Some(name) = closing.question().map(|question| question.name.to_string()) {
         closing.answer(&dns.txt(&name));
     }
+    let closing = closing.with_entry(std::time::SystemTime::UNIX_EPOCH);
     closing.verdict(guard(|| job.run()), Duration::ZERO, Duration::ZERO)
 }
 
@@ -254,4 +255,40 @@ fn a_header_section_over_the_limit_hides_nobody() {
     let verdict = verdict(&rules(&text), stranger("<x@elsewhere.test>"), &fields, &Dns::with("v=DMARC1; p=reject"));
     assert_eq!(field(&verdict, "dmarc_cause"), "too-many-header-fields");
     assert!(reply(&verdict).starts_with("550 5.7.1 "), "{}", reply(&verdict));
+}
+
+#[test]
+fn rfc9990_s3_1_1_the_journal_has_what_a_report_needs() {
+    let dns = Dns::with(
+        "v=DMARC1; p=reject; sp=quarantine; adkim=s; fo=1:d; t=y; rua=mailto:d@bank.test; ruf=mailto:f@bank.test",
+    );
+    let verdict = verdict(&rules(STRICT), stranger("<jo@elsewhere.test>"), &FROM_BANK, &dns);
+    let dmarc = verdict.entry.unwrap().dmarc.unwrap();
+    assert_eq!((dmarc.result.as_str(), dmarc.spf_aligned, dmarc.dkim_aligned), ("fail", false, false));
+    assert_eq!((dmarc.requested.as_str(), dmarc.disposition.as_str(), dmarc.would), ("quarantine", "quarantine", None));
+    assert_eq!(dmarc.counts_for, "bank.test");
+    let reasons: Vec<_> = dmarc.reasons.iter().map(|reason| reason.kind.as_str()).collect();
+    assert_eq!(reasons, ["policy_test_mode"]);
+    let published = dmarc.published.unwrap();
+    assert_eq!((published.domain.as_str(), published.discovery_method.as_str()), ("bank.test", "treewalk"));
+    assert_eq!((published.p.as_str(), published.sp.as_deref(), published.np), ("reject", Some("quarantine"), None));
+    assert_eq!((published.adkim.as_str(), published.aspf.as_str(), published.testing), ("s", "r", true));
+    assert_eq!(published.fo.as_deref(), Some("1:d"));
+    assert_eq!(
+        (published.rua, published.ruf),
+        (vec!["mailto:d@bank.test".to_owned()], vec!["mailto:f@bank.test".to_owned()])
+    );
+}
+
+#[test]
+fn a_record_of_64_kib_is_no_reason_to_lose_a_journal_entry() {
+    let uris = (0..16)
+        .map(|number| format!("mailto:{}@bank.test", format!("{number:x}").repeat(3000)))
+        .collect::<Vec<_>>()
+        .join(",");
+    let record: &'static str = Box::leak(format!("v=DMARC1; p=none; rua={uris}").into_boxed_str());
+    let verdict = verdict(&rules(""), stranger("<jo@elsewhere.test>"), &FROM_BANK, &Dns::with(record));
+    let entry = verdict.entry.unwrap();
+    assert_eq!(entry.dmarc.as_ref().map(|dmarc| dmarc.result.as_str()), Some("fail"));
+    assert!(serde_json::to_vec(&entry).unwrap().len() < crate::journal::MAX_RECORD / 4);
 }

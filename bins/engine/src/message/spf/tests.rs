@@ -287,7 +287,7 @@ fn the_record_of_a_message_refused_at_mail_has_what_is_known() {
     assert!(!message.has_refused());
     message.refused_recipient();
     assert!(message.has_refused());
-    let record = message.refused_record(Duration::from_millis(7), Duration::from_millis(5));
+    let record = message.into_refused(Duration::from_millis(7), Duration::from_millis(5), None).record;
     let text = |name: &str| match record.get(name) {
         Some(Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
         Some(Value::Number(number)) => number.to_string(),

@@ -3,6 +3,7 @@
 mod content_filter;
 mod crowds;
 mod dialogue;
+mod dmarc;
 mod faults;
 mod forgery;
 mod killed;

@@ -6,7 +6,8 @@
 use crate::mailbox::Delivered;
 use crate::mails;
 use crate::site::opendmarc::{OpenDmarcSite, Options};
-use crate::smtp::{Mail, Reply};
+use crate::site::{self, Site};
+use crate::smtp::{Mail, Reply, Smtp};
 
 /// The bank sends no mail at all, and wants what claims to be from it to be rejected; the shop sends from the stranger's address.
 const RECORDS: &str = "bank.example. TXT \"v=spf1 -all\"
@@ -19,6 +20,12 @@ const CLIENT: &str = "ADDR=192.0.2.5 PORT=40000 NAME=out.example HELO=out.exampl
 
 /// The lie: it needs no more knowledge than the name of the host that takes mail.
 const FORGED: &str = "Authentication-Results: mx.example; spf=pass smtp.mailfrom=bank.example\r\n";
+
+/// The lie in other spellings of the name.
+const SPELLINGS: [&str; 2] = [
+    "authentication-results: MX.Example; spf=pass smtp.mailfrom=bank.example\r\n",
+    "Authentication-Results: mx.example 1; spf=pass smtp.mailfrom=bank.example\r\n",
+];
 
 /// What a policy server for SPF adds where `smtpd_recipient_restrictions` ask it.
 const POLICY_SERVER: &str = "smtpd_recipient_restrictions = check_sender_access static:{PREPEND \
@@ -101,11 +108,7 @@ fn row_4_opendmarc_believes_the_forged_field_although_an_honest_one_stands_above
 #[test]
 fn row_5_opendkim_that_removes_all_fields_under_its_name_protects_opendmarc() {
     let site = start("SPFSelfValidate true", "RemoveARAll yes", "");
-    for field in [
-        FORGED,
-        "authentication-results: MX.Example; spf=pass smtp.mailfrom=bank.example\r\n",
-        "Authentication-Results: mx.example 1; spf=pass smtp.mailfrom=bank.example\r\n",
-    ] {
+    for field in [FORGED].into_iter().chain(SPELLINGS) {
         is_rejected(&site, field);
     }
 }
@@ -119,4 +122,28 @@ fn opendmarc_alone_lets_a_forged_verdict_pass() {
     assert_eq!(reply.code, 250, "{reply:?}");
     let results = site.postfix.mailbox.next().all("Authentication-Results");
     assert!(results.iter().any(|value| value.contains("dmarc=pass")), "{results:?}");
+}
+
+/// The messages of all five rows: to the daemon results in a message are text, whoever put them there.
+#[test]
+fn the_daemon_rejects_the_messages_of_every_row() {
+    let dmarc = "mode = \"reject\"\nseldom_seen = \"reject\"";
+    for main_cf in ["", POLICY_SERVER] {
+        let site = Site::start(&site::Options { dmarc, main_cf, records: RECORDS, ..site::Options::default() });
+        for fields in ["", FORGED].into_iter().chain(SPELLINGS) {
+            let message = mails::with_fields(fields, &mails::from("bank.example"));
+            let mail = Mail { from: "a@bank.example", to: "reader@reader.example", parameters: "", message: &message };
+            let reply = Smtp::connect_as(site.postfix.inbound, CLIENT).send(&mail);
+            assert_eq!(reply.code, 550, "{fields}: {reply:?}");
+            assert_eq!(reply.text, "5.7.26 Email rejected per DMARC policy for bank.example");
+        }
+        // The shop may send from there.
+        let message = mails::with_fields(FORGED, &mails::from("shop.example"));
+        let mail = Mail { from: "a@shop.example", to: "reader@reader.example", parameters: "", message: &message };
+        let reply = Smtp::connect_as(site.postfix.inbound, CLIENT).send(&mail);
+        assert_eq!(reply.code, 250, "{reply:?}");
+        let results = site::own_results(&site.postfix.mailbox.next());
+        assert_eq!(results.words("dmarc"), ["pass"], "{results:?}");
+        assert!(!site.postfix.mailbox.has_more());
+    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod opendmarc;
 pub(crate) mod postfix;
 pub(crate) mod sendmail;
+pub(crate) mod shared;
 pub(crate) mod work;
 
 use std::fs;
@@ -46,6 +47,8 @@ pub(crate) struct Options<'a> {
     pub(crate) policy: &'a str,
     /// Lines of the `[spf]` section.
     pub(crate) spf: &'a str,
+    /// Lines of the `[dmarc]` section, and its overrides.
+    pub(crate) dmarc: &'a str,
     /// Lines of a zone file that the name server knows beside the keys.
     pub(crate) records: &'a str,
     /// A name server in place of the real one, such as one that never answers.
@@ -63,6 +66,7 @@ impl Default for Options<'_> {
             dns: "",
             policy: "",
             spf: "",
+            dmarc: "",
             records: "",
             nameserver: None,
         }
@@ -87,11 +91,12 @@ impl Site {
         let zone: Vec<Txt> = domains.iter().flat_map(|keys| keys.zone.clone()).collect();
         let dns = Dns::start(folder.path(), &(zone_text(&zone) + options.records));
         let mut config = format!(
-            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[policy]\n{}\n[spf]\n{}\n[signing]\n{}\n",
+            "[dns]\nnameservers = [\"127.0.0.1:{}\"]\n{}\n[policy]\n{}\n[spf]\n{}\n[dmarc]\n{}\n[signing]\n{}\n",
             options.nameserver.unwrap_or(dns.port),
             options.dns,
             options.policy,
             options.spf,
+            options.dmarc,
             options.signing
         );
         for keys in &domains {

@@ -111,6 +111,24 @@ impl Postfix {
         listing.lines().filter(|line| line.split_whitespace().next().is_some_and(|id| id.ends_with('!'))).count()
     }
 
+    /// The queue ids of messages on hold.
+    pub(crate) fn held(&self) -> Vec<String> {
+        let output = command("postqueue").arg("-c").arg(&self.etc).arg("-j").output().unwrap();
+        assert!(output.status.success(), "postqueue: {output:?}");
+        // One object a line. Its first members are as Postfix writes them; queue ids have letters and digits alone.
+        let listing = String::from_utf8(output.stdout).unwrap();
+        let held = listing.lines().filter_map(|line| line.split_once("\"queue_name\": \"hold\", \"queue_id\": \""));
+        held.map(|(_, rest)| rest.split('"').next().unwrap().to_owned()).collect()
+    }
+
+    /// Lets a message that is on hold go on, as an administrator does.
+    pub(crate) fn release(&self, queue_id: &str) {
+        for (program, option) in [("postsuper", "-H"), ("postqueue", "-i")] {
+            let output = command(program).arg("-c").arg(&self.etc).args([option, queue_id]).output().unwrap();
+            assert!(output.status.success(), "{program}: {output:?}");
+        }
+    }
+
     /// What Postfix has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `dns check`: every key of a domain beside what the DNS has, with the mend for each difference (M14), and its SPF record (M18).
+//! `dns check`: every key of a domain beside what the DNS has, with the mend for each difference (M14), its SPF record (M18), and DMARC.
 //!
 //! It asks the DNS as receivers do: a zone file that the configuration names for the daemon is not looked at, only one that `--zone` names.
 
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use super::super::keyring::{Keyring, Source, parse_domain};
 use super::super::spf::{self, Examined, Source as Asked};
+use super::dmarc;
 use crate::exit::{Exit, Failure, print};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     /// Domain that signs
     #[arg(value_parser = parse_domain)]
     domain: DomainName,
-    /// Check this key only; may be given several times [default: all keys of the domain, and its SPF record]
+    /// Check this key only; may be given several times [default: all keys of the domain, its SPF record, and DMARC]
     #[arg(long, value_parser = |text: &str| Selector::parse(text).map_err(|error| error.to_string()))]
     selector: Vec<Selector>,
     /// Name server to ask, ADDRESS:PORT; may be given several times [default: those of the configuration, else of the system]
@@ -36,14 +37,14 @@ pub(crate) struct Args {
     /// Zone file to look into, in place of the DNS; with `--nameserver`, the servers are asked for names that are not in it
     #[arg(long, value_name = "FILE")]
     zone: Option<PathBuf>,
-    /// Seconds for the survey of the SPF record
+    /// Seconds for the survey of the SPF record, and for the questions about DMARC
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = spf::parse_seconds)]
     timeout: Duration,
     #[command(flatten)]
     source: Source,
 }
 
-/// What was found about a domain; DMARC has its place beside `spf`.
+/// What was found about a domain.
 #[derive(Debug, Serialize)]
 struct Report {
     domain: String,
@@ -52,6 +53,8 @@ struct Report {
     keys: Vec<KeyRow>,
     /// `None` when single keys were asked for.
     spf: Option<Examined>,
+    /// As `spf`.
+    dmarc: Option<dmarc::Examined>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,16 +98,21 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         return Err(ring.no_key(&args.domain));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (reports, spf) = runtime.block_on(async {
+    let (reports, spf, dmarc) = runtime.block_on(async {
         let asked = Asked::new(dns, &args.nameserver, args.zone.as_deref())?;
         let reports = check_all(&asked.resolver, loaded.iter().map(|(own, _)| own.clone()), &owns);
-        Ok::<_, Failure>(tokio::join!(reports, check_spf(&asked, args)))
+        Ok::<_, Failure>(tokio::join!(reports, check_spf(&asked, args), check_dmarc(&asked, args)))
     })?;
     let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
     rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
     let (exit, state) = verdict(&rows);
     let exit = spf.as_ref().map_or(exit, |spf| exit.or_worse(spf.exit()));
-    print(&Report { domain: args.domain.to_string(), state, keys: rows, spf }, json, out)?;
+    let dmarc = dmarc.map(|mut dmarc| {
+        dmarc.compare(keys_published(&rows), spf.as_ref().and_then(Examined::lets_anybody_pass));
+        dmarc
+    });
+    let exit = dmarc.as_ref().map_or(exit, |dmarc| exit.or_worse(dmarc.exit()));
+    print(&Report { domain: args.domain.to_string(), state, keys: rows, spf, dmarc }, json, out)?;
     Ok(exit)
 }
 
@@ -115,6 +123,26 @@ async fn check_spf(source: &Asked, args: &Args) -> Option<Examined> {
     let mut examined = spf::examine(source, domain, args.timeout).await;
     examined.let_be_without_record();
     Some(examined)
+}
+
+/// DMARC for the domain, unless single keys were asked for.
+async fn check_dmarc(source: &Asked, args: &Args) -> Option<dmarc::Examined> {
+    if !args.selector.is_empty() {
+        return None;
+    }
+    Some(dmarc::examine(source, &args.domain, args.timeout).await)
+}
+
+/// Whether receivers can verify with any of the keys.
+fn keys_published(rows: &[KeyRow]) -> dmarc::Keys {
+    let has = |state: State| rows.iter().any(|row| row.state == state.as_str());
+    if has(State::Matches) {
+        dmarc::Keys::Published
+    } else if has(State::Unknown) {
+        dmarc::Keys::Unknown
+    } else {
+        dmarc::Keys::Missing
+    }
 }
 
 impl Args {
@@ -239,6 +267,7 @@ impl fmt::Display for KeyRow {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.keys.iter().try_for_each(|row| write!(f, "{row}"))?;
-        self.spf.as_ref().map_or(Ok(()), |spf| spf.write_short(f))
+        self.spf.as_ref().map_or(Ok(()), |spf| spf.write_short(f))?;
+        self.dmarc.as_ref().map_or(Ok(()), |dmarc| dmarc.write_short(f))
     }
 }

@@ -151,6 +151,17 @@ impl Examined {
         }
     }
 
+    /// Whether the record lets any client pass; `None` when that is not known.
+    pub(crate) fn lets_anybody_pass(&self) -> Option<bool> {
+        let Authorised { ipv4, ipv6_count, and_others, .. } = &self.authorised;
+        match self.state {
+            // With an error in it some clients may be let pass by what stands before.
+            "unknown" | "permerror" => None,
+            "none" => Some(false),
+            _ => Some(*ipv4 > 0 || *ipv6_count > 0 || *and_others),
+        }
+    }
+
     /// One line when there is nothing to mend, else everything.
     pub(crate) fn write_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.exit() != Exit::Pass {

@@ -29,8 +29,9 @@ mod progress;
 mod providers;
 mod source;
 
+pub(crate) use self::evaluate::{Checked, unix_lines};
 pub(crate) use self::examine::{Examined, examine};
-pub(crate) use self::source::{Source, parse_seconds};
+pub(crate) use self::source::{NOT_IN_ZONE, Source, parse_seconds};
 
 /// For the end of `spf --help`.
 pub(crate) const EXIT_CODES: &str = "\
