@@ -211,6 +211,19 @@ fn a_delivered_file_tells_who_gave_it_to_us_and_that_is_told() {
 }
 
 #[test]
+fn behind_a_relay_of_ours_the_client_outside_is_checked() {
+    let folder = folder();
+    fs::write(folder.path().join("c.toml"), "[spf]\nrelays = [\"203.0.113.25\"]\n").unwrap();
+    let hop = "Received: from mx.example.com (mx.example.com [192.0.2.1]) by gate.example.net (Postfix) with ESMTP id 9; x\r\n";
+    fs::write(folder.path().join("hop.eml"), format!("{hop}{MESSAGE}")).unwrap();
+    let arguments = ["--ip", "203.0.113.25", "--helo", "gate", "--from", "ann@mail.example.com", "--config", "c.toml"];
+    let text = explain(folder.path(), "hop.eml", &arguments, 0);
+    let expected =
+        "SPF\n  client: 192.0.2.1, from the Received field of a relay of ours\n  MAIL FROM (mail.example.com): pass";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn what_is_not_known_names_the_option() {
     let folder = folder();
     for (arguments, option) in

@@ -51,6 +51,8 @@ pub(super) struct Report {
 #[derive(Debug, Serialize)]
 struct Spf {
     identities: Vec<Checked>,
+    /// The client outside, of mail that a relay of ours passed on.
+    client_of_relay: Option<IpAddr>,
     /// Why there was no address to check.
     no_client: Option<String>,
     /// What follows from it: `reject`, `tempfail`, `would-reject`, `allowed`.
@@ -95,7 +97,7 @@ impl Report {
             origin: tried.origin.as_str(),
             rule: tried.rule.as_str(),
             is_judged,
-            spf: Spf::of(tried, source),
+            spf: Spf::of(tried, envelope.client, source),
             dkim: is_judged.then(|| best(reports)),
             signatures,
             dmarc: verdict.found.dmarc.as_ref().map(|dmarc| Dmarc::of(dmarc, source)),
@@ -131,14 +133,16 @@ fn text(octets: &[u8]) -> String {
 }
 
 impl Spf {
-    fn of(tried: &Tried, source: &Source) -> Option<Self> {
+    fn of(tried: &Tried, client: IpAddr, source: &Source) -> Option<Self> {
         let results = tried.verdict.found.spf.as_ref()?;
+        let checked = results.for_dmarc().map(|outcome| outcome.session().client());
         let mail_from = tried.mail_from.as_ref().or_else(|| results.for_dmarc());
         let helo = tried.helo.as_ref().or_else(|| results.helo());
         let mail_from = mail_from.map(|outcome| Checked::of("MAIL FROM", outcome, source));
         let helo = helo.map(|outcome| Checked::of("HELO", outcome, source));
         Some(Self {
             identities: mail_from.into_iter().chain(helo).collect(),
+            client_of_relay: checked.filter(|checked| *checked != client),
             no_client: results.no_client().map(NoClient::text),
             ruling: results.ruling().code(),
         })
@@ -188,6 +192,9 @@ impl fmt::Display for Spf {
         match &self.no_client {
             Some(why) => writeln!(f, "SPF: none: {why}")?,
             None => writeln!(f, "SPF")?,
+        }
+        if let Some(client) = self.client_of_relay {
+            writeln!(f, "  client: {client}, from the Received field of a relay of ours")?;
         }
         for checked in &self.identities {
             for line in checked.to_string().lines() {
