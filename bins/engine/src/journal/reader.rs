@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{self, MAX_LINE};
 use super::record::Content;
-use super::segment::{self, Position};
+use super::segment::{self, Position, SegmentName};
 
 /// What the journal has at a place.
 #[derive(Debug)]
@@ -67,6 +67,20 @@ impl Reader {
     #[must_use]
     pub fn new(folder: &Path, from: Option<Position>) -> Self {
         Self { folder: folder.to_owned(), position: from, open: None, line: Vec::new() }
+    }
+
+    /// A reader of what was written since then (milliseconds since the epoch), and of some before: it begins with the segment that was open
+    /// at that time.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn since(folder: &Path, at: u64) -> io::Result<Self> {
+        let names = segment::list(folder)?;
+        // What a segment holds was decided before the next one was begun.
+        let is_before = |name: &SegmentName| name.begun().saturating_mul(1000) <= at;
+        let begin = names.iter().rev().find(|name| is_before(name)).or(names.first());
+        Ok(Self::new(folder, begin.map(|segment| Position { segment: *segment, offset: 0 })))
     }
 
     /// The place behind everything that was read.

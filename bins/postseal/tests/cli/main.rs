@@ -10,6 +10,7 @@
 mod dns_check;
 mod dns_check_dmarc;
 mod dns_server;
+mod journal;
 mod keys;
 mod messages;
 mod run;
