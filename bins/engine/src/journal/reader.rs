@@ -159,7 +159,7 @@ impl Reader {
         Ok(self.position)
     }
 
-    fn newer_than(&self, position: Position) -> io::Result<Option<segment::SegmentName>> {
+    fn newer_than(&self, position: Position) -> io::Result<Option<SegmentName>> {
         let is_at_end = match &self.open {
             Some(file) => !file.buffer().contains(&b'\n'),
             None => true,
