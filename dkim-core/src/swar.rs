@@ -104,6 +104,44 @@ const fn case_bits(word: u64) -> u64 {
     letters >> 2
 }
 
+/// A name in any case of its ASCII letters, as words. The same name in another case has an equal key; of names up to [`WHOLE`](Self::WHOLE) octets, no
+/// other has.
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NameKey {
+    length: usize,
+    /// The first and the last eight octets in lower case; of a shorter name all of it, twice.
+    first: u64,
+    last: u64,
+}
+
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+impl NameKey {
+    /// Longest name of which a key tells all.
+    pub(crate) const WHOLE: usize = 16;
+
+    #[inline]
+    pub(crate) fn of(name: &[u8]) -> Self {
+        let lower = |word: u64| word | case_bits(word);
+        let (first, last) = match (name.first_chunk(), name.last_chunk()) {
+            (Some(first), Some(last)) => (lower(u64::from_le_bytes(*first)), lower(u64::from_le_bytes(*last))),
+            _ => {
+                let word = lower(short_word(name));
+                (word, word)
+            }
+        };
+        Self { length: name.len(), first, last }
+    }
+
+    /// One octet that differs for most other names.
+    #[inline]
+    pub(crate) const fn mark(&self) -> u8 {
+        let product = (self.first ^ self.last.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let [.., high] = product.to_le_bytes();
+        high
+    }
+}
+
 /// Appends a text with its ASCII letters in lower case.
 #[inline]
 pub(crate) fn push_lowercase(out: &mut Vec<u8>, text: &[u8]) {
@@ -213,6 +251,12 @@ mod tests {
                     one.eq_ignore_ascii_case(&other),
                     "{one:#x} {other:#x} {length}"
                 );
+                #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+                assert!(
+                    length > NameKey::WHOLE
+                        || (NameKey::of(&left) == NameKey::of(&right)) == one.eq_ignore_ascii_case(&other),
+                    "{one:#x} {other:#x} {length}"
+                );
             }
         }
         assert!(eq_ignore_case(b"", b"") && !eq_ignore_case(b"", b"\0") && !eq_ignore_case(b"a", b"a\0"));
@@ -224,6 +268,8 @@ mod tests {
             for other in [one.to_uppercase(), one.to_lowercase(), other] {
                 let (one, other) = (one.as_bytes(), other.as_bytes());
                 prop_assert_eq!(eq_ignore_case(one, other), one.eq_ignore_ascii_case(other));
+                #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+                prop_assert!(NameKey::of(one) == NameKey::of(other) || !one.eq_ignore_ascii_case(other));
             }
             let mut lower = Vec::new();
             push_lowercase(&mut lower, one.as_bytes());

@@ -12,7 +12,10 @@ use dkim_core::header::{HeaderBlock, HeaderLimits};
 use dkim_core::key_record::KeyRecord;
 use dkim_core::sign::{SignatureSpec, Signing};
 use dkim_core::signature::{FIELD_NAME, Identity, Signature, SignatureLimits};
-use dkim_core::verify::{KeyAnswer, Outcome, SignatureReport, Verification, VerifyPolicy, key_query_of};
+use dkim_core::verify::{
+    BodyDiagnosis, DiagnosisLimits, HeaderDiagnosis, KeyAnswer, Outcome, SignatureReport, Suspect, Verification,
+    VerifyPolicy, diagnose, key_query_of,
+};
 
 use crate::Target;
 
@@ -160,6 +163,26 @@ fn sign(headers: &Arc<HeaderBlock>, body: &[u8]) {
     for field in headers.iter() {
         builder.push(field.name, field.value).expect("a field that was parsed");
     }
-    let reports = verify(&Arc::new(builder.finish()), body, 7, KeyRecord::text_for(&*key).as_bytes());
+    let headers = Arc::new(builder.finish());
+    let record = KeyRecord::text_for(&*key);
+    let reports = verify(&headers, body, 7, record.as_bytes());
     assert_eq!(reports.first().map(|report| report.outcome), Some(Outcome::Pass));
+    diagnose_all(&headers, body, &record, reports.len());
+}
+
+/// Our signature is intact and a footer below the body is told; the other signatures of the message end somehow.
+fn diagnose_all(headers: &HeaderBlock, body: &[u8], record: &str, signatures: usize) {
+    let key = KeyAnswer::parse(&TxtAnswer::Records(vec![record.as_bytes().to_vec()]), Backend::default());
+    let look = |field, body| {
+        let suspect = Suspect { headers, field, body, key: Some(&key) };
+        diagnose(&suspect, Backend::default(), &DiagnosisLimits::default())
+    };
+    let ours = look(0, body).expect("our own field");
+    assert_eq!((ours.body, ours.header), (BodyDiagnosis::Intact { unsigned: 0 }, Some(HeaderDiagnosis::Intact)));
+    let with_footer = [body, b"\r\nfooter\r\n"].concat();
+    let longer = look(0, &with_footer).expect("our own field");
+    assert!(matches!(longer.body, BodyDiagnosis::Appended { .. }), "{longer:?}");
+    for field in 1..headers.len().min(signatures.saturating_add(8)) {
+        let _ = look(field, body);
+    }
 }

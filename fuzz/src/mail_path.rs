@@ -1,14 +1,16 @@
-//! Targets of the parsers on the mail path of `engine`: the author domain, Received fields.
+//! Targets of the parsers on the mail path of `engine`: the author domain, Received fields, stored mail.
 
+use std::io::BufReader;
 use std::net::IpAddr;
 
 use engine::message::author::author_domain;
 use engine::message::received::{MAX_RECEIVED, client_of, sender_of};
+use engine::stored::mbox::{FromLine, Item, Mbox};
 
 use crate::Target;
 
 /// The targets of this module.
-pub const TARGETS: &[Target] = &[("author_domain", author_domain_of), ("received", received)];
+pub const TARGETS: &[Target] = &[("author_domain", author_domain_of), ("mbox", mbox), ("received", received)];
 
 /// A From value: the author domain, where there is one, was written there and is found again in the plainest address that holds it.
 pub fn author_domain_of(data: &[u8]) {
@@ -51,4 +53,43 @@ pub fn received(data: &[u8]) {
         let from = client_of(&[before.as_bytes(), &helo, behind.as_bytes()].concat()).unwrap();
         assert_eq!((from.client, from.helo.as_deref()), (client, Some(helo.as_slice())));
     }
+}
+
+/// An mbox, read in pieces of any size: it ends, gives back no more than there is, and the same however it is read. What is written as a message of an
+/// mbox comes back.
+pub fn mbox(data: &[u8]) {
+    const SEPARATOR: &[u8] = b"From x@example.com Tue Nov 24 12:00:00 2026\n";
+    let read = |text: &[u8], capacity: usize| {
+        let mut mbox = Mbox::with_limit(BufReader::with_capacity(capacity, text), 4096);
+        let mut messages = Vec::new();
+        while let Ok(Some(item)) = mbox.next_message() {
+            messages.push(match item {
+                Item::Message { octets, .. } => Some(octets),
+                Item::TooLarge => None,
+            });
+        }
+        messages
+    };
+    let messages = read(data, 8192);
+    assert_eq!(messages, read(data, 3));
+    let octets: usize = messages.iter().flatten().map(Vec::len).sum();
+    assert!(octets <= data.len() && messages.len() <= data.len() / 20 + 1);
+    let _ = FromLine::parse(data);
+    if data.len() > 2000 {
+        return;
+    }
+    let mut written = SEPARATOR.to_vec();
+    for line in data.split_inclusive(|octet| *octet == b'\n') {
+        let marks = line.iter().take_while(|octet| **octet == b'>').count();
+        if line[marks..].starts_with(b"From ") {
+            written.push(b'>');
+        }
+        written.extend_from_slice(line);
+    }
+    let ends_in_line = !data.is_empty() && !data.ends_with(b"\n");
+    written.extend_from_slice(if ends_in_line { b"\n\n" } else { b"\n" });
+    written.extend_from_slice(SEPARATOR);
+    let messages = read(&written, 4096);
+    let expected = [data, if ends_in_line { b"\n" } else { b"" }].concat();
+    assert_eq!(messages, [Some(expected), Some(Vec::new())]);
 }

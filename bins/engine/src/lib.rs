@@ -30,6 +30,7 @@
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
 //! | [`start`] | from arguments to what connections work with |
 //! | [`state_lock`] | one daemon a state folder |
+//! | [`stored`] | stored mail, message by message: Maildir, mbox, files |
 //! | [`trial`] | a message through the machine without an MTA |
 
 #![forbid(unsafe_code)]
@@ -53,6 +54,7 @@ pub mod server;
 pub mod socket_address;
 pub mod start;
 pub mod state_lock;
+pub mod stored;
 pub mod trial;
 
 /// The cryptographic backend of the programs. Named, not left to the default: another crate in the same build may enable the other one.

@@ -149,7 +149,11 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
 }
 
 /// The list of public suffixes, where organizational domains are found by one.
-fn public_suffixes(dmarc: &Dmarc) -> Result<Option<PublicSuffixList>, Diagnostics> {
+///
+/// # Errors
+///
+/// That the file cannot be read, or is no such list.
+pub fn public_suffixes(dmarc: &Dmarc) -> Result<Option<PublicSuffixList>, Diagnostics> {
     let (OrgDomains::PublicSuffixList, Some(file)) = (dmarc.method, &dmarc.public_suffix_list) else {
         return Ok(None);
     };

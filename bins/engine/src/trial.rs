@@ -33,6 +33,8 @@ pub struct Trial {
 pub struct Incoming<'a> {
     /// The client.
     pub client: Client,
+    /// Whether it authenticated.
+    pub is_authenticated: bool,
     /// What it says in HELO.
     pub helo: &'a [u8],
     /// What it says in MAIL, with or without angle brackets.
@@ -89,7 +91,7 @@ impl Trial {
         let deadline = begin.checked_add(self.rules.config().dns.deadline).unwrap_or(begin);
         let client = OriginFacts {
             client: incoming.client,
-            auth_type: None,
+            auth_type: incoming.is_authenticated.then_some(b"PLAIN"),
             auth_authen: None,
             daemon_name: None,
             daemon_port: None,

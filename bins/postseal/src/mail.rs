@@ -81,7 +81,7 @@ fn has_bare_feed(octets: &[u8]) -> bool {
 }
 
 /// The octets with CRLF in place of every LF that has no CR.
-fn with_crlf(octets: &[u8]) -> Vec<u8> {
+pub(crate) fn with_crlf(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len());
     let mut before = 0;
     for octet in octets {

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cmd;
+mod delivered;
 mod exit;
 mod mail;
 mod mta;
+mod tryout;
 mod verification;
 
 use exit::{EXIT_CODES, Exit};
@@ -45,6 +47,12 @@ enum Command {
     /// Examine the SPF record of a domain, or evaluate it for a client
     #[command(after_help = cmd::spf::EXIT_CODES)]
     Spf(cmd::spf::Args),
+    /// Explain what the daemon does with a message, step by step
+    #[command(after_help = cmd::explain::EXIT_CODES)]
+    Explain(cmd::explain::Args),
+    /// Run stored mail through a proposed policy, and tell who would be hit
+    #[command(after_help = cmd::replay::EXIT_CODES)]
+    Replay(cmd::replay::Args),
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
@@ -67,6 +75,8 @@ fn main() -> ExitCode {
         Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
         Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
         Command::Spf(args) => cmd::spf::run(args, cli.json, &mut out),
+        Command::Explain(args) => cmd::explain::run(args, cli.json, &mut out),
+        Command::Replay(args) => cmd::replay::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
     };
     let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));

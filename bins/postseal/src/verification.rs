@@ -82,7 +82,7 @@ impl Report {
 }
 
 impl Signature {
-    fn of(report: &SignatureReport) -> Self {
+    pub(crate) fn of(report: &SignatureReport) -> Self {
         let detail = report.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
         Self {
             result: report.outcome.result(),

@@ -15,6 +15,7 @@ use aws_lc_rs::signature::{
 use super::{Algorithm, Ed25519PrivateKey, HashAlgorithm, KeyError, PrivateKey, PublicKey, RsaPrivateKey, SigningKey};
 
 /// A running hash.
+#[derive(Clone)]
 pub(super) struct Digest(digest::Context);
 
 impl Digest {

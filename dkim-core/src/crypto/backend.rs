@@ -112,13 +112,13 @@ impl VerifyingKey {
 /// digest.update(b"\r\n");
 /// assert_eq!(digest.finish().as_bytes()[..4], [0x7e, 0xb7, 0x02, 0x57]); // the hash of an empty body, RFC 6376 §3.4.3
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Digest {
     algorithm: HashAlgorithm,
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     #[cfg(feature = "ring")]
     Ring(ring::Digest),

@@ -17,6 +17,7 @@ use super::{
 };
 
 /// A running hash.
+#[derive(Clone)]
 pub(super) struct Digest(digest::Context);
 
 impl Digest {

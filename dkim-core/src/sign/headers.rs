@@ -27,12 +27,13 @@ pub(super) fn check_line_ends(headers: &HeaderBlock) -> Result<(), SignError> {
     }
 }
 
-/// The fields of one name that is to be signed.
+/// The fields of one name that is to be signed. Fields are numbered from 1, so that 0 is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Named {
     /// How many the message has.
     pub(super) count: usize,
-    lowest: Option<usize>,
+    /// The number of the lowest of them.
+    lowest: u32,
 }
 
 /// How many fields the message has of each name that `prepared` wants, and their canonical text in the order of `h=`.
@@ -41,12 +42,12 @@ pub(super) struct Named {
 /// then the penultimate, and so on"; a name for which none is left adds nothing.
 pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Vec<Named>, Vec<u8>), SignError> {
     let (mut few, mut many);
-    // For each field the next one above it with the same name.
+    // For each field the number of the next one above it with the same name.
     let above = if headers.len() <= FEW {
-        few = [None; FEW];
+        few = [0; FEW];
         &mut few[..]
     } else {
-        many = vec![None; headers.len()];
+        many = vec![0; headers.len()];
         &mut many[..]
     };
     let named = chain(headers, prepared, above);
@@ -54,7 +55,8 @@ pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Vec<
     // Beside what is signed of the header, the signature field itself.
     let mut text = Vec::with_capacity(headers.as_bytes().len().saturating_add(USUAL_SIGNATURE));
     for (wanted, named) in prepared.names.iter().zip(&named) {
-        for at in std::iter::successors(named.lowest, |at| above.get(*at).copied().flatten()) {
+        let mut number = named.lowest;
+        while let Some(at) = place(number) {
             match prepared.spec.header_canon {
                 // The field as it stands, in one piece.
                 Canon::Simple => text.extend_from_slice(headers.text_of(at).unwrap_or_default()),
@@ -64,17 +66,25 @@ pub(super) fn select(headers: &HeaderBlock, prepared: &Prepared) -> Result<(Vec<
                     }
                 }
             }
+            number = above.get(at).copied().unwrap_or_default();
         }
     }
     Ok((named, text))
 }
 
+/// The place in the header of the field with this number.
+fn place(number: u32) -> Option<usize> {
+    number.checked_sub(1).and_then(|at| usize::try_from(at).ok())
+}
+
 /// Chains the fields of each name: fills in for each field the next one above it, and returns the lowest of each name.
-fn chain(headers: &HeaderBlock, prepared: &Prepared, above: &mut [Option<usize>]) -> Vec<Named> {
+#[inline(never)]
+fn chain(headers: &HeaderBlock, prepared: &Prepared, above: &mut [u32]) -> Vec<Named> {
     let mut all = vec![Named::default(); prepared.names.len()];
-    for ((at, field), above) in headers.iter().enumerate().zip(above) {
+    // A header of less than 4 GiB has fewer fields than that.
+    for ((number, field), above) in (1..).zip(headers).zip(above) {
         if let Some(named) = prepared.place_of(field.trimmed_name()).and_then(|place| all.get_mut(place)) {
-            *above = named.lowest.replace(at);
+            *above = std::mem::replace(&mut named.lowest, number);
             named.count = named.count.saturating_add(1);
         }
     }

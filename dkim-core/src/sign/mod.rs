@@ -46,7 +46,6 @@ use thiserror::Error;
 use crate::UnixTime;
 use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
 use crate::canon::Canon;
-use crate::canon::header::write_signature_field;
 use crate::crypto::{HashValue, KeyError, SigningKey};
 use crate::header::HeaderBlock;
 use crate::signature::FIELD_NAME;
@@ -54,6 +53,9 @@ use crate::signature::format::TagListWriter;
 
 use self::headers::Named;
 pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, SignatureSpec};
+
+/// [`FIELD_NAME`] as `relaxed` has it, with its colon.
+const RELAXED_FIELD_NAME: &[u8] = b"dkim-signature:";
 
 /// A field to be added at the top of the header.
 #[non_exhaustive]
@@ -189,8 +191,18 @@ impl Signing {
     pub fn finish(mut self, bodies: &BodyHashes) -> Result<NewField, SignError> {
         let body = bodies.get(self.body).ok_or(SignError::BodyMissing)?;
         let value = self.unsigned_value(body.digest());
-        let parts = [value.as_str().as_bytes(), b""];
-        write_signature_field(self.spec().header_canon, FIELD_NAME.as_bytes(), parts, &mut self.text);
+        match self.spec().header_canon {
+            Canon::Simple => {
+                for part in [FIELD_NAME, ":", value.as_str()] {
+                    self.text.extend_from_slice(part.as_bytes());
+                }
+            }
+            // None of the tags holds white space: an identity is quoted-printable.
+            Canon::Relaxed => {
+                self.text.extend_from_slice(RELAXED_FIELD_NAME);
+                value.push_relaxed(&mut self.text);
+            }
+        }
         let signature = self.key.sign(&self.text)?;
         Ok(NewField { name: FIELD_NAME, value: value.finish_with(&signature) })
     }

@@ -7,7 +7,7 @@ use super::SignError;
 use crate::canon::Canon;
 use crate::domain::{DomainName, Selector};
 use crate::signature::{Identity, is_header_name, key_name_fits};
-use crate::swar::eq_ignore_case;
+use crate::swar::{NameKey, eq_ignore_case};
 
 /// The fields signed by default wherever the message has them: those of RFC 6376 §5.4.1, and those that decide how a message is shown, threaded
 /// and unsubscribed from.
@@ -118,16 +118,15 @@ pub(super) struct Prepared {
     pub(super) checked: Result<(), SignError>,
     /// The names to sign, each once, in the order of `h=`.
     pub(super) names: Vec<WantedName>,
-    /// For each mark of a name the first of `names` that has it.
-    first: [Option<u16>; MARKS],
+    /// For each mark of a name ([`NameKey::mark`]) the first of `names` that has it. A message cannot make that slow: what shares a mark with what is
+    /// up to the names that are configured.
+    first: [Option<u16>; 256],
 }
-
-/// Marks by which names are told apart before they are compared.
-const MARKS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct WantedName {
     pub(super) name: Box<str>,
+    key: NameKey,
     /// The name in lower case with its colon, as `relaxed` has it.
     pub(super) relaxed_name: Box<str>,
     /// Whether it is listed once more than the message has it.
@@ -145,26 +144,19 @@ impl WantedName {
 
 impl Prepared {
     /// The place in `names` of the name of a field.
+    #[inline]
     pub(super) fn place_of(&self, name: &[u8]) -> Option<usize> {
-        let mut next = self.first.get(mark_of(name)).copied().flatten();
+        let key = NameKey::of(name);
+        let mut next = self.first.get(usize::from(key.mark())).copied().flatten();
         while let Some(at) = next.map(usize::from) {
             let wanted = self.names.get(at)?;
-            if eq_ignore_case(wanted.name.as_bytes(), name) {
+            if wanted.key == key && (name.len() <= NameKey::WHOLE || eq_ignore_case(wanted.name.as_bytes(), name)) {
                 return Some(at);
             }
             next = wanted.next;
         }
         None
     }
-}
-
-/// A number below [`MARKS`] that is the same for a name in any case. A message cannot make it slow: what shares a mark with what is up to the names
-/// that are configured.
-fn mark_of(name: &[u8]) -> usize {
-    let octet = |at: usize| name.get(at).map_or(0, |octet| usize::from(octet | 0x20));
-    let (middle, last) = (octet(name.len() / 2), octet(name.len().wrapping_sub(1)));
-    let sum = name.len().wrapping_mul(29).wrapping_add(octet(0)).wrapping_add(last.wrapping_mul(8));
-    sum.wrapping_add(middle.wrapping_mul(37)) % MARKS
 }
 
 impl PreparedSpec {
@@ -186,6 +178,7 @@ impl From<SignatureSpec> for PreparedSpec {
                 let relaxed_name = format!("{}:", name.to_ascii_lowercase()).into();
                 names.push(WantedName {
                     name: name.into(),
+                    key: NameKey::of(name.as_bytes()),
                     relaxed_name,
                     is_oversigned: is_oversigned(name),
                     next: None,
@@ -193,9 +186,9 @@ impl From<SignatureSpec> for PreparedSpec {
             }
         }
         let mut checked = spec.check();
-        let mut first = [None; MARKS];
+        let mut first = [None; 256];
         for (at, wanted) in names.iter_mut().enumerate() {
-            match (first.get_mut(mark_of(wanted.name.as_bytes())), u16::try_from(at)) {
+            match (first.get_mut(usize::from(wanted.key.mark())), u16::try_from(at)) {
                 (Some(first), Ok(at)) => wanted.next = first.replace(at),
                 // Nobody can list so many.
                 _ => checked = Err(SignError::TooManyFields { limit: usize::from(u16::MAX) }),

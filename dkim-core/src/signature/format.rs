@@ -12,6 +12,8 @@
 use base64::Engine as _;
 
 use crate::base64_engine::standard;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+use crate::near::find;
 
 /// Columns of a line, its line end not counted.
 const MAX_COLUMNS: usize = 76;
@@ -110,6 +112,21 @@ impl TagListWriter {
         &self.text
     }
 
+    /// Appends the text so far as `relaxed` has it (RFC 6376 §3.4.2), for tags whose names and values hold no white space: then there is none but the
+    /// one SP at the beginning, those between tags, and those behind the line breaks of folds.
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    pub(crate) fn push_relaxed(&self, out: &mut Vec<u8>) {
+        let mut rest = self.text.as_bytes();
+        if let [b' ', text @ ..] = rest {
+            rest = text;
+        }
+        while let Some((line, after)) = find(b'\r', rest).and_then(|at| rest.split_at_checked(at)) {
+            out.extend_from_slice(line);
+            rest = after.get("\r\n".len()..).unwrap_or_default();
+        }
+        out.extend_from_slice(rest);
+    }
+
     /// The finished value.
     #[must_use]
     pub fn finish(self) -> String {
@@ -183,6 +200,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    use crate::canon::{Canon, header::write_signature_field};
     use crate::tag_list::{TagLimits, TagList};
 
     fn lines_of(value: &str) -> Vec<String> {
@@ -241,6 +260,13 @@ mod tests {
             value.list("H", names.iter().map(String::as_str));
             value.base64("BH", &octets);
             value.open_base64("B");
+            #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+            {
+                let (mut relaxed, mut expected) = (Vec::new(), Vec::new());
+                value.push_relaxed(&mut relaxed);
+                write_signature_field(Canon::Relaxed, b"", [value.as_str().as_bytes(), b""], &mut expected);
+                prop_assert_eq!([b":", &*relaxed].concat(), expected);
+            }
             let text = value.finish_with(&octets);
             prop_assert!(lines_of(&text).iter().all(|line| line.len() <= 76));
             let read = TagList::parse(text.as_bytes(), TagLimits::default()).unwrap();

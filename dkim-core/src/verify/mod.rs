@@ -52,6 +52,7 @@
 //! of [`VerifyPolicy`]. *What it does not do*: no lookups, no caching, and no judgement about the message: it says of each signature what it is.
 
 mod check;
+mod diagnosis;
 mod key;
 mod outcome;
 mod policy;
@@ -66,6 +67,7 @@ use crate::few::Few;
 use crate::header::HeaderBlock;
 use crate::signature::{FIELD_NAME, Signature};
 
+pub use self::diagnosis::{BodyDiagnosis, Diagnosis, DiagnosisLimits, FieldCount, HeaderDiagnosis, Suspect, diagnose};
 pub use self::key::{KeyAnswer, KeyId, KeyQuery, NoKey, key_name, key_query_of};
 pub use self::outcome::{FailCause, Outcome, PermErrorCause, PolicyCause, TempErrorCause};
 pub use self::policy::{BodyLengthPolicy, VerifyPolicy};

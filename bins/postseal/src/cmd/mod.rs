@@ -1,9 +1,11 @@
 //! The commands: each reads its arguments, asks the engine and the cores, and prints a report as text or JSON.
 
 pub(crate) mod dns;
+pub(crate) mod explain;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod keyring;
+pub(crate) mod replay;
 pub(crate) mod selftest;
 pub(crate) mod sign;
 pub(crate) mod spf;

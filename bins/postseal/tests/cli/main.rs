@@ -10,9 +10,11 @@
 mod dns_check;
 mod dns_check_dmarc;
 mod dns_server;
+mod explain;
 mod journal;
 mod keys;
 mod messages;
+mod replay;
 mod run;
 mod selftest;
 mod spf;

@@ -28,6 +28,7 @@ use std::ops::Range;
 use super::Canon;
 use super::white_space::{is_reduced, is_wsp, reduce};
 use crate::header::Field;
+use crate::near::Places;
 use crate::swar::push_lowercase;
 
 mod select;
@@ -212,7 +213,7 @@ impl RelaxedValue<'_> {
 
 /// The text before the first CRLF and the text behind it.
 fn split_crlf(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    memchr::memchr_iter(b'\r', text).find_map(|at| {
+    Places::new(b'\r', text).find_map(|at| {
         let (line, rest) = text.split_at_checked(at)?;
         rest.strip_prefix(b"\r\n").map(|after| (line, after))
     })

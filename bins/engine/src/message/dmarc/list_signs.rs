@@ -10,7 +10,8 @@ const SIGNS: [&str; 7] =
     ["List-Id", "List-Post", "Mailing-List", "X-Mailing-List", "X-BeenThere", "X-Mailman-Version", "X-Loop"];
 
 /// The first sign of a mailing list in a header section.
-pub(in crate::message) fn list_sign(headers: &HeaderBlock) -> Option<&'static str> {
+#[must_use]
+pub fn list_sign(headers: &HeaderBlock) -> Option<&'static str> {
     let named = |name: &&str| headers.iter().any(|field| field.is_named(name));
     let precedence = || {
         headers

@@ -30,11 +30,11 @@ use spf_core::identity::MailFrom;
 use spf_core::outcome::Outcome;
 
 pub use self::known::KnownDomains;
+pub use self::list_signs::list_sign;
 pub use self::policy::{Reason, ReasonKind, Ruling};
 
 pub(super) use self::draw::draw;
 pub(super) use self::known::counted_domain;
-pub(super) use self::list_signs::list_sign;
 use super::author::AuthorError;
 use super::headers::HeaderTrouble;
 

@@ -46,7 +46,7 @@ pub(super) struct Report {
 
 /// The evaluation of one identity.
 #[derive(Debug, Serialize)]
-struct Checked {
+pub(crate) struct Checked {
     identity: &'static str,
     domain: Option<String>,
     result: &'static str,
@@ -162,7 +162,7 @@ impl Report {
 }
 
 impl Checked {
-    fn of<I: Identity>(identity: &'static str, outcome: &Outcome<I>, source: &Source) -> Self {
+    pub(crate) fn of<I: Identity>(identity: &'static str, outcome: &Outcome<I>, source: &Source) -> Self {
         let place = outcome.place.filter(|_| outcome.term().is_some());
         let domain_of = |check: usize| outcome.checks.get(check).map(|check| check.domain.to_string());
         Self {
@@ -248,7 +248,7 @@ impl fmt::Display for Report {
 }
 
 /// The value of a field with line ends for a terminal.
-fn unix_lines(value: &str) -> String {
+pub(crate) fn unix_lines(value: &str) -> String {
     let value = value.replace("\r\n", "\n");
     if value.starts_with([' ', '\n']) { value } else { format!(" {value}") }
 }

@@ -29,6 +29,7 @@ mod progress;
 mod providers;
 mod source;
 
+pub(crate) use self::evaluate::{Checked, unix_lines};
 pub(crate) use self::examine::{Examined, examine};
 pub(crate) use self::source::{NOT_IN_ZONE, Source, parse_seconds};
 

@@ -56,6 +56,22 @@ impl Source {
         }
     }
 
+    /// As [`new`](Self::new), but asks as the daemon does: where no zone file is named, that of the configuration counts.
+    pub(crate) fn of_daemon(
+        mut dns: config::Dns,
+        nameservers: &[SocketAddr],
+        zone: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        if zone.is_some() || dns.zone_file.is_none() {
+            return Self::new(dns, nameservers, zone);
+        }
+        if !nameservers.is_empty() {
+            dns.nameservers = nameservers.to_vec();
+        }
+        let resolver = Resolver::new(&dns, engine::BACKEND).map_err(Failure::config)?;
+        Ok(Self { resolver, alone: None })
+    }
+
     /// Whether nobody was asked for this name, since it is not in the zone file.
     pub(crate) fn lacks(&self, name: &Name) -> bool {
         self.alone.as_ref().is_some_and(|zone| !zone.has(name.as_str()))
