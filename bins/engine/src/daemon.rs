@@ -1,21 +1,30 @@
 //! The life of the daemon, from what it was started with to its end: read, lock, log, listen, serve, reload, stop.
 //!
 //! A state folder that nobody named and that cannot be made (a read-only file system, a working folder that belongs to somebody else) is
-//! done without, with a warning: nothing but keys is kept there, and whoever wants keys made gets an error. A folder that was named, in the
+//! done without, with a warning: nothing but keys and the journal is kept there, and whoever wants keys made gets an error. A folder that was named, in the
 //! configuration or on the command line, has to be there. That another daemon has it is an error in any case.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use dkim_core::UnixTime;
+use jiff::Timestamp;
 
 use crate::config::{Config, Diagnostics};
 use crate::descriptors;
 use crate::enforcement;
+use crate::journal::{Journal, JournalThread};
+use crate::known_domains;
 use crate::logging;
+use crate::message::dmarc::KnownDomains;
 use crate::reload::Reloader;
 use crate::server::notify::{State, notify};
 use crate::server::{ReloadSignal, Server, stop_signal};
 use crate::start::{CONFIG, Prepared, Request, Source, UNAVAILABLE, prepare};
 use crate::state_lock::{StateLock, StateLockError};
+
+/// How long the end waits for the journal to be written: as long as a disk that is well may take for a full queue.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the end waits for log lines to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
@@ -119,7 +128,20 @@ impl Daemon {
             tracing::warn!("working without a state folder: {error}");
         }
         let (state_dir, steps) = (setup.rules.config().state_dir.clone(), setup.rules.steps().clone());
-        let server = Server::bind(setup, log.logger()).await.map_err(|error| unavailable(&error))?;
+        let keeping = open_journal(&request, setup.rules.config())?;
+        let journal = keeping.as_ref().map_or_else(Journal::disabled, JournalThread::journal);
+        if keeping.is_some() {
+            remember(setup.rules.config().journal.folder(&state_dir), setup.rules.known_domains().clone());
+        }
+        let server = Server::bind_with_journal(setup, log.logger(), journal.clone());
+        let server = match server.await {
+            Ok(server) => server,
+            Err(error) => {
+                // Nothing was served: nothing is left behind.
+                keeping.map(|keeping| keeping.finish(JOURNAL_PATIENCE));
+                return Err(unavailable(&error));
+            }
+        };
         notify(&State::Ready("serving"));
         let enforcing = tokio::spawn(enforcement::watch::run(state_dir, steps));
         let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
@@ -132,11 +154,43 @@ impl Daemon {
                 notify(&State::Stopping);
             })
             .await;
+        let is_whole = keeping.is_none_or(|keeping| keeping.finish(JOURNAL_PATIENCE));
+        if !is_whole || journal.lost() > 0 {
+            tracing::error!(lost = journal.lost(), is_whole, "the journal lacks records of this run");
+        }
         log.finish(LOG_PATIENCE);
         // Not before the last message is done.
         drop(state);
         Ok(())
     }
+}
+
+/// Opens the journal, where one is wanted. One in a folder that nobody named is done without, like the state folder.
+fn open_journal(request: &Request, config: &Config) -> Result<Option<JournalThread>, Failure> {
+    if !config.journal.enabled {
+        return Ok(None);
+    }
+    let settings = config.journal.settings(&config.state_dir);
+    match JournalThread::spawn(settings) {
+        Ok(thread) => Ok(Some(thread)),
+        Err(error) if config.journal.folder.is_some() || is_named(request, &config.state_dir) => {
+            let fix = "name another one in `[journal] folder`, or set `enabled = false`";
+            Err(unavailable(&format!("{error}: {}; {fix}", error.source)))
+        }
+        Err(error) => {
+            tracing::warn!("working without a journal: {error}: {}", error.source);
+            Ok(None)
+        }
+    }
+}
+
+/// Counts which domains were known before, on a thread of its own: nothing waits for it.
+fn remember(journal: PathBuf, known: KnownDomains) {
+    let start = UnixTime::from_secs(Timestamp::now().as_second().try_into().unwrap_or(0));
+    tokio::task::spawn_blocking(move || match known_domains::count(&journal, &known, start) {
+        Ok(messages) => tracing::debug!(messages, "domains known from the journal"),
+        Err(error) => tracing::warn!("domains known before are not read from the journal: {error}"),
+    });
 }
 
 /// Whether somebody chose this folder.

@@ -22,7 +22,7 @@ const REACH: u64 = 60 * 86_400;
 /// When the folder or a segment cannot be read; what was read until then counts.
 pub fn count(journal: &Path, known: &KnownDomains, start: UnixTime) -> io::Result<u64> {
     let mut counted: u64 = 0;
-    let mut reader = Reader::since(journal, start.as_secs().saturating_sub(REACH))?;
+    let mut reader = Reader::since(journal, start.as_secs().saturating_sub(REACH).saturating_mul(1000))?;
     loop {
         let entry = match reader.read_next()? {
             Read::End => return Ok(counted),

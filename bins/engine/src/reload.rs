@@ -155,8 +155,15 @@ fn lost_key(old: &Rules, new: &Rules) -> Option<String> {
 #[must_use]
 pub fn needs_restart(started: &Config, in_force: &Config, new: &Config) -> Vec<String> {
     let (was, is) = (&started.log, &new.log);
+    let (kept, keeps) = (&started.journal, &new.journal);
     let fixed = [
         ("state_dir", started.state_dir != new.state_dir),
+        ("journal.enabled", kept.enabled != keeps.enabled),
+        ("journal.folder", kept.folder != keeps.folder),
+        ("journal.segment_size", kept.segment_size != keeps.segment_size),
+        ("journal.segment_age", kept.segment_age != keeps.segment_age),
+        ("journal.max_size", kept.max_size != keeps.max_size),
+        ("journal.keep", kept.keep != keeps.keep),
         ("log.format", was.format != is.format),
         ("log.level", was.level != is.level),
         ("log.sink", was.sink != is.sink),

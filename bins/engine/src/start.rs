@@ -23,12 +23,12 @@ use crate::socket_address::SocketAddress;
 
 /// Exit code for wrong arguments (sysexits.h has them all).
 pub const USAGE: u8 = 64;
-/// Exit code for a socket that cannot be listened on, a state folder that another daemon has, or a part of the system that is missing.
+/// Exit code for a socket that cannot be listened on, a state folder that another daemon has, a journal that cannot be written, or a part of the system that is missing.
 pub const UNAVAILABLE: u8 = 69;
 /// Exit code for a configuration that cannot be used.
 pub const CONFIG: u8 = 78;
 /// The exit codes of the daemon for its `--help`.
-pub const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 64 wrong arguments, 69 cannot listen or the state folder is in use, 78 wrong configuration";
+pub const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 64 wrong arguments, 69 cannot listen, no journal, or the state folder is in use, 78 wrong configuration";
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Request {
         Self { source, instance: None, log_format: None }
     }
 
-    /// `folder`, or what this instance has below it.
+    /// `folder`, that of the state or of the journal, or what this instance has below it.
     #[must_use]
     pub fn state_dir(&self, folder: &Path) -> PathBuf {
         match &self.instance {
@@ -101,7 +101,11 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 return Err(emptied(file));
             }
             let state_dir = request.state_dir(&config.state_dir);
-            (Config { state_dir, ..config }, warnings, None)
+            let journal = config::Journal {
+                folder: config.journal.folder.as_deref().map(|folder| request.state_dir(folder)),
+                ..config.journal
+            };
+            (Config { state_dir, journal, ..config }, warnings, None)
         }
         Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {
             let state_dir = request.state_dir(state_dir);

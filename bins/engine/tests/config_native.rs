@@ -505,6 +505,7 @@ fn the_documentation_lists_every_key() {
         ("[verify]\n?", "## `[verify]`"),
         ("[spf]\n?", "## `[spf]`"),
         ("[dmarc]\n?", "## `[dmarc]`"),
+        ("[journal]\n?", "## `[journal]`"),
         ("[log]\n?", "## `[log]`"),
     ] {
         let finding = refused(&probe.replace('?', "zzzzzzzz = 1"));

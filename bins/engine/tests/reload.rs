@@ -294,6 +294,12 @@ fn what_cannot_change_is_named_by_its_setting() {
     let old = config("listen = [\"unix:/s\", \"unix:/t\"]\n");
     for (text, setting) in [
         ("state_dir = \"/x\"\n", "state_dir"),
+        ("[journal]\nenabled = false\n", "journal.enabled"),
+        ("[journal]\nfolder = \"/x\"\n", "journal.folder"),
+        ("[journal]\nkeep = \"1d\"\n", "journal.keep"),
+        ("[journal]\nmax_size = \"1GiB\"\n", "journal.max_size"),
+        ("[journal]\nsegment_size = \"1MiB\"\n", "journal.segment_size"),
+        ("[journal]\nsegment_age = \"10min\"\n", "journal.segment_age"),
         ("[log]\nformat = \"json\"\n", "log.format"),
         ("[log]\nlevel = \"debug\"\n", "log.level"),
         ("[log]\nsink = \"syslog\"\nfacility = \"mail\"\n", "log.sink"),

@@ -35,6 +35,9 @@ enum Command {
     /// Show the DNS records of keys
     #[command(subcommand, after_help = EXIT_CODES)]
     Dns(cmd::dns::Command),
+    /// Show what was decided on each message
+    #[command(subcommand, after_help = cmd::journal::EXIT_CODES)]
+    Journal(cmd::journal::Command),
     /// Sign a message and write it to standard output
     #[command(after_help = EXIT_CODES)]
     Sign(cmd::sign::Args),
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Key(command) => cmd::key::run(command, cli.json, &mut out),
         Command::Dns(command) => cmd::dns::run(command, cli.json, &mut out),
+        Command::Journal(command) => cmd::journal::run(command, cli.json, &mut out),
         Command::Sign(args) => cmd::sign::run(args, cli.json, &mut out),
         Command::Verify(args) => cmd::verify::run(args, cli.json, &mut out),
         Command::Spf(args) => cmd::spf::run(args, cli.json, &mut out),

@@ -72,6 +72,8 @@ pub struct Draft {
     pub spf: SpfDraft,
     /// `[dmarc]`.
     pub dmarc: DmarcDraft,
+    /// `[journal]`.
+    pub journal: JournalDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -311,6 +313,23 @@ pub struct DmarcOverrideDraft {
     pub reason: Maybe<String>,
     /// `until`.
     pub until: Maybe<Date>,
+}
+
+/// `[journal]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `folder`.
+    pub folder: Maybe<PathBuf>,
+    /// `segment_size`, in octets.
+    pub segment_size: Maybe<u64>,
+    /// `segment_age`.
+    pub segment_age: Maybe<Duration>,
+    /// `max_size`, in octets.
+    pub max_size: Maybe<u64>,
+    /// `keep`.
+    pub keep: Maybe<Duration>,
 }
 
 /// `[log]`.

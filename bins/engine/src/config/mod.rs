@@ -34,13 +34,13 @@ pub use diagnostics::{Diagnostic, Diagnostics};
 pub use dmarc::{Dmarc, DmarcOverride, RejectReply};
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
-    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft,
-    LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
+    ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
 pub use sender_domains::{SenderDomains, SenderPattern};
-pub use settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
+pub use settings::{Dns, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
@@ -57,7 +57,7 @@ pub const MAX_FILE: u64 = 64 << 20;
 pub struct Config {
     /// Sockets; at least one.
     pub listeners: Vec<Listener>,
-    /// Where keys made by us, and later the journal, are; default `./postseal-data`.
+    /// Where keys made by us and the journal are; default `./postseal-data`.
     pub state_dir: PathBuf,
     /// Our name in Authentication-Results fields; `None`: the MTA's `j` macro (M26).
     pub authserv_id: Option<String>,
@@ -79,6 +79,8 @@ pub struct Config {
     pub spf: Spf,
     /// How mail is judged by DMARC.
     pub dmarc: Dmarc,
+    /// What is kept of each message that was decided on.
+    pub journal: Journal,
     /// What is logged.
     pub log: Log,
 }
@@ -98,6 +100,7 @@ impl Default for Config {
             verify: Verify::default(),
             spf: Spf::default(),
             dmarc: Dmarc::default(),
+            journal: Journal::default(),
             log: Log::default(),
         }
     }

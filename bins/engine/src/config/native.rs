@@ -9,8 +9,8 @@ use toml::de::DeTable;
 
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
-    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, KeyChecksDraft, KeyDraft, LimitsDraft, ListenDraft,
-    LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
+    ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, RejectCode, Size, Url};
@@ -53,6 +53,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         verify: section.section("verify", verify).unwrap_or_default(),
         spf: section.section("spf", spf).unwrap_or_default(),
         dmarc: section.section("dmarc", dmarc).unwrap_or_default(),
+        journal: section.section("journal", journal).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -214,6 +215,17 @@ fn dmarc_override(section: &mut Section<'_, '_>) -> DmarcOverrideDraft {
             text.0
         }),
         until: section.get("until"),
+    }
+}
+
+fn journal(section: &mut Section<'_, '_>) -> JournalDraft {
+    JournalDraft {
+        enabled: section.get("enabled"),
+        folder: path(section, "folder"),
+        segment_size: one(section.get("segment_size"), |size: Size| size.0),
+        segment_age: section.get("segment_age"),
+        max_size: one(section.get("max_size"), |size: Size| size.0),
+        keep: section.get("keep"),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every default is the one in `docs/configuration.md`; a test compares them with an empty file.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use dkim_core::verify::{BodyLengthPolicy, VerifyPolicy};
 use super::networks::IpSet;
 use super::sender_domains::SenderDomains;
 use super::words::{BodyLength, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, RejectAt};
+use crate::journal;
 use crate::socket_address::SocketAddress;
 
 /// One socket and how mail from it is treated.
@@ -268,6 +269,51 @@ impl Default for Spf {
             relays: IpSet::default(),
             received_spf: false,
             timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What is kept of each message that was decided on, where and how long ([`crate::journal`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// Whether anything is; default yes.
+    pub enabled: bool,
+    /// Its folder; default `journal` in the state folder.
+    pub folder: Option<PathBuf>,
+    /// Octets after which a new segment is begun; default 16 MiB.
+    pub segment_size: u64,
+    /// Time after which one is begun; default an hour.
+    pub segment_age: Duration,
+    /// Octets of all segments; default 2 GiB.
+    pub max_size: u64,
+    /// Time after which a segment goes; default 14 days.
+    pub keep: Duration,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let journal::Settings { segment_size, segment_age, max_size, keep, .. } =
+            journal::Settings::new(PathBuf::new());
+        Self { enabled: true, folder: None, segment_size, segment_age, max_size, keep }
+    }
+}
+
+impl Journal {
+    /// The folder, where the state folder is this one.
+    #[must_use]
+    pub fn folder(&self, state_dir: &Path) -> PathBuf {
+        self.folder.clone().unwrap_or_else(|| state_dir.join("journal"))
+    }
+
+    /// What the journal is opened with, where the state folder is this one.
+    #[must_use]
+    pub fn settings(&self, state_dir: &Path) -> journal::Settings {
+        journal::Settings {
+            folder: self.folder(state_dir),
+            segment_size: self.segment_size,
+            segment_age: self.segment_age,
+            max_size: self.max_size,
+            keep: self.keep,
         }
     }
 }

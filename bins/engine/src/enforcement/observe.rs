@@ -55,8 +55,8 @@ impl Observation {
     /// When the folder or a segment cannot be read.
     pub fn of_journal(folder: &Path, domain: &str, since: u64) -> io::Result<Self> {
         let mut seen = Self::default();
-        let mut reader = Reader::since(folder, since)?;
         let since = since.saturating_mul(1000);
+        let mut reader = Reader::since(folder, since)?;
         loop {
             match reader.read_next()? {
                 Read::End => return Ok(seen),

@@ -1,8 +1,9 @@
 //! The segments of a journal as they are written: begun, filled, brought through a power cut, closed, and in the end removed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -16,11 +17,16 @@ const BATCH: usize = 64 * 1024;
 /// The longest time between two calls that bring what was written through a power cut.
 const SYNC: Duration = Duration::from_secs(1);
 
+/// The file that a writer locks, within the folder.
+const LOCK_FILE: &str = "lock";
+
 /// The segments of a journal, of which one may be open.
 pub(super) struct Files {
     pub(super) settings: Settings,
     last: Option<SegmentName>,
     open: Option<Open>,
+    /// Given back with the process, however that ends.
+    _lock: File,
 }
 
 struct Open {
@@ -36,8 +42,9 @@ impl Files {
     pub(super) fn open(settings: Settings) -> io::Result<Self> {
         let mut folder = fs::DirBuilder::new();
         folder.mode(0o750).recursive(true).create(&settings.folder)?;
+        let lock = lock(&settings.folder)?;
         let last = segment::list(&settings.folder)?.last().copied();
-        let mut files = Self { settings, last, open: None };
+        let mut files = Self { settings, last, open: None, _lock: lock };
         // That nothing can be written shows at once.
         files.begin()?;
         Ok(files)
@@ -152,6 +159,18 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Keeps a second writer away: a segment with a newer one behind it is taken as complete, and two writers would not agree on what is old.
+fn lock(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o640);
+    let file = options.open(folder.join(LOCK_FILE))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes it")),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

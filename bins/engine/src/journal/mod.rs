@@ -11,7 +11,8 @@
 //!
 //! - Mail does not wait for the disk. With a full queue a connection waits [`PATIENCE`] for a place, and not at all while the disk fails;
 //!   then the record is lost, which is counted, logged, and written into the journal itself once it can be written again.
-//! - What was appended survives the end of the process at any moment; a power cut takes what was written within the last second.
+//! - What was appended is written a few milliseconds later, or when the disk has done the sync that it is at. From then on it survives the end of
+//!   the process at any moment; a power cut takes what was written within the last second.
 //! - A torn or damaged frame costs itself alone: the reader finds the next line and says how many octets it passed over.
 //!
 //! No address and no text of a message comes in here: domains, words and numbers only.

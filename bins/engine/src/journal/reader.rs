@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{self, MAX_LINE};
 use super::record::Content;
-use super::segment::{self, Position};
+use super::segment::{self, Position, SegmentName};
 
 /// What the journal has at a place.
 #[derive(Debug)]
@@ -69,17 +69,18 @@ impl Reader {
         Self { folder: folder.to_owned(), position: from, open: None, line: Vec::new() }
     }
 
-    /// A reader that begins with the segment that was being written at this time (seconds since the epoch): records from before it come first, and
-    /// none from after it is left out.
+    /// A reader of what was written since then (milliseconds since the epoch), and of some before: it begins with the segment that was open
+    /// at that time.
     ///
     /// # Errors
     ///
     /// When the folder cannot be read.
-    pub fn since(folder: &Path, seconds: u64) -> io::Result<Self> {
-        let segments = segment::list(folder)?;
-        let behind = segments.partition_point(|name| name.begun() <= seconds);
-        let from = segments.get(behind.saturating_sub(1)).filter(|_| behind > 0);
-        Ok(Self::new(folder, from.map(|segment| Position { segment: *segment, offset: 0 })))
+    pub fn since(folder: &Path, at: u64) -> io::Result<Self> {
+        let names = segment::list(folder)?;
+        // What a segment holds was decided before the next one was begun.
+        let is_before = |name: &SegmentName| name.begun().saturating_mul(1000) <= at;
+        let begin = names.iter().rev().find(|name| is_before(name)).or(names.first());
+        Ok(Self::new(folder, begin.map(|segment| Position { segment: *segment, offset: 0 })))
     }
 
     /// The place behind everything that was read.
@@ -158,7 +159,7 @@ impl Reader {
         Ok(self.position)
     }
 
-    fn newer_than(&self, position: Position) -> io::Result<Option<segment::SegmentName>> {
+    fn newer_than(&self, position: Position) -> io::Result<Option<SegmentName>> {
         let is_at_end = match &self.open {
             Some(file) => !file.buffer().contains(&b'\n'),
             None => true,

@@ -286,6 +286,16 @@ async fn what_cannot_be_written_at_the_end_is_counted() {
     assert_eq!(journal.lost(), 4);
 }
 
+#[tokio::test]
+async fn a_second_writer_is_kept_away() {
+    let folder = TempDir::new().unwrap();
+    let thread = JournalThread::spawn(settings(&folder)).unwrap();
+    let error = JournalThread::spawn(settings(&folder)).unwrap_err();
+    assert_eq!(error.source.to_string(), "another daemon writes it");
+    assert!(thread.finish(PATIENT));
+    assert!(JournalThread::spawn(settings(&folder)).unwrap().finish(PATIENT));
+}
+
 #[test]
 fn half_written_frames_are_neither_repeated_nor_continued() {
     let mut frames = Vec::new();

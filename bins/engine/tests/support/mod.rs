@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::config::{Config, Facility, Listener, LogFormat};
 use engine::dns::{Resolver, Zone};
+use engine::journal::Journal;
 use engine::keys::Keys;
 use engine::logging::{LogThread, Priority, Sink};
 use engine::message::Rules;
@@ -85,6 +86,11 @@ impl Daemon {
 
     /// Starts with a setup, on the sockets that it has.
     pub(crate) fn serve(folder: TempDir, setup: Setup) -> Self {
+        Self::serve_with_journal(folder, setup, Journal::disabled())
+    }
+
+    /// The same with a journal.
+    pub(crate) fn serve_with_journal(folder: TempDir, setup: Setup, journal: Journal) -> Self {
         let path = folder.path().join("log");
         let log = UnixDatagram::bind(&path).unwrap();
         log.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -93,7 +99,7 @@ impl Daemon {
         let runtime = Runtime::new().unwrap();
         let (stop, stopping) = oneshot::channel::<()>();
         let (done, stopped) = std::sync::mpsc::channel();
-        let server = runtime.block_on(Server::bind(setup, thread.logger())).unwrap();
+        let server = runtime.block_on(Server::bind_with_journal(setup, thread.logger(), journal)).unwrap();
         let (addresses, handle) = (server.addresses(), server.handle());
         runtime.spawn(async move {
             server.run(async { stopping.await.unwrap_or(()) }).await;

@@ -9,6 +9,8 @@
 
 mod activation;
 mod instances;
+mod journal;
+mod mta;
 mod reload;
 mod running;
 mod service_manager;

@@ -95,6 +95,6 @@ fn without_arguments_it_verifies_only_and_logs_as_asked() {
     let log = running.log();
     assert!(log.lines().all(|line| line.starts_with("{\"time\":\"") && line.ends_with('}')), "{log}");
     let state: Vec<_> = std::fs::read_dir(folder.path().join("postseal-data")).unwrap().collect();
-    assert_eq!(state.len(), 1, "nothing to sign, nothing to keep but the lock: {state:?}");
+    assert_eq!(state.len(), 2, "nothing to sign, nothing to keep but the lock and the journal: {state:?}");
     assert_eq!(running.stop(Signal::SIGINT).0, Some(0));
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dns;
 pub(crate) mod enforce;
 pub(crate) mod explain;
+pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod replay;

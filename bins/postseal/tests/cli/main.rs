@@ -12,6 +12,7 @@ mod dns_check_dmarc;
 mod dns_server;
 mod enforce;
 mod explain;
+mod journal;
 mod keys;
 mod messages;
 mod replay;

@@ -21,6 +21,7 @@ use super::words::{LogSink, Mode, OnKeyMismatch};
 
 mod dmarc;
 mod domains;
+mod journal;
 mod spf;
 mod trust;
 
@@ -67,6 +68,7 @@ impl Draft {
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
             dmarc: dmarc::dmarc(self.dmarc, &mut check),
+            journal: journal::journal(self.journal, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)

@@ -98,7 +98,8 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         print(&listing, json, out)?;
         return Ok(Exit::Pass);
     };
-    let journal = args.journal.clone().unwrap_or_else(|| state.join("journal"));
+    let configured = args.source.read_config()?.map(|config| config.journal.folder(&state));
+    let journal = args.journal.clone().or(configured).unwrap_or_else(|| state.join("journal"));
     loop {
         let report = args.once(domain, &state, &journal)?;
         print(&report, json, out)?;

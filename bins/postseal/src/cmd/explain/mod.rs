@@ -80,7 +80,10 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     if let Some(id) = args.file.to_str().filter(|_| is_queue_id) {
         let folder = match &args.journal {
             Some(folder) => folder.clone(),
-            None => tryout::configuration(args.config.as_deref())?.state_dir.join("journal"),
+            None => {
+                let config = tryout::configuration(args.config.as_deref())?;
+                config.journal.folder(&config.state_dir)
+            }
         };
         let recorded = Recorded::find(&folder, id)?;
         print(&recorded, json, out)?;
