@@ -1,5 +1,4 @@
 //! `[journal]`: every key, its limits, where the folder is.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic")]
 
 use std::path::Path;
 use std::time::Duration;

@@ -79,7 +79,7 @@ impl Reader {
         let names = segment::list(folder)?;
         // What a segment holds was decided before the next one was begun.
         let is_before = |name: &SegmentName| name.begun().saturating_mul(1000) <= at;
-        let begin = names.iter().rev().find(|name| is_before(name)).or(names.first());
+        let begin = names.iter().rev().find(|name| is_before(name)).or_else(|| names.first());
         Ok(Self::new(folder, begin.map(|segment| Position { segment: *segment, offset: 0 })))
     }
 

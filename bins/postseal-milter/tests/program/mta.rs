@@ -50,10 +50,15 @@ impl Mta {
         let mut out = Vec::new();
         let sent = command(&mut self.session, &mut out).unwrap();
         self.stream.write_all(&out)?;
-        while sent == Sent::AwaitReply {
+        if sent == Sent::AwaitReply { self.hear() } else { Ok(()) }
+    }
+
+    /// Reads to the end of an answer.
+    fn hear(&mut self) -> io::Result<()> {
+        loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
                 if matches!(self.session.receive(frame).unwrap(), Heard::Negotiated(_) | Heard::Decision(_)) {
-                    break;
+                    return Ok(());
                 }
                 continue;
             }
@@ -62,6 +67,5 @@ impl Mta {
                 octets => self.decoder.filled(octets),
             }
         }
-        Ok(())
     }
 }
