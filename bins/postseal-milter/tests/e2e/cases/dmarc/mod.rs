@@ -8,6 +8,7 @@ mod known;
 mod modes;
 mod overrides;
 mod own_mail;
+mod steps;
 mod temperror;
 mod tree;
 mod way;
