@@ -37,6 +37,19 @@ fn m21_mail_is_judged_and_nothing_is_done_unless_it_is_written() {
 }
 
 #[test]
+fn m6_where_policies_are_applied_a_second_from_field_is_no_way_around_them() {
+    for (text, multiple_from) in [
+        ("mode = \"tag\"", Enforcement::Tag),
+        ("mode = \"quarantine\"", Enforcement::Quarantine),
+        ("mode = \"reject\"", Enforcement::Quarantine),
+        ("mode = \"reject\"\nmultiple_from = \"observe\"", Enforcement::Observe),
+        ("mode = \"reject\"\nmultiple_from = \"reject\"", Enforcement::Reject),
+    ] {
+        assert_eq!(accepted(text).multiple_from, multiple_from, "{text}");
+    }
+}
+
+#[test]
 fn every_key_is_read() {
     let dmarc = accepted(
         "enabled = true\nmode = \"reject\"\nshare = 25\nmethod = \"public-suffix-list\"\npublic_suffix_list = \"list.dat\"\n\

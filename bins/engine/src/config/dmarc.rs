@@ -28,7 +28,7 @@ pub struct Dmarc {
     pub public_suffix_list: Option<PathBuf>,
     /// What happens to mail whose result is `temperror`; default accept.
     pub on_temperror: OnFailure,
-    /// The most that is done to mail without exactly one author domain; default observe.
+    /// The most that is done to mail without exactly one author domain; default [`mode`](Self::mode), at most quarantine.
     pub multiple_from: Enforcement,
     /// The most that is done to failing mail with signs of a mailing list; default quarantine.
     pub mailing_lists: Enforcement,

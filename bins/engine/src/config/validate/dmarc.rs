@@ -58,14 +58,16 @@ pub(super) fn dmarc(draft: DmarcDraft, check: &mut Check) -> Dmarc {
         );
     }
     let today = today();
+    let mode = draft.mode.map_or(default.mode, |v| v.value);
     Dmarc {
         enabled,
-        mode: draft.mode.map_or(default.mode, |v| v.value),
+        mode,
         share: check.number(draft.share, default.share, PERCENT, |n| n.to_string()),
         method,
         public_suffix_list: draft.public_suffix_list.map(|v| v.value),
         on_temperror: draft.on_temperror.map_or(default.on_temperror, |v| v.value),
-        multiple_from: draft.multiple_from.map_or(default.multiple_from, |v| v.value),
+        // Where policies are applied, a second From field must not be the way around them; honest mail with one is rare, and not refused.
+        multiple_from: draft.multiple_from.map_or(mode.min(Enforcement::Quarantine), |v| v.value),
         mailing_lists: draft.mailing_lists.map_or(default.mailing_lists, |v| v.value),
         seldom_seen: draft.seldom_seen.map_or(default.seldom_seen, |v| v.value),
         known_after: check.number(draft.known_after, default.known_after, 0..=1_000_000, |n| n.to_string()),
