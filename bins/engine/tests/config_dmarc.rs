@@ -95,6 +95,7 @@ fn what_makes_no_sense_is_told_with_its_place_and_its_mend() {
         ("reject_url = \"https://a.example/\"\n", "W-CONFIG-UNUSED", 2, "has no `{url}`"),
         ("reject_text = \"{url}\"\nreject_url = \"javascript:x\"\n", "E-CONFIG-VALUE", 3, "not the address of a page"),
         ("enabled = false\nmode = \"reject\"\n", "W-CONFIG-UNUSED", 3, "no effect"),
+        ("mode = \"reject\"\n[spf]\nenabled = false\n", "E-CONFIG-CONFLICT", 2, "passes by SPF alone"),
         (
             "[[dmarc.override]]\nsender = [\"a.example\"]\nmode = \"tag\"\n",
             "E-CONFIG-MISSING",

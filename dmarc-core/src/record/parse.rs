@@ -9,7 +9,8 @@ use super::{
 use crate::uri::{ReportUri, UriError};
 
 /// The tags of RFC 9989 §4.7 and §9.3. The place of a name is its bit in [`Reader::seen`].
-pub(crate) const KNOWN: [&str; 14] = ["v", "p", "sp", "np", "adkim", "aspf", "fo", "psd", "t", "rua", "ruf", "pct", "rf", "ri"];
+pub(crate) const KNOWN: [&str; 14] =
+    ["v", "p", "sp", "np", "adkim", "aspf", "fo", "psd", "t", "rua", "ruf", "pct", "rf", "ri"];
 
 /// A part of the text that knows where it is.
 #[derive(Clone, Copy)]

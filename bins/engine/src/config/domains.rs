@@ -219,7 +219,7 @@ impl SigningDomains {
 }
 
 /// The names above `name`, nearest first.
-pub(super) fn parents(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn parents(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent)).skip(1)
 }
 

@@ -32,6 +32,7 @@ mod words;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use dmarc::{Dmarc, DmarcOverride, RejectReply};
+pub(crate) use domains::parents;
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
     DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,

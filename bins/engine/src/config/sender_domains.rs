@@ -53,6 +53,21 @@ impl SenderDomains {
         self.any || self.exact.contains(domain) || parents(domain).any(|parent| self.below.contains(parent))
     }
 
+    /// Whether every domain is covered.
+    pub(crate) fn is_any(&self) -> bool {
+        self.any
+    }
+
+    /// The names that are covered themselves.
+    pub(crate) fn exact(&self) -> impl Iterator<Item = &str> {
+        self.exact.iter().map(String::as_str)
+    }
+
+    /// The names below which everything is covered.
+    pub(crate) fn below(&self) -> impl Iterator<Item = &str> {
+        self.below.iter().map(String::as_str)
+    }
+
     /// Whether no domain is covered.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -90,7 +90,11 @@ pub fn write(folder: &Path, ramps: &Ramps) -> Result<(), FileError> {
     let file = folder.join(NAME);
     let written = || {
         let mut temporary = tempfile::Builder::new().prefix(".enforcement").tempfile_in(folder)?;
-        serde_json::to_writer_pretty(&mut temporary, ramps)?;
+        let text = serde_json::to_vec(ramps)?;
+        if u64::try_from(text.len()).is_ok_and(|octets| octets >= MAX_OCTETS) {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too many domains for one file"));
+        }
+        temporary.write_all(&text)?;
         temporary.write_all(b"\n")?;
         // The daemon may be another user; there is nothing secret in it.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);

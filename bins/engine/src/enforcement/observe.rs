@@ -34,6 +34,8 @@ pub struct Observation {
     pub untold: u64,
     /// Records of all domains that the journal lost.
     pub lost: u64,
+    /// Whether a part of the journal could not be read.
+    pub damaged: bool,
 }
 
 /// Counts of a source.
@@ -60,7 +62,8 @@ impl Observation {
         loop {
             match reader.read_next()? {
                 Read::End => return Ok(seen),
-                Read::Damage(_) => {}
+                // The end of a segment whose writer was killed is half a record, which was not answered for long.
+                Read::Damage(damage) => seen.damaged |= !damage.is_torn_tail,
                 Read::Entry(entry) => match entry.content {
                     Content::Message(record) if record.at >= since => seen.add(domain, &record),
                     Content::Message(_) => {}
@@ -88,7 +91,7 @@ impl Observation {
         self.messages = self.messages.saturating_add(1);
         let total = if passed { &mut self.passed } else { &mut self.failed };
         *total = total.saturating_add(1);
-        for (source, authenticates) in sources_of(record, passed) {
+        for (source, authenticates) in sources_of(domain, record, passed) {
             if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
                 self.untold = self.untold.saturating_add(1);
                 continue;
@@ -100,27 +103,40 @@ impl Observation {
         }
     }
 
-    /// Sources of which more passed than failed, and so are the domain's own.
+    /// Sources of which more passed than failed, and so are the domain's own; a network only when at least this many messages of it passed.
     #[must_use]
-    pub fn own_sources(&self) -> BTreeSet<String> {
-        let own = self.sources.iter().filter(|(_, counts)| counts.passed > counts.failed);
+    pub fn own_sources(&self, least: u64) -> BTreeSet<String> {
+        let own = self
+            .sources
+            .iter()
+            .filter(|(_, counts)| counts.passed > counts.failed && (counts.authenticates || counts.passed >= least));
         own.map(|(source, _)| source.clone()).collect()
     }
 }
 
-/// The sources of a message, each with whether it authenticates.
-fn sources_of(record: &Record, passed: bool) -> BTreeMap<String, bool> {
+/// The sources of a message, each with whether it authenticates. Mail that passed does so by what is related to the domain; whoever added a signature of
+/// his own to it (and sent it once more) is no source of it.
+fn sources_of(domain: &str, record: &Record, passed: bool) -> BTreeMap<String, bool> {
+    let counts = |name: &str| !passed || is_related(name, domain);
     let mut sources = BTreeMap::new();
-    for signature in record.dkim.iter().filter(|signature| signature.result == "pass") {
+    for signature in record.dkim.iter().filter(|it| it.result == "pass" && counts(&it.domain)) {
         sources.insert(format!("dkim:{}", signature.domain), true);
     }
-    if let Some(spf) = record.spf.as_ref().filter(|spf| spf.mail_from.result == "pass") {
+    if let Some(spf) = record.spf.as_ref().filter(|it| it.mail_from.result == "pass" && counts(&it.mail_from.domain)) {
         sources.insert(format!("spf:{}", spf.mail_from.domain), true);
     }
     if let Some(client) = record.client.filter(|_| passed || sources.is_empty()) {
         sources.insert(format!("ip:{}", network_of(client)), false);
     }
     sources
+}
+
+/// Whether one of the two is the other, or lies below it.
+fn is_related(one: &str, other: &str) -> bool {
+    let is_at_or_below = |name: &str, above: &str| {
+        name.strip_suffix(above).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    };
+    is_at_or_below(one, other) || is_at_or_below(other, one)
 }
 
 /// The network that a client counts for: /24, or /64.

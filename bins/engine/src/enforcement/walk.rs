@@ -1,11 +1,16 @@
 //! The decision about a ramp: stay, go one step up, or stop and go back.
 //!
-//! It stops, in this order, when
+//! It stops and goes back to observing when more than `approved_failing` percent of the mail of an approved source fails: enforcement would hit the domain's
+//! own mail. So does a source that nobody has named and of which mail passed as well.
 //!
-//! 1. more than `temperrors` percent of the mail has no result: what is decided on too little is decided wrongly;
-//! 2. more than `approved_failing` percent of the mail of an approved source fails: enforcement would hit the domain's own mail;
-//! 3. a source that nobody knows authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a forger
-//!    with a domain of his own. Somebody has to say which: it is approved or ignored.
+//! It stays where it is, whatever its age, while
+//!
+//! 1. the journal lost records or has damage: what is not known decides nothing;
+//! 2. more than `temperrors` percent of the mail has no result for want of the DNS;
+//! 3. a source that nobody has named authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a
+//!    forger with a domain of his own. Somebody has to say which: it is approved or ignored. It is no reason to go back, or any forger could
+//!    switch enforcement off;
+//! 4. nothing of the domain passed at this step.
 //!
 //! It goes up when its step is old enough and has seen enough mail, and stays at the top. Pure: the counts and the time come from the caller.
 
@@ -23,10 +28,13 @@ pub enum Decision {
     Stop(String),
 }
 
+/// Most sources that are approved without having been named.
+const MAX_APPROVED: usize = 1000;
+
 /// Times the length of a step after which it goes on with less mail than it wants.
 const PATIENCE: u64 = 4;
 
-/// Decides. `seen` is what came since the step began; `before` what came before that, as far as the journal goes.
+/// Decides. `seen` is what came since the step began.
 #[must_use]
 pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     if let Standing::Stopped(why) = &ramp.standing {
@@ -34,6 +42,9 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     }
     if let Some(why) = reason_to_stop(ramp, seen) {
         return Decision::Stop(why);
+    }
+    if let Some(why) = reason_to_wait(ramp, seen) {
+        return Decision::Stay(why);
     }
     if ramp.is_at_the_top() {
         return Decision::Stay("at the top".to_owned());
@@ -47,33 +58,43 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
         return Decision::Stay(format!("{} of {} messages seen", seen.messages, thresholds.messages));
     }
     // Without any mail of its own the domain is not known at all, and what fails may be all that it sends.
-    if ramp.approved.is_empty() && seen.own_sources().is_empty() {
-        return Decision::Stay("no mail of the domain passes, and no source is approved".to_owned());
+    if seen.passed == 0 {
+        return Decision::Stay("no mail of the domain passed at this step".to_owned());
     }
     Decision::Advance(format!("{} messages, {} failed", seen.messages, seen.failed))
 }
 
+/// A handful of messages is no rate.
+fn is_enough(ramp: &Ramp, count: u64) -> bool {
+    count >= ramp.thresholds.new_source.max(1)
+}
+
 fn reason_to_stop(ramp: &Ramp, seen: &Observation) -> Option<String> {
-    let thresholds = &ramp.thresholds;
-    let judged = seen.messages.saturating_add(seen.temperrors);
-    // A handful of messages is no rate.
-    let enough = |count: u64| count >= thresholds.new_source.max(1);
-    if enough(seen.temperrors) && is_more(seen.temperrors, judged, thresholds.temperrors) {
-        return Some(format!("{} of {judged} messages have no result because the DNS did not answer", seen.temperrors));
-    }
     let failing = seen.sources.iter().find(|(source, counts)| {
         let all = counts.passed.saturating_add(counts.failed);
-        ramp.approved.contains(*source)
-            && enough(counts.failed)
-            && is_more(counts.failed, all, thresholds.approved_failing)
+        !ramp.ignored.contains(*source)
+            && (ramp.approved.contains(*source) || (counts.passed > 0 && counts.authenticates))
+            && is_enough(ramp, counts.failed)
+            && is_more(counts.failed, all, ramp.thresholds.approved_failing)
     });
-    if let Some((source, counts)) = failing {
+    failing.map(|(source, counts)| {
         let all = counts.passed.saturating_add(counts.failed);
-        return Some(format!("{} of {all} messages of {source} fail, which is an approved source", counts.failed));
+        let what = if ramp.approved.contains(source) { "an approved source" } else { "a source of mail that passes" };
+        format!("{} of {all} messages of {source} fail, which is {what}", counts.failed)
+    })
+}
+
+fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
+    if seen.lost > 0 || seen.damaged {
+        return Some(format!("the journal lacks records ({} lost): what they say is not known", seen.lost));
+    }
+    let judged = seen.messages.saturating_add(seen.temperrors);
+    if is_enough(ramp, seen.temperrors) && is_more(seen.temperrors, judged, ramp.thresholds.temperrors) {
+        return Some(format!("{} of {judged} messages have no result because the DNS did not answer", seen.temperrors));
     }
     let unknown = seen.sources.iter().find(|(source, counts)| {
         let is_told = ramp.approved.contains(*source) || ramp.ignored.contains(*source);
-        !is_told && counts.authenticates && enough(counts.failed) && counts.failed >= counts.passed
+        !is_told && counts.authenticates && is_enough(ramp, counts.failed) && counts.failed >= counts.passed
     });
     unknown.map(|(source, counts)| {
         format!(
@@ -93,9 +114,10 @@ pub fn apply(ramp: &mut Ramp, decision: &Decision, seen: &Observation, now: u64)
     match decision {
         Decision::Stay(_) => {}
         Decision::Advance(why) => {
-            let own = seen.own_sources().into_iter().filter(|source| !ramp.ignored.contains(source));
-            let own: Vec<String> = own.collect();
-            ramp.approved.extend(own);
+            let own = seen.own_sources(ramp.thresholds.new_source).into_iter();
+            let own: Vec<String> = own.filter(|source| !ramp.ignored.contains(source)).collect();
+            let free = MAX_APPROVED.saturating_sub(ramp.approved.len());
+            ramp.approved.extend(own.into_iter().take(free));
             ramp.advance(now, why);
         }
         Decision::Stop(why) => ramp.stop(now, why),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::file::FileError;
 use super::{Steps, file};
 
 /// Time from one look to the next.
@@ -34,6 +35,16 @@ pub async fn run(folder: PathBuf, steps: Steps) {
     }
 }
 
+/// Reads the file before anything is served: what it says is in force for the first message.
+///
+/// # Errors
+///
+/// [`FileError`]: with nothing known before, there is nothing that could stay in force.
+pub fn first(folder: &Path, steps: &Steps) -> Result<(), FileError> {
+    steps.replace(&file::read(folder)?);
+    Ok(())
+}
+
 /// One look; gives back what the file looked like.
 fn look(folder: &Path, steps: &Steps, last: Option<Mark>) -> Option<Mark> {
     let mark = std::fs::metadata(folder.join(file::NAME)).ok().map(|it| mark_of(&it));
@@ -46,6 +57,11 @@ fn look(folder: &Path, steps: &Steps, last: Option<Mark>) -> Option<Mark> {
                 tracing::info!(domains = ramps.domains.len(), "enforcement steps read");
             }
             steps.replace(&ramps);
+        }
+        // It may have been a moment without descriptors: looked at again.
+        Err(error @ FileError::Io { .. }) => {
+            tracing::error!("enforcement steps stay as they were: {error}");
+            return last;
         }
         Err(error) => {
             tracing::error!(

@@ -154,7 +154,12 @@ impl Closing {
             guard(|| self.edits(action, dkim, dmarc.as_ref(), signed.as_ref())).ok().flatten().unwrap_or_else(|| {
                 // A field of ours that must not be sent: a mistake like any other, and the forged fields still go.
                 is_fault = true;
-                action = verdict::decide(&Outcomes { is_fault, ..outcomes }, &self.rules.config().policy);
+                // What is not sent cannot be quarantined.
+                let dmarc = match outcomes.dmarc {
+                    DmarcStep::Done(Enforcement::Quarantine) => DmarcStep::Done(Enforcement::Observe),
+                    other => other,
+                };
+                action = verdict::decide(&Outcomes { is_fault, dmarc, ..outcomes }, &self.rules.config().policy);
                 verdict::edits(self.own.doomed(), NewFields::default(), false).unwrap_or_default()
             });
         let report = Report {
@@ -200,6 +205,9 @@ impl Closing {
             is_seldom_seen: false,
             draw: 0,
             ramp: None,
+            has_more_recipients: self.facts.envelope.recipients_seen()
+                > u64::try_from(self.facts.envelope.recipients().len()).unwrap_or(u64::MAX),
+            is_ours_by_relay: self.is_ours_by_relay(),
             today: day_of(self.facts.began),
             recipients: &recipients,
         };
@@ -238,9 +246,21 @@ impl Closing {
         spf::is_relay(&self.facts, &self.rules.config().spf)
     }
 
+    /// Whether the client, or the client of a relay of ours, is a trusted forwarder.
     fn is_forwarded(&self) -> bool {
         let forwarders = &self.rules.config().dmarc.trusted_forwarders;
-        matches!(self.facts.client, Client::Ip(address, _) if forwarders.contains(address))
+        let outside = self.spf.as_ref().and_then(SpfResults::for_dmarc).map(|outcome| outcome.session().client());
+        let client = match self.facts.client {
+            Client::Ip(address, _) => Some(address),
+            Client::Unix | Client::Unknown => None,
+        };
+        outside.or(client).is_some_and(|address| forwarders.contains(address))
+    }
+
+    /// Whether a relay of ours says that the mail is from one of our own people.
+    fn is_ours_by_relay(&self) -> bool {
+        let why = self.spf.as_ref().and_then(SpfResults::no_client);
+        matches!(why, Some(spf::NoClient::Authenticated | spf::NoClient::OwnNetwork))
     }
 
     /// The domains of the recipients, each once.

@@ -129,7 +129,10 @@ fn the_text_names_the_finding_the_mend_and_the_record_that_then_matches() {
     let record = shown.split_once("the record:\n").unwrap().1.split("example.com SPF: ").next().unwrap();
     fs::write(folder.path().join("zone.txt"), record).unwrap();
     let shown = out(&postseal(folder.path(), &["dns", "check", "example.com", "--zone", "zone.txt"]), 0);
-    assert_eq!(shown, format!("r1._domainkey.example.com (rsa, 2048 bits): matches\nexample.com SPF: none\n{NO_DMARC}"));
+    assert_eq!(
+        shown,
+        format!("r1._domainkey.example.com (rsa, 2048 bits): matches\nexample.com SPF: none\n{NO_DMARC}")
+    );
 }
 
 #[test]
@@ -204,7 +207,10 @@ fn a_short_rsa_key_signs_is_listed_with_a_warning_and_checked() {
     let zone = out(&postseal(folder.path(), &["dns", "show", "example.com"]), 0);
     fs::write(folder.path().join("zone.txt"), zone).unwrap();
     let checked = out(&postseal(folder.path(), &["dns", "check", "example.com", "--zone", "zone.txt"]), 0);
-    assert_eq!(checked, format!("old._domainkey.example.com (rsa, 1024 bits): matches\nexample.com SPF: none\n{NO_DMARC}"));
+    assert_eq!(
+        checked,
+        format!("old._domainkey.example.com (rsa, 1024 bits): matches\nexample.com SPF: none\n{NO_DMARC}")
+    );
     let mail = "From: jo@example.com\r\nSubject: hello\r\n\r\nhello\r\n";
     fs::write(folder.path().join("mail.eml"), mail).unwrap();
     let ran = postseal(folder.path(), &["sign", "mail.eml"]);

@@ -91,9 +91,10 @@ fn somebody_says_what_a_source_is() {
     std::thread::sleep(Duration::from_millis(1100));
     mail(folder.path(), 30, "pass", Some("bank.example"), "192.0.2.1");
     mail(folder.path(), 15, "fail", Some("service.example"), "203.0.113.5");
-    let stopped = out(&enforce(folder.path(), &RAMP), 1);
-    assert!(stopped.contains("dkim:service.example sends mail of the domain that fails (15 messages)"), "{stopped}");
-    let ignored = ["bank.example", "--resume", "--ignore", "dkim:Service.example", "--ignore", "ip:198.51.100.77"];
+    let stays = out(&enforce(folder.path(), &RAMP), 0);
+    let why = "bank.example: observe (stay: dkim:service.example sends mail of the domain that fails (15 messages)";
+    assert!(stays.starts_with(why), "{stays}");
+    let ignored = ["bank.example", "--ignore", "dkim:Service.example", "--ignore", "ip:198.51.100.77"];
     let report = out(&enforce(folder.path(), &ignored), 0);
     assert!(report.starts_with("bank.example: observe\n"), "{report}");
     std::thread::sleep(Duration::from_millis(1100));
@@ -102,6 +103,9 @@ fn somebody_says_what_a_source_is() {
     let report = json(&enforce(folder.path(), &[&RAMP[..], &["--json"]].concat()), 0);
     assert_eq!(report["step"], "quarantine 10 %", "{report}");
     assert_eq!(report["ignored"], serde_json::json!(["dkim:service.example", "ip:198.51.100.0/24"]));
+    let stopped = out(&enforce(folder.path(), &["bank.example", "--stop", "the bank asked for it"]), 0);
+    assert!(stopped.starts_with("bank.example: observe; stopped: the bank asked for it"), "{stopped}");
+    out(&enforce(folder.path(), &RAMP), 1);
     assert!(out(&enforce(folder.path(), &["bank.example", "--forget"]), 0).contains("forgotten"));
     assert!(err(&enforce(folder.path(), &["bank.example"]), 1).contains("is not on its way"));
 }

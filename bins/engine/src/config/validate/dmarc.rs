@@ -12,7 +12,8 @@ use super::{Check, values};
 /// Most overrides: each message is compared with them one after the other.
 const MAX_OVERRIDES: usize = 10_000;
 
-pub(super) fn dmarc(draft: DmarcDraft, check: &mut Check) -> Dmarc {
+/// `checks_spf`: whether senders are checked at all.
+pub(super) fn dmarc(draft: DmarcDraft, checks_spf: bool, check: &mut Check) -> Dmarc {
     let default = Dmarc::default();
     let enabled = draft.enabled.is_none_or(|v| v.value);
     if !enabled {
@@ -22,6 +23,10 @@ pub(super) fn dmarc(draft: DmarcDraft, check: &mut Check) -> Dmarc {
             let cause = "no effect: with `enabled = false` no mail is judged by DMARC";
             check.at(at, CONFIG_UNUSED, cause, "remove it, or set `enabled = true`");
         }
+    }
+    if let Some(mode) = draft.mode.as_ref().filter(|v| enabled && !checks_spf && v.value > Enforcement::Observe) {
+        let cause = "with `enabled = false` in `[spf]`, mail that passes by SPF alone would count as failing";
+        check.at(&mode.at, CONFIG_CONFLICT, cause, "set `enabled = true` in `[spf]`, or `mode = \"observe\"`");
     }
     let method = draft.method.as_ref().map_or(default.method, |v| v.value);
     match (method, &draft.method, &draft.public_suffix_list) {
@@ -67,7 +72,7 @@ pub(super) fn dmarc(draft: DmarcDraft, check: &mut Check) -> Dmarc {
         public_suffix_list: draft.public_suffix_list.map(|v| v.value),
         on_temperror: draft.on_temperror.map_or(default.on_temperror, |v| v.value),
         // Where policies are applied, a second From field must not be the way around them; honest mail with one is rare, and not refused.
-        multiple_from: draft.multiple_from.map_or(mode.min(Enforcement::Quarantine), |v| v.value),
+        multiple_from: draft.multiple_from.map_or_else(|| mode.min(Enforcement::Quarantine), |v| v.value),
         mailing_lists: draft.mailing_lists.map_or(default.mailing_lists, |v| v.value),
         seldom_seen: draft.seldom_seen.map_or(default.seldom_seen, |v| v.value),
         known_after: check.number(draft.known_after, default.known_after, 0..=1_000_000, |n| n.to_string()),

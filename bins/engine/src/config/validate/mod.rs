@@ -55,8 +55,8 @@ impl Draft {
             Some(list) => listeners(list, mode, &trust, &mut check),
             None => vec![Listener { mode, trust, ..Listener::default() }],
         };
+        let spf = spf::spf(self.spf, &listeners, &mut check);
         let config = Config {
-            spf: spf::spf(self.spf, &listeners, &mut check),
             listeners,
             state_dir: self.state_dir.map_or(defaults.state_dir, |path| path.value),
             authserv_id: self.authserv_id.map(|id| id.value),
@@ -67,7 +67,8 @@ impl Draft {
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
-            dmarc: dmarc::dmarc(self.dmarc, &mut check),
+            dmarc: dmarc::dmarc(self.dmarc, spf.enabled, &mut check),
+            spf,
             journal: journal::journal(self.journal, &mut check),
             log: log(self.log, &mut check),
         };

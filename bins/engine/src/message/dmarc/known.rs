@@ -3,7 +3,8 @@
 //! RFC 9989 §7.4 wants more than `p=reject` to reject. That mail of a domain passes here regularly is such knowledge: the domain's own mail arrives
 //! intact, so what fails is more likely forged than broken. Only aligned passes count, so nobody but the owner of a domain makes it known.
 //!
-//! Counts are kept in two halves of [`HALF`] each; when a half is over, or full, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each.
+//! Counts are kept in two halves of [`HALF`] each; when a half is over, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each; further ones
+//! are not counted.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,7 +18,7 @@ use dmarc_core::outcome::Evaluation;
 /// Seconds of a half: a domain is forgotten one to two months after its last mail.
 const HALF: u64 = 30 * 86_400;
 
-/// Domains of a half; with more of them the half ends early.
+/// Domains of a half; further ones stay unknown.
 pub(super) const MAX_DOMAINS: usize = 100_000;
 
 /// Counts of messages that passed, by domain; a clone shares them.
@@ -35,19 +36,29 @@ struct Counts {
 }
 
 impl KnownDomains {
-    /// A message of this domain passed at this time. Earlier times than known ones count for the present.
+    /// A message of this domain passed at this time; in whatever order.
     pub fn passed(&self, domain: &str, at: UnixTime) {
         let mut counts = self.lock();
         let name = counts.hasher.hash_one(domain);
         let half = at.as_secs() / HALF;
-        let is_full = counts.current.len() >= MAX_DOMAINS && !counts.current.contains_key(&name);
-        if half > counts.half || is_full {
-            let is_recent = is_full || half == counts.half.saturating_add(1);
+        if half > counts.half {
+            let is_next = half == counts.half.saturating_add(1);
             let current = std::mem::take(&mut counts.current);
-            counts.before = if is_recent { current } else { HashMap::new() };
-            counts.half = half.max(counts.half);
+            counts.before = if is_next { current } else { HashMap::new() };
+            counts.half = half;
         }
-        let count = counts.current.entry(name).or_default();
+        // What is read from the journal may be of the half before; what is older than that is over.
+        let counts = &mut *counts;
+        let table = match counts.half.saturating_sub(half) {
+            0 => &mut counts.current,
+            1 => &mut counts.before,
+            _ => return,
+        };
+        // Nobody makes others unknown by making many names known.
+        if table.len() >= MAX_DOMAINS && !table.contains_key(&name) {
+            return;
+        }
+        let count = table.entry(name).or_default();
         *count = count.saturating_add(1);
     }
 
@@ -103,22 +114,24 @@ mod tests {
         assert_eq!((known.count("a.example"), known.count("b.example")), (0, 2));
         known.passed("c.example", day(200));
         assert_eq!((known.count("b.example"), known.count("c.example")), (0, 1));
-        // A clock that went back.
+        // The journal is read while mail comes in: the half before counts, and what is older does not.
+        known.passed("c.example", day(179));
         known.passed("c.example", day(0));
         assert_eq!(known.count("c.example"), 2);
+        known.passed("d.example", day(210));
+        assert_eq!(known.count("c.example"), 1, "what was of the half before is over");
     }
 
     #[test]
-    fn many_domains_end_a_half_early() {
+    fn many_names_make_nobody_unknown() {
         let known = KnownDomains::default();
         known.passed("a.example", day(0));
         for number in 0..2 * MAX_DOMAINS {
             known.passed(&format!("{number}.example"), day(0));
         }
-        let counts = known.lock();
-        assert!(counts.current.len() <= MAX_DOMAINS && counts.before.len() <= MAX_DOMAINS);
-        drop(counts);
-        assert_eq!(known.count("a.example"), 0);
-        assert_eq!(known.count(&format!("{}.example", 2 * MAX_DOMAINS - 1)), 1);
+        known.passed("a.example", day(0));
+        assert_eq!(known.lock().current.len(), MAX_DOMAINS);
+        assert_eq!(known.count("a.example"), 2);
+        assert_eq!(known.count(&format!("{}.example", 2 * MAX_DOMAINS - 1)), 0);
     }
 }

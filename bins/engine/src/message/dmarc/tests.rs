@@ -250,6 +250,21 @@ fn behind_a_relay_nothing_is_refused() {
 }
 
 #[test]
+fn our_own_people_behind_a_relay_are_never_judged_and_forwarders_there_are_known() {
+    let dns = Dns::with("v=DMARC1; p=reject");
+    let text = format!("{STRICT}\ntrusted_forwarders = [\"203.0.113.5\"]\n[spf]\nrelays = [\"192.0.2.1\"]");
+    for (received, action) in [
+        ("from x ([198.51.100.7]) by relay.example with ESMTPSA id 1; x", Action::Accept),
+        ("from x ([203.0.113.5]) by relay.example with ESMTPS id 1; x", Action::Accept),
+        ("from x ([198.51.100.7]) by relay.example with ESMTPS id 1; x", Action::Quarantine),
+    ] {
+        let fields = [("Received", received), FROM_BANK[0]];
+        let verdict = verdict(&rules(&text), stranger("<jo@bank.test>"), &fields, &dns);
+        assert_eq!((verdict.action, field(&verdict, "dmarc")), (action, "fail".into()), "{received}");
+    }
+}
+
+#[test]
 fn a_header_section_over_the_limit_hides_nobody() {
     let text = format!("[limits]\nheader_fields = 100\n{STRICT}\nmultiple_from = \"reject\"");
     let mut fields = vec![("X-Filler", "x"); 100];

@@ -30,7 +30,8 @@ fn stranger(sender: &str) -> Facts {
 }
 
 fn begin(spf: &str, facts: Facts) -> Message {
-    let (config, _) = config::parse(&format!("[dmarc]\nenabled = false\n[spf]\n{spf}\n"), Path::new("test.toml")).unwrap();
+    let (config, _) =
+        config::parse(&format!("[dmarc]\nenabled = false\n[spf]\n{spf}\n"), Path::new("test.toml")).unwrap();
     let rules = Arc::new(Rules::new(config, &Keys::default()));
     let ids = AuthservIds::new("mx.example".to_owned(), &[]);
     Message::begin(rules, Arc::new(Listener::default()), Arc::new(ids), facts)

@@ -32,7 +32,7 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("action").multiple(false)))]
 pub(crate) struct Args {
-    /// Domain in the From field, with everything below it; without one: all that are on their way
+    /// Domain in the From field, with everything below it
     #[arg(value_parser = parse_domain, required_unless_present = "list")]
     domain: Option<DomainName>,
     /// Take the decision that is due: begin, go one step up, stay, or stop and go back
@@ -116,12 +116,21 @@ impl Args {
         let known = file::read(state).map_err(|error| failure(&error))?;
         let since = known.domains.get(domain).map_or(now, |ramp| ramp.since);
         let seen = if self.ramp { observe(journal, domain, since)? } else { Observation::default() };
-        let change = |ramps: &mut Ramps| self.change(ramps, domain, &seen, now);
+        let change = |ramps: &mut Ramps| {
+            // Somebody else has changed it while the journal was read: what was seen is about another step.
+            let is_same =
+                ramps.domains.get(domain).map(|ramp| ramp.since) == known.domains.get(domain).map(|it| it.since);
+            if self.ramp && !is_same { None } else { Some(self.change(ramps, domain, &seen, now)) }
+        };
         let report = if self.dry_run {
             change(&mut known.clone())
         } else {
             file::update(state, change).map_err(|error| failure(&error))?
         };
+        let report = report.ok_or_else(|| {
+            let fix = "run it again";
+            Failure::new(Exit::Fail, format!("{domain} was changed by another run meanwhile"), fix)
+        })?;
         report.ok_or_else(|| {
             let fix = format!("begin with `postseal enforce {domain} --ramp`");
             Failure::new(Exit::Fail, format!("{domain} is not on its way to enforcement"), fix)
@@ -163,7 +172,8 @@ impl Args {
         } else {
             None
         };
-        Some(Report::new(domain, ramp, decision.as_ref(), seen))
+        let report = Report::new(domain, ramp, decision.as_ref(), seen);
+        Some(if self.stop.is_some() { report.told() } else { report })
     }
 }
 

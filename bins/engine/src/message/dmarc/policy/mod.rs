@@ -11,12 +11,14 @@
 //! share of mail that it is for; `mailing_lists`; `seldom_seen`; quarantine behind a relay, which would send a refusal back to a victim; nothing for a
 //! trusted forwarder. RFC 9989 §7.4, §8; RFC 9990 §3.1.1.9 for the types of reasons. Nothing but a `fail` is acted upon.
 
+use std::collections::{BTreeSet, HashMap};
+
 use dmarc_core::outcome::{DmarcResult, Evaluation};
 use dmarc_core::record::Policy;
 use jiff::civil::Date;
 
 use super::NoAuthor;
-use crate::config::{Dmarc, DmarcOverride, Enforcement};
+use crate::config::{Dmarc, DmarcOverride, Enforcement, SenderDomains, parents};
 use crate::enforcement::Step;
 
 /// Why something else is done than the owner asks for: the types of RFC 9990 §3.1.1.9.
@@ -124,6 +126,10 @@ pub(in crate::message) struct Circumstances<'a> {
     pub(in crate::message) ramp: Option<Step>,
     /// The day (UTC).
     pub(in crate::message) today: Date,
+    /// There were more recipients than were kept.
+    pub(in crate::message) has_more_recipients: bool,
+    /// Our relay says that its client is one of our own people.
+    pub(in crate::message) is_ours_by_relay: bool,
     /// Domains of recipients, each once; `None` for one without.
     pub(in crate::message) recipients: &'a [Option<String>],
 }
@@ -173,16 +179,13 @@ pub(in crate::message) fn rule_without_author(
 struct Settings<'a> {
     mode: Enforcement,
     share: u8,
-    /// The override they come from.
-    from: Option<&'a DmarcOverride>,
+    /// Policy and reason of the override they come from.
+    from: Option<(Option<Policy>, &'a str)>,
 }
 
 /// The mildest of what the recipients' settings come to, since there is one answer for all of them; and whether they differ.
 fn mildest(author: &str, owner: Policy, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> (Ruling, bool) {
-    let for_sender = |each: &&DmarcOverride| each.covers_sender(author, circumstances.today);
-    let overrides: Vec<&DmarcOverride> = dmarc.overrides.iter().filter(for_sender).collect();
-    let of = |recipient: Option<&str>| {
-        let from = overrides.iter().copied().find(|each| each.covers_recipient(recipient));
+    let of = |from: Option<&DmarcOverride>| {
         // What somebody wrote for this mail counts more than the step that a domain has come to, and that more than what is for all.
         let default = circumstances.ramp.unwrap_or(Step { mode: dmarc.mode, share: dmarc.share });
         let (mode, share) = match from.map(|it| (it.mode, it.share)) {
@@ -190,26 +193,89 @@ fn mildest(author: &str, owner: Policy, circumstances: &Circumstances<'_>, dmarc
             Some((None, Some(share))) => (default.mode, share),
             Some((None, None)) | None => (default.mode, default.share),
         };
-        let settings = Settings { mode, share, from };
-        by(settings, owner, circumstances, dmarc)
+        let from = from.map(|it| (it.policy, it.reason.as_str()));
+        by(Settings { mode, share, from }, owner, circumstances, dmarc)
     };
-    let mut recipients = circumstances.recipients.iter();
-    let mut ruling = of(recipients.next().and_then(Option::as_deref));
+    let mut rulings = overrides(author, circumstances, dmarc).into_iter().map(of);
+    // There is always one: mail without recipients has the settings for all.
+    let mut ruling = rulings.next().unwrap_or_else(Ruling::nothing);
     let mut several = false;
-    if overrides.iter().any(|each| !each.recipients.is_empty()) {
-        for recipient in recipients {
-            let other = of(recipient.as_deref());
-            several |= other.done != ruling.done;
-            if other.done < ruling.done {
-                ruling = other;
-            }
+    for other in rulings {
+        several |= other.done != ruling.done;
+        if other.done < ruling.done {
+            ruling = other;
         }
     }
     (ruling, several)
 }
 
+/// The overrides that count for the recipients, each once; `None` where there is none for a recipient.
+///
+/// The first one that covers a recipient counts, so the names in them are put into tables once: ten thousand recipients and as many overrides cost a look
+/// at each, and not one at each pair.
+fn overrides<'d>(author: &str, circumstances: &Circumstances<'_>, dmarc: &'d Dmarc) -> Vec<Option<&'d DmarcOverride>> {
+    let mut tables = Tables::default();
+    let mut found = BTreeSet::new();
+    for (index, each) in dmarc.overrides.iter().enumerate() {
+        if !each.covers_sender(author, circumstances.today) {
+            continue;
+        }
+        tables.add(index, &each.recipients);
+        // Recipients that were not kept may be of any domain.
+        if circumstances.has_more_recipients {
+            found.insert(Some(index));
+        }
+        if each.recipients.is_empty() || each.recipients.is_any() {
+            break;
+        }
+    }
+    match circumstances.recipients {
+        [] => {
+            found.insert(tables.first_for(None));
+        }
+        recipients => found.extend(recipients.iter().map(|recipient| tables.first_for(recipient.as_deref()))),
+    }
+    found.into_iter().map(|index| index.and_then(|index| dmarc.overrides.get(index))).collect()
+}
+
+/// The first override by the name of a recipient domain.
+#[derive(Default)]
+struct Tables<'d> {
+    exact: HashMap<&'d str, usize>,
+    below: HashMap<&'d str, usize>,
+    /// For every domain.
+    any: Option<usize>,
+    /// For recipients without a domain as well.
+    all: Option<usize>,
+}
+
+impl<'d> Tables<'d> {
+    /// Overrides are added in their order.
+    fn add(&mut self, index: usize, recipients: &'d SenderDomains) {
+        for name in recipients.exact() {
+            self.exact.entry(name).or_insert(index);
+        }
+        for name in recipients.below() {
+            self.below.entry(name).or_insert(index);
+        }
+        if recipients.is_any() {
+            self.any = self.any.or(Some(index));
+        }
+        if recipients.is_empty() {
+            self.all = self.all.or(Some(index));
+        }
+    }
+
+    fn first_for(&self, recipient: Option<&str>) -> Option<usize> {
+        let Some(domain) = recipient else { return self.all };
+        let below = parents(domain).filter_map(|parent| self.below.get(parent));
+        let named = self.exact.get(domain).into_iter().chain(below).copied();
+        named.chain(self.any).chain(self.all).min()
+    }
+}
+
 fn by(settings: Settings<'_>, owner: Policy, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> Ruling {
-    let requested = settings.from.and_then(|it| it.policy).unwrap_or(owner);
+    let requested = settings.from.and_then(|(policy, _)| policy).unwrap_or(owner);
     let full = match requested {
         Policy::None => Enforcement::Observe,
         Policy::Quarantine => Enforcement::Quarantine,
@@ -219,8 +285,8 @@ fn by(settings: Settings<'_>, owner: Policy, circumstances: &Circumstances<'_>, 
     let mode = if is_spared { settings.mode.one_step_below() } else { settings.mode };
     let mut ruling = Ruling { requested, done: full.min(mode), would: full, reasons: Vec::new() };
     // RFC 9990 §3.1.1.9 has a reason where what is done is not what the owner asks for.
-    if let Some(why) = settings.from.filter(|_| requested != owner || ruling.done != full) {
-        ruling.reasons.push(Reason::new(ReasonKind::LocalPolicy, why.reason.clone()));
+    if let Some((_, why)) = settings.from.filter(|_| requested != owner || ruling.done != full) {
+        ruling.reasons.push(Reason::new(ReasonKind::LocalPolicy, why));
     } else if ruling.done < full {
         let mode = settings.mode;
         let comment =
@@ -251,11 +317,15 @@ fn limits_of_the_way(circumstances: &Circumstances<'_>) -> impl Iterator<Item = 
         let reason = Reason::new(ReasonKind::TrustedForwarder, "the client is in trusted_forwarders");
         (Enforcement::Observe, reason)
     });
+    let ours = circumstances.is_ours_by_relay.then(|| {
+        let reason = Reason::new(ReasonKind::LocalPolicy, "a relay of ours says that it is mail of our own");
+        (Enforcement::Observe, reason)
+    });
     let relay = circumstances.is_behind_relay.then(|| {
         let reason = Reason::new(ReasonKind::LocalPolicy, "a relay of ours has accepted it");
         (Enforcement::Quarantine, reason)
     });
-    forwarder.into_iter().chain(relay)
+    forwarder.into_iter().chain(ours).chain(relay)
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ fn circumstances(recipients: &[Option<String>]) -> Circumstances<'_> {
         is_seldom_seen: false,
         draw: 0,
         ramp: None,
+        has_more_recipients: false,
+        is_ours_by_relay: false,
         today: TODAY.parse().unwrap(),
         recipients,
     }
@@ -112,6 +114,7 @@ fn what_is_known_beyond_the_policy_makes_it_milder_and_never_harsher() {
         (Circumstances { is_seldom_seen: true, ..plain }, Quarantine, "local_policy", Reject),
         (Circumstances { is_behind_relay: true, ..plain }, Quarantine, "local_policy", Quarantine),
         (Circumstances { is_forwarder: true, ..plain }, Observe, "trusted_forwarder", Observe),
+        (Circumstances { is_ours_by_relay: true, ..plain }, Observe, "local_policy", Observe),
     ] {
         let ruling = rule(&failing("reject"), &circumstances, &strict);
         assert_eq!((ruling.done, kinds(&ruling)), (done, vec![kind]), "{circumstances:?}");
@@ -223,4 +226,37 @@ fn a_step_of_a_ramp_is_in_place_of_the_mode_and_an_override_in_place_of_both() {
     assert_eq!(rule(&failing("reject"), &ramp(25), &dmarc_reject).done, Observe);
     let over = dmarc("[[dmarc.override]]\nsender = [\"example.com\"]\nmode = \"tag\"\nreason = \"x\"");
     assert_eq!(rule(&failing("reject"), &ramp(99), &over).done, Tag);
+}
+
+#[test]
+fn recipients_beyond_the_limit_may_be_those_of_any_override() {
+    let text =
+        "mode = \"reject\"\n[[dmarc.override]]\nrecipient = [\"mild.example\"]\nmode = \"observe\"\nreason = \"x\"";
+    let strict = [Some("strict.example".to_owned())];
+    let kept = circumstances(&strict);
+    assert_eq!(rule(&failing("reject"), &kept, &dmarc(text)).done, Enforcement::Reject);
+    let more = Circumstances { has_more_recipients: true, ..kept };
+    assert_eq!(rule(&failing("reject"), &more, &dmarc(text)).done, Enforcement::Observe);
+}
+
+/// Each recipient has its override, at both limits; a look at each pair would take minutes.
+#[test]
+fn ten_thousand_overrides_and_as_many_recipients_are_looked_at_once_each() {
+    let mut dmarc = dmarc("mode = \"reject\"");
+    dmarc.overrides = (0..10_000)
+        .map(|number| DmarcOverride {
+            senders: SenderDomains::default(),
+            recipients: [format!("*.d{number}.example").parse::<config::SenderPattern>().unwrap()]
+                .into_iter()
+                .collect(),
+            mode: Some(if number == 9_999 { Enforcement::Tag } else { Enforcement::Quarantine }),
+            policy: None,
+            share: None,
+            reason: "x".to_owned(),
+            until: None,
+        })
+        .collect();
+    let recipients: Vec<_> = (0..10_000).map(|number| Some(format!("a.b.c.d.e.d{number}.example"))).collect();
+    let ruling = rule(&failing("reject"), &circumstances(&recipients), &dmarc);
+    assert_eq!(ruling.done, Enforcement::Tag);
 }
