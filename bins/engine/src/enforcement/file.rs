@@ -4,11 +4,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use dkim_core::domain::DomainName;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use super::ramp::Ramps;
+use super::ramp::{LADDER, Ramps};
 
 /// The name of the file in the state folder.
 pub const NAME: &str = "enforcement.json";
@@ -45,20 +47,38 @@ pub enum FileError {
 pub fn read(folder: &Path) -> Result<Ramps, FileError> {
     let file = folder.join(NAME);
     let mut text = Vec::new();
-    let opened = match File::open(&file) {
+    // A pipe without a writer would be waited for.
+    let options = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&file);
+    let opened = match options {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ramps::default()),
         opened => opened,
     };
+    let opened = opened.and_then(|opened| {
+        if opened.metadata()?.is_file() { Ok(opened) } else { Err(io::Error::other("it is not a regular file")) }
+    });
     let read = opened.and_then(|opened| opened.take(MAX_OCTETS.saturating_add(1)).read_to_end(&mut text));
     if let Err(source) = read {
         return Err(FileError::Io { file, source });
     }
     let ramps = if u64::try_from(text.len()).is_ok_and(|octets| octets <= MAX_OCTETS) {
-        serde_json::from_slice(&text).map_err(|error| error.to_string())
+        serde_json::from_slice(&text).map_err(|error| error.to_string()).and_then(checked)
     } else {
         Err(format!("it has more than {MAX_OCTETS} octets"))
     };
     ramps.map_err(|cause| FileError::Content { file, cause })
+}
+
+/// A name that is none, or a step that there is not, would not be in force, and nobody would know.
+fn checked(ramps: Ramps) -> Result<Ramps, String> {
+    for (domain, ramp) in &ramps.domains {
+        if !DomainName::parse(domain).is_ok_and(|name| name.as_str() == domain) {
+            return Err(format!("`{}` is no domain in A-labels and lower case", domain.escape_debug()));
+        }
+        if ramp.at >= LADDER.len() {
+            return Err(format!("there is no step {} for {domain}", ramp.at));
+        }
+    }
+    Ok(ramps)
 }
 
 /// Reads, changes and writes the ramps, while nobody else does.

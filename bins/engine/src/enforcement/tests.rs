@@ -267,4 +267,18 @@ fn the_file_is_read_as_it_was_written_and_changed_by_one_at_a_time() {
     std::fs::write(folder.path().join(file::NAME), "{\"domains\":{\"a.example\":{\"mode\":1}}}").unwrap();
     let error = file::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("is not a file of enforcement steps") && error.contains("line 1"), "{error}");
+    let ramp = serde_json::to_string(&Ramp { at: 9, ..Ramp::begin(0, Thresholds::default()) }).unwrap();
+    for (name, ramp, cause) in [
+        ("Bank.example", ramp.replace("\"at\":9", "\"at\":0"), "`Bank.example` is no domain"),
+        ("\\u001b[31m.example", ramp.replace("\"at\":9", "\"at\":0"), "is no domain"),
+        ("bank.example", ramp.clone(), "there is no step 9"),
+    ] {
+        let text = format!("{{\"domains\":{{\"{name}\":{ramp}}}}}");
+        std::fs::write(folder.path().join(file::NAME), text).unwrap();
+        let error = file::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(cause) && !error.contains('\u{1b}'), "{error}");
+    }
+    std::fs::remove_file(folder.path().join(file::NAME)).unwrap();
+    nix::unistd::mkfifo(&folder.path().join(file::NAME), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(file::read(folder.path()).unwrap_err().to_string().contains("not a regular file"));
 }

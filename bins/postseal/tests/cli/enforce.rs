@@ -113,6 +113,9 @@ fn somebody_says_what_a_source_is() {
 #[test]
 fn what_is_wrong_is_told_with_its_mend() {
     let folder = tempfile::tempdir().unwrap();
+    let error = err(&enforce(folder.path(), &["--list"]), 1);
+    assert!(error.contains("there is no state folder state") && error.contains("--state"), "{error}");
+    std::fs::create_dir_all(folder.path().join("state")).unwrap();
     let error = err(&enforce(folder.path(), &RAMP), 1);
     assert!(error.contains("the journal in state/journal cannot be read") && error.contains("--journal"), "{error}");
     for (arguments, cause) in [
@@ -121,6 +124,7 @@ fn what_is_wrong_is_told_with_its_mend() {
         (&["bank.example", "--ramp", "--step", "5"], "no unit"),
         (&["bank.example", "--approve", "bank.example"], "write dkim:DOMAIN"),
         (&["bank.example", "--approve", "ip:x/24"], "x is no address"),
+        (&["bank.example", "--approve", "ip:10.0.0.0/8"], "told apart by /24"),
         (&["bank"], "a domain has a dot"),
         (&[], "required"),
     ] {

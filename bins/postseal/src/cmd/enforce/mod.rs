@@ -93,6 +93,11 @@ struct ThresholdArgs {
 
 pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let state = args.source.state_dir()?;
+    if !state.is_dir() {
+        let cause = format!("there is no state folder {}", state.display());
+        let fix = "name that of the daemon with `--state`, or its configuration with `--config`";
+        return Err(Failure::new(Exit::Fail, cause, fix));
+    }
     let Some(domain) = args.domain.as_ref().map(DomainName::as_str) else {
         let listing = Listing::of(&file::read(&state).map_err(|error| failure(&error))?);
         print(&listing, json, out)?;
@@ -215,8 +220,12 @@ fn parse_source(text: &str) -> Result<String, String> {
     match kind {
         "dkim" | "spf" => Ok(format!("{kind}:{}", parse_domain(name)?)),
         "ip" => {
-            let address = name.split('/').next().unwrap_or(name);
-            let address = address.parse().map_err(|_| format!("{address} is no address"))?;
+            let (address, length) = name.split_once('/').unwrap_or((name, ""));
+            let address: std::net::IpAddr = address.parse().map_err(|_| format!("{address} is no address"))?;
+            let counted = if address.to_canonical().is_ipv4() { "24" } else { "64" };
+            if !length.is_empty() && length != counted {
+                return Err(format!("sources are told apart by /{counted}; name each of them"));
+            }
             Ok(format!("ip:{}", engine::enforcement::observe::network_of(address)))
         }
         _ => Err(FORMS.to_owned()),

@@ -214,7 +214,7 @@ impl fmt::Display for Listing {
 
 /// Text that a terminal shows as it is.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
 fn time(seconds: u64) -> String {
