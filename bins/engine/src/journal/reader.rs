@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, MAX_LINE};
@@ -152,7 +153,12 @@ impl Reader {
         let found = names.into_iter().find(|name| wanted.is_none_or(|wanted| *name >= wanted.segment));
         let Some(segment) = found else { return Ok(None) };
         let offset = wanted.filter(|wanted| wanted.segment == segment).map_or(0, |wanted| wanted.offset);
-        let mut file = File::open(segment.path(&self.folder))?;
+        // A pipe or a device under the name of a segment is none, and would be waited for.
+        let opened = File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(segment.path(&self.folder));
+        let mut file = opened?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other(format!("{segment} is not a regular file")));
+        }
         file.seek(SeekFrom::Start(offset))?;
         self.open = Some(BufReader::with_capacity(64 * 1024, file));
         self.position = Some(Position { segment, offset });

@@ -338,3 +338,12 @@ fn no_file_makes_the_reader_fail() {
     let tail = noise.iter().rev().take_while(|octet| **octet != b'\n').count();
     assert_eq!(damages.iter().map(|damage| damage.octets).sum::<u64>(), u64::try_from(noise.len() - tail).unwrap());
 }
+
+#[test]
+fn a_pipe_in_place_of_a_segment_is_an_error_and_no_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("001795544407-000000.journal");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let error = Reader::new(folder.path(), None).read_next().unwrap_err();
+    assert!(error.to_string().contains("001795544407-000000.journal is not a regular file"), "{error}");
+}

@@ -127,7 +127,7 @@ fn nobody_hit_is_a_success_and_a_dns_that_does_not_answer_is_told_apart() {
     assert_eq!(replay(good.path(), "mail", &[], 0)["hit"], 0);
     let text = out(&postseal(good.path(), &["replay", "mail", "--policy", "reject.toml", "--zone", "zone.txt"]), 0);
     assert!(text.contains("Nobody would be hit.\n"), "{text}");
-    assert_eq!(replay(folder(&[]).path(), "mail", &[], 0)["messages"], 0);
+    assert_eq!(replay(folder(&[]).path(), "mail", &[], 1)["messages"], 0);
     let down = folder(&[("cur/1", delivered("192.0.2.1", "down.example", ""))]);
     assert_eq!(replay(down.path(), "mail", &[], 2)["dmarc"], json!({ "temperror": 1 }));
     fs::write(down.path().join("reject.toml"), "[dmarc]\nmode = \"reject\"\non_temperror = \"tempfail\"\n").unwrap();
@@ -214,7 +214,11 @@ fn links_and_huge_files_are_passed_over_and_told() {
     assert_eq!(report["skipped"]["too-large"]["examples"], json!(["mail/new/huge"]));
     let separators = "From x Mon Nov 23 12:00:00 2026\n\n".repeat(20_000);
     fs::write(folder.path().join("endless.mbox"), separators).unwrap();
-    assert_eq!(replay(folder.path(), "endless.mbox", &[], 0)["skipped"]["no-message"]["count"], 20_000);
+    // Nothing was judged, so nobody knows whether somebody would be hit.
+    assert_eq!(replay(folder.path(), "endless.mbox", &[], 1)["skipped"]["no-message"]["count"], 20_000);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let text = out(&postseal(folder.path(), &["replay", "empty", "--policy", "reject.toml", "--zone", "zone.txt"]), 1);
+    assert!(text.contains("No message was judged: nothing is known of the policy.\n"), "{text}");
 }
 
 #[test]

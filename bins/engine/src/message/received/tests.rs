@@ -431,3 +431,10 @@ proptest::proptest! {
         let _ = client_of(&[b"from ", value.as_slice()].concat());
     }
 }
+
+#[test]
+fn rfc5322_s3_2_1_a_backslash_hides_no_control_character() {
+    for value in [&b" from h (h\\\x00 [192.0.2.1]) by r.example; x"[..], b" from h (h\\"] {
+        assert!(client_of(value).is_err(), "{}", value.escape_ascii());
+    }
+}

@@ -85,7 +85,8 @@ impl<'a> Pieces<'a> {
                 b'(' if depth >= MAX_DEPTH => return Err(ReceivedError::Malformed),
                 b'(' => depth = depth.saturating_add(1),
                 b')' => depth = depth.saturating_sub(1),
-                b'\\' => drop(self.bump()),
+                // RFC 5322 §3.2.1 lets a backslash hide visible characters and white space, and nothing else.
+                b'\\' if self.bump().is_none_or(is_control) => return Err(ReceivedError::Malformed),
                 octet if is_control(octet) => return Err(ReceivedError::Malformed),
                 _ => {}
             }
@@ -135,7 +136,8 @@ impl<'a> Pieces<'a> {
         loop {
             match self.bump().ok_or(ReceivedError::Malformed)? {
                 b'"' => return Ok(()),
-                b'\\' => drop(self.bump()),
+                // RFC 5322 §3.2.1 lets a backslash hide visible characters and white space, and nothing else.
+                b'\\' if self.bump().is_none_or(is_control) => return Err(ReceivedError::Malformed),
                 octet if is_control(octet) => return Err(ReceivedError::Malformed),
                 _ => {}
             }

@@ -38,7 +38,7 @@ use self::tally::Tally;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   nobody would be hit
-  1   somebody would be refused, put into quarantine or marked
+  1   somebody would be refused, put into quarantine or marked; or there was no message to judge
   2   nobody, as far as is known: the DNS did not answer for every message
   64  the command line is wrong
   78  a configuration or a zone file is wrong";

@@ -74,8 +74,17 @@ impl Report {
         }
     }
 
+    /// Whether there was nothing to learn from.
+    fn is_empty(&self) -> bool {
+        self.judged == 0 && self.own == 0
+    }
+
     pub(super) fn exit(&self) -> Exit {
         let has_temperror = self.put_off > 0 || self.dmarc.contains_key("temperror");
+        if self.is_empty() {
+            // A mistyped path must not look like a policy that hits nobody.
+            return Exit::Fail;
+        }
         match (self.hit, has_temperror) {
             (0, false) => Exit::Pass,
             (0, true) => Exit::Temp,
@@ -105,6 +114,7 @@ impl fmt::Display for Report {
             writeln!(f, "  in place of {before} ({present}): {proposed} {messages}")?;
         }
         match self.hit {
+            0 if self.is_empty() => writeln!(f, "No message was judged: nothing is known of the policy.")?,
             0 => writeln!(f, "Nobody would be hit.")?,
             hit => writeln!(f, "Would be hit: {hit} messages, by author domain and source")?,
         }
