@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use engine::journal::Record;
 use engine::journal::record::{Dkim, Dmarc};
-use engine::journal::{JournalThread, Record, Settings};
 
-use crate::run::{err, json, out, postseal};
+use crate::run::{err, json, open_journal, out, postseal};
 
 fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
@@ -14,7 +14,7 @@ fn now() -> u64 {
 
 /// So many messages of bank.example with this result, from hosts that sign as `signer`.
 fn mail(folder: &Path, count: usize, result: &str, signer: Option<&str>, client: &str) {
-    let journal = JournalThread::spawn(Settings::new(folder.join("state/journal"))).unwrap();
+    let journal = open_journal(&folder.join("state/journal"));
     let dkim = signer.map(|domain| Dkim { domain: domain.to_owned(), result: "pass".to_owned(), ..Dkim::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {

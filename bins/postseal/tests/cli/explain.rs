@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::journal::Record;
 use engine::journal::record::{Dkim, Dmarc, Identity, Published, Reason, Spf};
-use engine::journal::{JournalThread, Record, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::run::{err, json, out, postseal, postseal_fed};
+use crate::run::{err, json, open_journal, out, postseal, postseal_fed};
 
 const MESSAGE: &str =
     "From: Ann <ann@mail.example.com>\r\nTo: Bob <bob@example.net>\r\nSubject: Lunch\r\n\r\nAt noon?\r\n";
@@ -270,7 +270,7 @@ fn line_feeds_and_things_that_are_no_messages_are_told() {
 fn write_journal(folder: &Path, records: Vec<Record>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let thread = JournalThread::spawn(Settings::new(folder.to_path_buf())).unwrap();
+        let thread = open_journal(folder);
         for record in records {
             thread.journal().append(record).await;
         }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::journal::{Journal, JournalThread, Record, Settings};
+use engine::journal::{Journal, Record};
 use serde_json::Value;
 
-use crate::run::{err, json, out, postseal};
+use crate::run::{err, json, open_journal, out, postseal};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,7 +30,7 @@ fn record(id: &str, author: &str, mail_from: &str, at: u64) -> Record {
 
 /// Writes into the journal in this folder.
 fn write(folder: &Path, work: impl AsyncFnOnce(&Journal)) {
-    let thread = JournalThread::spawn(Settings::new(folder.to_owned())).unwrap();
+    let thread = open_journal(folder);
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work(&thread.journal()));
     assert!(thread.finish(PATIENCE));
 }

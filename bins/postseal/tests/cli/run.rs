@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use engine::journal::{JournalThread, Settings};
 use serde_json::Value;
 
 /// The program with these arguments, in `folder`.
@@ -28,6 +30,18 @@ pub(crate) fn postseal_fed(folder: &Path, arguments: &[&str], input: &[u8]) -> O
     let output = child.wait_with_output().unwrap();
     feeder.join().unwrap();
     output
+}
+
+/// The journal. A program that another test starts at this moment holds the lock of the one before for an instant, between fork and exec.
+pub(crate) fn open_journal(folder: &Path) -> JournalThread {
+    let begun = Instant::now();
+    loop {
+        match JournalThread::spawn(Settings::new(folder.to_owned())) {
+            Ok(journal) => return journal,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Standard output, after checking the exit code.
