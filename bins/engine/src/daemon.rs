@@ -128,9 +128,12 @@ impl Daemon {
             tracing::warn!("working without a state folder: {error}");
         }
         let (state_dir, steps) = (setup.rules.config().state_dir.clone(), setup.rules.steps().clone());
-        enforcement::watch::first(&state_dir, &steps).map_err(|error| {
-            unavailable(&format!("{error}; mend the file, or remove it to begin anew with `postseal enforce`"))
-        })?;
+        // Without a state folder there are no steps either.
+        if state.is_ok() {
+            enforcement::watch::first(&state_dir, &steps).map_err(|error| {
+                unavailable(&format!("{error}; mend the file, or remove it to begin anew with `postseal enforce`"))
+            })?;
+        }
         let keeping = open_journal(&request, setup.rules.config())?;
         let journal = keeping.as_ref().map_or_else(Journal::disabled, JournalThread::journal);
         if keeping.is_some() {
