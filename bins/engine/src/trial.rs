@@ -1,7 +1,7 @@
 //! A message through the machine without an MTA: what the daemon would do with it, and from what.
 //!
-//! The same [`Message`] that a connection drives, with the same lookups; only the events come from a file in place of a socket. Nothing is signed,
-//! delivered or written. *DNS questions*: those of the daemon, one after the other, within `dns.deadline`.
+//! The same [`Message`] that a connection drives, with the same lookups; only the events come from a file in place of a socket. Nothing is delivered
+//! or written; mail of our own is signed as it would be. *DNS questions*: those of the daemon, one after the other, within `dns.deadline`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,9 @@
 //! A message that is complete: from what was found to its verdict.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dkim_core::UnixTime;
-use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
 use dmarc_core::dns::{Question, TxtAnswer};
 use dmarc_core::outcome::DmarcResult;
@@ -19,6 +17,7 @@ use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
 use super::dmarc::policy::{self, Circumstances};
 use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign};
+use super::entry;
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
 use super::iprev::Iprev;
@@ -197,7 +196,7 @@ impl Closing {
     fn judge(&self, judging: Judging) -> Option<DmarcResults> {
         let judged = judging.finish()?;
         let dmarc = &self.rules.config().dmarc;
-        let recipients = self.recipient_domains();
+        let recipients;
         let mut circumstances = Circumstances {
             is_behind_relay: self.is_behind_relay(),
             is_forwarder: self.is_forwarded(),
@@ -209,7 +208,7 @@ impl Closing {
                 > u64::try_from(self.facts.envelope.recipients().len()).unwrap_or(u64::MAX),
             is_ours_by_relay: self.is_ours_by_relay(),
             today: day_of(self.facts.began),
-            recipients: &recipients,
+            recipients: &[],
         };
         let mut ruling = match &judged {
             Judged::NoAuthor(why) => policy::rule_without_author(*why, &circumstances, dmarc),
@@ -219,6 +218,8 @@ impl Closing {
                     known.passed(domain, self.facts.began);
                 }
                 if let (DmarcResult::Fail, Some(headers)) = (evaluation.result, &self.headers) {
+                    recipients = entry::domains_of(self.facts.envelope.recipients());
+                    circumstances.recipients = &recipients;
                     circumstances.list_sign = list_sign(headers);
                     circumstances.is_seldom_seen = known.count(domain) < dmarc.known_after;
                     circumstances.ramp = self.rules.steps().of(evaluation.author.as_str());
@@ -263,12 +264,6 @@ impl Closing {
         matches!(why, Some(spf::NoClient::Authenticated | spf::NoClient::OwnNetwork))
     }
 
-    /// The domains of the recipients, each once.
-    fn recipient_domains(&self) -> Vec<Option<String>> {
-        let all = self.facts.envelope.recipients().iter().map(|address| domain_of(address));
-        all.collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
     fn edits(
         &self,
         action: Action,
@@ -305,14 +300,6 @@ impl Closing {
         };
         verdict::edits(doomed, new, is_smtputf8).ok()
     }
-}
-
-/// The domain of an address as it came in RCPT, in A-labels; `None` where it has none.
-fn domain_of(address: &[u8]) -> Option<String> {
-    let address = address.strip_suffix(b">").unwrap_or(address);
-    let at = address.iter().rposition(|octet| *octet == b'@')?;
-    let domain = std::str::from_utf8(address.get(at.saturating_add(1)..)?).ok()?;
-    DomainName::parse(domain).ok().map(|domain| domain.as_str().to_owned())
 }
 
 /// The day in UTC.

@@ -13,7 +13,7 @@
 //!
 //! *Limits*: those of [`record`](crate::journal::record), [`MAX_QUEUE_ID`], [`MAX_NAME`]; time linear in the number of recipients.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -178,6 +178,12 @@ fn recipient_domains(recipients: &[Vec<u8>]) -> Vec<String> {
         }
     }
     domains
+}
+
+/// The domain of each recipient, each once; `None` for recipients without one.
+pub(super) fn domains_of(recipients: &[Vec<u8>]) -> Vec<Option<String>> {
+    let all: BTreeSet<_> = recipients.iter().map(|path| domain_of_path(path).map(to_text)).collect();
+    all.into_iter().collect()
 }
 
 fn push_once(list: &mut Vec<String>, item: &str, most: usize) {

@@ -186,15 +186,17 @@ struct Settings<'a> {
 /// The mildest of what the recipients' settings come to, since there is one answer for all of them; and whether they differ.
 fn mildest(author: &str, owner: Policy, circumstances: &Circumstances<'_>, dmarc: &Dmarc) -> (Ruling, bool) {
     let of = |from: Option<&DmarcOverride>| {
-        // What somebody wrote for this mail counts more than the step that a domain has come to, and that more than what is for all.
-        let default = circumstances.ramp.unwrap_or(Step { mode: dmarc.mode, share: dmarc.share });
-        let (mode, share) = match from.map(|it| (it.mode, it.share)) {
-            Some((Some(mode), share)) => (mode, share.unwrap_or(100)),
-            Some((None, Some(share))) => (default.mode, share),
-            Some((None, None)) | None => (default.mode, default.share),
-        };
-        let from = from.map(|it| (it.policy, it.reason.as_str()));
-        by(Settings { mode, share, from }, owner, circumstances, dmarc)
+        let origin = from.map(|it| (it.policy, it.reason.as_str()));
+        let (own_mode, own_share) = from.map_or((None, None), |it| (it.mode, it.share));
+        let with = |mode, share| by(Settings { mode, share, from: origin }, owner, circumstances, dmarc);
+        // What somebody wrote for this mail counts more than what is for all.
+        if let Some(mode) = own_mode {
+            return with(mode, own_share.unwrap_or(100));
+        }
+        let ruling = with(dmarc.mode, own_share.unwrap_or(dmarc.share));
+        // A ramp adds to what is done without it, and never takes anything away.
+        let stepped = circumstances.ramp.map(|step| with(step.mode, own_share.unwrap_or(step.share)));
+        stepped.filter(|stepped| stepped.done > ruling.done).unwrap_or(ruling)
     };
     let mut rulings = overrides(author, circumstances, dmarc).into_iter().map(of);
     // There is always one: mail without recipients has the settings for all.
@@ -225,9 +227,13 @@ fn overrides<'d>(author: &str, circumstances: &Circumstances<'_>, dmarc: &'d Dma
         if circumstances.has_more_recipients {
             found.insert(Some(index));
         }
-        if each.recipients.is_empty() || each.recipients.is_any() {
+        // No other one can be the first.
+        if each.recipients.is_empty() {
             break;
         }
+    }
+    if circumstances.has_more_recipients {
+        found.insert(tables.all);
     }
     match circumstances.recipients {
         [] => {

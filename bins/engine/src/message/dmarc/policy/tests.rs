@@ -217,15 +217,22 @@ fn an_mta_without_quarantine_leaves_the_field() {
 }
 
 #[test]
-fn a_step_of_a_ramp_is_in_place_of_the_mode_and_an_override_in_place_of_both() {
-    use Enforcement::{Observe, Quarantine, Tag};
-    let step = Step { mode: Quarantine, share: 25 };
-    let ramp = |draw| Circumstances { ramp: Some(step), draw, ..circumstances(&[]) };
-    let dmarc_reject = dmarc("mode = \"reject\"");
-    assert_eq!(rule(&failing("reject"), &ramp(24), &dmarc_reject).done, Quarantine);
-    assert_eq!(rule(&failing("reject"), &ramp(25), &dmarc_reject).done, Observe);
-    let over = dmarc("[[dmarc.override]]\nsender = [\"example.com\"]\nmode = \"tag\"\nreason = \"x\"");
-    assert_eq!(rule(&failing("reject"), &ramp(99), &over).done, Tag);
+fn a_ramp_adds_to_the_mode_and_takes_nothing_away_and_an_override_counts_more() {
+    use Enforcement::{Observe, Quarantine, Reject, Tag};
+    let step = |mode, draw| Circumstances { ramp: Some(Step { mode, share: 25 }), draw, ..circumstances(&[]) };
+    let over = "[[dmarc.override]]\nsender = [\"example.com\"]\nmode = \"tag\"\nreason = \"x\"";
+    for (text, circumstances, done) in [
+        ("", step(Quarantine, 24), Quarantine),
+        ("", step(Quarantine, 25), Observe),
+        ("mode = \"tag\"", step(Quarantine, 25), Tag),
+        ("mode = \"quarantine\"", step(Reject, 24), Reject),
+        ("mode = \"quarantine\"", step(Reject, 25), Quarantine),
+        ("mode = \"reject\"", step(Observe, 0), Reject),
+        ("mode = \"reject\"\nshare = 10", step(Quarantine, 99), Quarantine),
+        (over, step(Reject, 0), Tag),
+    ] {
+        assert_eq!(rule(&failing("reject"), &circumstances, &dmarc(text)).done, done, "{text} {circumstances:?}");
+    }
 }
 
 #[test]
@@ -237,6 +244,20 @@ fn recipients_beyond_the_limit_may_be_those_of_any_override() {
     assert_eq!(rule(&failing("reject"), &kept, &dmarc(text)).done, Enforcement::Reject);
     let more = Circumstances { has_more_recipients: true, ..kept };
     assert_eq!(rule(&failing("reject"), &more, &dmarc(text)).done, Enforcement::Observe);
+    // Or of none.
+    let harder = text.replace("mild.example", "strict.example").replace("\"observe\"", "\"reject\"");
+    let harder = harder.replacen("\"reject\"", "\"tag\"", 1);
+    assert_eq!(rule(&failing("reject"), &kept, &dmarc(&harder)).done, Enforcement::Reject);
+    assert_eq!(rule(&failing("reject"), &more, &dmarc(&harder)).done, Enforcement::Tag);
+}
+
+#[test]
+fn a_recipient_without_a_domain_has_the_override_for_all_and_not_that_for_every_domain() {
+    let star = "[[dmarc.override]]\nrecipient = [\"*\"]\nmode = \"reject\"\nreason = \"x\"\n";
+    let all = "[[dmarc.override]]\nsender = [\"*\"]\nmode = \"tag\"\nreason = \"y\"";
+    let nobody = [None];
+    let done = |text: &str| rule(&failing("reject"), &circumstances(&nobody), &dmarc(text)).done;
+    assert_eq!((done(star), done(&format!("{star}{all}"))), (Enforcement::Observe, Enforcement::Tag));
 }
 
 /// Each recipient has its override, at both limits; a look at each pair would take minutes.
