@@ -16,7 +16,7 @@ mod verification;
 
 use exit::{EXIT_CODES, Exit};
 
-/// Makes keys, shows DNS records, signs and verifies messages, and tests a running postseal-milter.
+/// Makes keys, checks DNS records, signs, verifies and explains messages, and takes domains to enforcement.
 #[derive(Debug, Parser)]
 #[command(name = "postseal", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -32,7 +32,7 @@ enum Command {
     /// Make and list signing keys
     #[command(subcommand, after_help = EXIT_CODES)]
     Key(cmd::key::Command),
-    /// Show the DNS records of keys
+    /// Show the DNS records of keys, and check what is published for a domain
     #[command(subcommand, after_help = EXIT_CODES)]
     Dns(cmd::dns::Command),
     /// Show what was decided on each message

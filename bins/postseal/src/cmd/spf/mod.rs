@@ -31,6 +31,7 @@ mod source;
 
 pub(crate) use self::evaluate::{Checked, unix_lines};
 pub(crate) use self::examine::{Examined, examine};
+pub(crate) use self::near::shown;
 pub(crate) use self::source::{NOT_IN_ZONE, Source, parse_seconds};
 
 /// For the end of `spf --help`.

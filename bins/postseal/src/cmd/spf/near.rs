@@ -28,7 +28,7 @@ pub(super) fn misses(surveyed: &Surveyed) -> Vec<(String, &'static str)> {
 }
 
 /// A text without anything that a terminal takes for more than text, not longer than is good.
-fn shown(text: &[u8]) -> String {
+pub(crate) fn shown(text: &[u8]) -> String {
     let mut escaped: String = text.escape_ascii().take(MAX_TEXT.saturating_add(1)).map(char::from).collect();
     if escaped.len() > MAX_TEXT {
         escaped.truncate(MAX_TEXT);

@@ -14,8 +14,9 @@ use engine::keys::published::Severity;
 use super::ask::Asker;
 use super::policies::Policies;
 use super::row::Row;
-use super::{Corrected, Examined, destinations, shown};
+use super::{Corrected, Examined, destinations};
 use crate::cmd::spf::Source;
+use crate::cmd::spf::shown;
 
 /// Zones above a domain in which a panel may have put a name that was already full.
 const MAX_ZONES: usize = 3;

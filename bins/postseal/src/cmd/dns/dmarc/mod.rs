@@ -32,9 +32,6 @@ pub(super) use self::examine::examine;
 use self::policies::Policies;
 use self::row::Row;
 
-/// Characters of a text that are shown.
-const MAX_TEXT: usize = 500;
-
 /// What was found about a domain.
 #[derive(Debug, Serialize)]
 pub(super) struct Examined {
@@ -59,16 +56,6 @@ pub(super) struct Examined {
 struct Corrected {
     name: String,
     text: String,
-}
-
-/// A text without anything that a terminal takes for more than text, not longer than is good.
-fn shown(text: &[u8]) -> String {
-    let mut escaped: String = text.escape_ascii().take(MAX_TEXT.saturating_add(1)).map(char::from).collect();
-    if escaped.len() > MAX_TEXT {
-        escaped.truncate(MAX_TEXT);
-        escaped.push_str("...");
-    }
-    escaped
 }
 
 impl Examined {
@@ -131,16 +118,5 @@ impl fmt::Display for Examined {
             write!(f, "  the record:\n{}", write(&[record], Form::Bind))?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_escaped_and_cut() {
-        assert_eq!(shown(b"a\x1b[2J\"\xE2"), "a\\x1b[2J\\\"\\xe2");
-        assert_eq!((shown(&[b'x'; 5000]).len(), shown(&[b'x'; 500]).len()), (MAX_TEXT + 3, MAX_TEXT));
     }
 }
