@@ -98,3 +98,22 @@ fn without_arguments_it_verifies_only_and_logs_as_asked() {
     assert_eq!(state.len(), 2, "nothing to sign, nothing to keep but the lock and the journal: {state:?}");
     assert_eq!(running.stop(Signal::SIGINT).0, Some(0));
 }
+
+/// What is in force by it is not known, and nothing was before that could stay so.
+#[test]
+fn enforcement_steps_that_cannot_be_read_are_69_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("state")).unwrap();
+    std::fs::write(folder.path().join("state/enforcement.json"), "{ \"domains\": [").unwrap();
+    let socket = folder.path().join("socket");
+    let text = format!(
+        "state_dir = \"state\"\nlisten = [\"unix:{}\"]\n[dns]\nnameservers = [\"127.0.0.1:9\"]\n",
+        socket.display()
+    );
+    std::fs::write(folder.path().join("c.toml"), text).unwrap();
+    let (code, text) = run(folder.path(), &["--config", "c.toml"]);
+    assert_eq!(code, Some(69), "{text}");
+    for part in ["enforcement.json is not a file of enforcement steps", "line 1", "or remove it"] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}
