@@ -18,12 +18,10 @@ pub fn open(file: &Path) -> io::Result<File> {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever; a terminal must not become ours.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(file)?;
-    let kind = opened.metadata()?;
-    if kind.is_file() {
+    if opened.metadata()?.is_file() {
         return Ok(opened);
     }
-    let what = if kind.is_dir() { "it is a folder" } else { "it is not a regular file" };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 #[cfg(test)]
@@ -44,9 +42,8 @@ mod tests {
         assert_eq!(text, "text");
         nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         symlink("pipe", path("to-pipe")).unwrap();
-        for (name, told) in [("pipe", "not a regular file"), ("to-pipe", "not a regular file"), (".", "a folder")] {
-            let error = open(&path(name)).unwrap_err().to_string();
-            assert!(error.contains(told), "{name}: {error}");
+        for name in ["pipe", "to-pipe", "."] {
+            assert_eq!(open(&path(name)).unwrap_err().to_string(), "it is not a regular file", "{name}");
         }
         assert!(open(Path::new("/dev/zero")).is_err());
         assert_eq!(open(&path("absent")).unwrap_err().kind(), io::ErrorKind::NotFound);
