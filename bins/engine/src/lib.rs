@@ -15,6 +15,7 @@
 //! | `connection` | one task a connection: the only place that waits |
 //! | [`crypto_pool`] | threads for RSA signatures |
 //! | [`daemon`] | the life of the daemon, from what it was started with to its end |
+//! | [`dataset`] | OpenDKIM's data sets: lists, tables with patterns, databases behind a trait |
 //! | [`descriptors`] | how many files and sockets may be open |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`enforcement`] | enforcement that grows step by step, and stops |
@@ -40,6 +41,7 @@ pub mod config;
 mod connection;
 pub mod crypto_pool;
 pub mod daemon;
+pub mod dataset;
 pub mod descriptors;
 pub mod dns;
 pub mod enforcement;
