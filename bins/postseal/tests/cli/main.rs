@@ -15,6 +15,7 @@ mod explain;
 mod journal;
 mod keys;
 mod messages;
+mod opendkim;
 mod replay;
 mod run;
 mod selftest;

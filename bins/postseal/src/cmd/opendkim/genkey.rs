@@ -13,12 +13,11 @@ use std::path::Path;
 use dkim_core::crypto::KeyType;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::key_record::KeyRecord;
-use engine::config::Diagnostics;
-use engine::keys::{CreateError, KeyKind, create_beside, create_named, load, quoted};
+use engine::keys::{CreateError, KeyKind, create_beside, create_named, quoted};
 
 use super::super::keyring::{file_failure, hint, parse_domain};
 use super::args::{Given, Rule, Takes};
-use super::{Console, Stop, code, warn_of_rest};
+use super::{Console, Stop, code, system, warn_of_rest};
 
 pub(super) const RULES: [Rule; 15] = [
     Rule::new('a', "append-domain", Takes::Nothing),
@@ -97,15 +96,16 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
         }
     };
     told("generating private key");
-    let path = create_named(folder, &private, kind).map_err(|error| refused(&error))?;
+    let (path, key) = create_named(folder, &private, kind).map_err(|error| refused(&error))?;
     told(&format!("private key written to {private}"));
     told("extracting public key");
-    let text = published(&path).map(|key| lines(&selector, &domain, given.has("append-domain"), &front, &key));
-    let written = text.and_then(|text| create_beside(folder, &txt, &text).map_err(|error| refused(&error)));
-    if let Err(stop) = written {
+    let record = KeyRecord::text_for(&*key);
+    let octets = record.rsplit_once("p=").map_or("", |(_, octets)| octets);
+    let text = lines(&selector, &domain, given.has("append-domain"), &front, octets);
+    if let Err(error) = create_beside(folder, &txt, &text) {
         // It was made a moment ago, and nobody has its record.
         let _ = std::fs::remove_file(&path);
-        return Err(stop);
+        return Err(refused(&error));
     }
     told(&format!("DNS TXT record written to {txt}"));
     Ok(code::OK)
@@ -153,12 +153,6 @@ fn domain(text: &str, folder: &Path, console: &mut Console<'_>) -> Result<String
         console.warn(format_args!("`{bare}` has no dot, and nobody verifies for such a domain"), fix);
     }
     Ok(if bare.is_ascii() { bare.to_owned() } else { parsed.to_string() })
-}
-
-/// What the system says, without the number that Rust adds.
-fn system(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// The selector as it was written: it names the files.
@@ -258,18 +252,6 @@ impl Tags {
             text.push_str("s=email; ");
         }
         text
-    }
-}
-
-/// The value of `p=` for the key in `file`.
-fn published(file: &Path) -> Result<String, Stop> {
-    let mut findings = Diagnostics::default();
-    match load(file, engine::BACKEND, &mut findings) {
-        Ok(key) => Ok(KeyRecord::text_for(&*key).rsplit_once("p=").map_or_else(String::new, |(_, key)| key.to_owned())),
-        Err(finding) => {
-            findings.push(*finding);
-            Err(Stop { findings, ..Stop::new(code::FAILED, "the new key cannot be used where it is", "") })
-        }
     }
 }
 

@@ -261,6 +261,12 @@ impl Console<'_> {
     }
 }
 
+/// What the system says, without the number that Rust adds.
+fn system(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Warns of arguments that are no options: the tools take none, and a domain among them was meant for `-d`.
 fn warn_of_rest(given: &Given, console: &mut Console<'_>) {
     for argument in &given.rest {
