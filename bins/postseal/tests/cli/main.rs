@@ -16,6 +16,7 @@ mod journal;
 mod keys;
 mod messages;
 mod opendkim;
+mod pipes;
 mod replay;
 mod run;
 mod selftest;

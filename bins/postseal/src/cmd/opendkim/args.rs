@@ -222,9 +222,15 @@ impl Given {
 fn exact(rules: &[Rule], name: &[u8]) -> Option<(Rule, bool)> {
     let of = |name: &[u8]| rules.iter().find(|rule| rule.name.as_bytes().eq_ignore_ascii_case(name)).copied();
     of(name).map(|rule| (rule, true)).or_else(|| {
-        let taken_back = name.strip_prefix(b"no-").or_else(|| name.strip_prefix(b"no"))?;
-        of(taken_back).filter(|rule| rule.takes == Takes::Nothing).map(|rule| (rule, false))
+        let rule = of(taken_back(name)?).filter(|rule| rule.takes == Takes::Nothing)?;
+        Some((rule, false))
     })
+}
+
+/// What stands behind `no` or `no-`.
+fn taken_back(name: &[u8]) -> Option<&[u8]> {
+    let (no, behind) = name.split_at_checked(2)?;
+    no.eq_ignore_ascii_case(b"no").then(|| behind.strip_prefix(b"-").unwrap_or(behind))
 }
 
 /// The option of this long name, which may be a letter or cut short.
@@ -237,14 +243,18 @@ fn find(rules: &[Rule], name: &[u8], option: &str) -> Result<(Rule, bool), ArgsE
     {
         return Ok((*rule, true));
     }
-    let begins = |rule: &&Rule| {
+    let begins = |rule: &Rule, name: &[u8]| {
         let begin = rule.name.as_bytes().get(..name.len());
         !name.is_empty() && begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name))
     };
-    let mut candidates = rules.iter().filter(begins);
+    let on = rules.iter().filter(|rule| begins(rule, name)).map(|rule| (*rule, true));
+    let switches = rules.iter().filter(|rule| rule.takes == Takes::Nothing);
+    let off =
+        switches.filter(|rule| taken_back(name).is_some_and(|name| begins(rule, name))).map(|rule| (*rule, false));
+    let mut candidates = on.chain(off);
     match (candidates.next(), candidates.next()) {
-        (Some(rule), None) => Ok((*rule, true)),
-        (Some(first), Some(second)) => {
+        (Some(found), None) => Ok(found),
+        (Some((first, _)), Some((second, _))) => {
             Err(ArgsError::Ambiguous { option: option.to_owned(), first: first.name, second: second.name })
         }
         (None, _) => Err(ArgsError::Unknown { option: option.to_owned() }),
@@ -311,9 +321,13 @@ mod tests {
 
     #[test]
     fn switches_are_taken_back() {
-        for args in
-            [&["--nosubdomains"][..], &["--no-subdomains"], &["-nosubdomains"], &["--subdomains", "--NoSubdomains"]]
-        {
+        for args in [
+            &["--nosubdomains"][..],
+            &["--no-subdomains"],
+            &["-nosubdomains"],
+            &["--subdomains", "--NoSubdomains"],
+            &["--nosub"],
+        ] {
             assert_eq!((given(args).has("subdomains"), given(args).count("subdomains") > 0), (false, true), "{args:?}");
         }
         assert!(given(&["--nosubdomains", "--subdomains"]).has("subdomains"));

@@ -225,11 +225,6 @@ impl Console<'_> {
         let _ = writeln!(self.err, "{}: {line}", self.program);
     }
 
-    /// A line of the tool on standard output.
-    fn tell(&mut self, line: impl Display) -> Result<(), Stop> {
-        Ok(writeln!(self.out, "{}: {line}", self.program)?)
-    }
-
     /// A line of ours, below one of the tool.
     fn add(&mut self, line: impl Display) {
         let _ = writeln!(self.err, "  {line}");
