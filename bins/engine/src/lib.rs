@@ -27,6 +27,7 @@
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
+//! | [`regular_file`] | files that somebody named: no pipes, no devices |
 //! | [`reload`] | everything read anew, and put in force as a whole or not at all |
 //! | [`server`] | sockets, accept, bound, install, stop |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
@@ -54,6 +55,7 @@ pub mod logging;
 mod lru;
 pub mod message;
 pub mod quickstart;
+pub mod regular_file;
 pub mod reload;
 pub mod server;
 pub mod socket_address;

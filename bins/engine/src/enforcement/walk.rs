@@ -52,7 +52,7 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     let (age, thresholds) = (now.saturating_sub(ramp.since), &ramp.thresholds);
     if age < thresholds.step {
         let left = thresholds.step.saturating_sub(age);
-        return Decision::Stay(format!("the step lasts {} more hours", left.div_ceil(3600)));
+        return Decision::Stay(format!("the step lasts {}", counted(left.div_ceil(3600), "more hour")));
     }
     if seen.messages < thresholds.messages && age < thresholds.step.saturating_mul(PATIENCE) {
         return Decision::Stay(format!("{} of {} messages seen", seen.messages, thresholds.messages));
@@ -61,7 +61,7 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     if seen.passed == 0 {
         return Decision::Stay("no mail of the domain passed at this step".to_owned());
     }
-    Decision::Advance(format!("{} messages, {} failed", seen.messages, seen.failed))
+    Decision::Advance(format!("{}, {} failed", counted(seen.messages, "message"), seen.failed))
 }
 
 /// A handful of messages is no rate.
@@ -98,10 +98,15 @@ fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
     });
     unknown.map(|(source, counts)| {
         format!(
-            "{source} sends mail of the domain that fails ({} messages), and nobody has said what it is",
-            counts.failed
+            "{source} sends mail of the domain that fails ({}), and nobody has said what it is",
+            counted(counts.failed, "message")
         )
     })
+}
+
+/// A number of things with its word.
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Whether `part` is more than so many percent of `all`.

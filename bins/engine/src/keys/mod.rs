@@ -28,7 +28,7 @@ mod standing;
 
 pub use cache::{KEEP_FOR, KeyCache, KeyProblem, MAX_CACHED, MAX_CACHED_OCTETS, RETRY_AFTER, SafeKeys, TableKey};
 pub(crate) use create::make_folder;
-pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
+pub use create::{CreateError, KeyKind, create, create_beside, create_named, find, open_to_everyone};
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
     MAX_KEY_FILE, load, quoted, rsa_bits,

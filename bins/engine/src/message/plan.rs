@@ -58,6 +58,8 @@ pub enum SignSkip {
     AlreadySigned,
     /// No key of the rule can be used.
     NoUsableKey,
+    /// The message is only tried; this rule would sign (an index into [`SigningDomains::rules`]).
+    Trial(usize),
 }
 
 impl SignSkip {
@@ -74,6 +76,7 @@ impl SignSkip {
             Self::BareLineEnds => "bare-line-ends",
             Self::AlreadySigned => "already-signed",
             Self::NoUsableKey => "no-usable-key",
+            Self::Trial(_) => "trial",
         }
     }
 
