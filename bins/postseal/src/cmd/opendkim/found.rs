@@ -2,6 +2,7 @@
 
 use dkim_core::crypto::PublicKey;
 use dkim_core::key_record::{KeyRecord, KeyRecordError};
+use dkim_core::tag_list::{TagLimits, TagList};
 use engine::dns::{Detail, Inspection, Trouble};
 use engine::keys::published::{KeyReport, OwnKey, Problem, Severity};
 
@@ -54,23 +55,6 @@ pub(super) fn judge(own: &OwnKey, report: &KeyReport) -> Result<(), Verdict> {
     })
 }
 
-/// Whether there was a record under the name.
-pub(super) fn has_record(report: &KeyReport) -> bool {
-    !report.findings.iter().any(|problem| {
-        use Problem as P;
-        matches!(
-            problem,
-            P::NoName
-                | P::NoText
-                | P::DanglingAlias { .. }
-                | P::DomainKeys { .. }
-                | P::ZoneTwice { .. }
-                | P::OtherName { .. }
-                | P::Unanswered(_)
-        )
-    })
-}
-
 /// The verdict on what is under `name`, when there is no private key to compare it with.
 pub(super) fn judge_record(name: &str, found: &Inspection) -> Result<(), Verdict> {
     let records = match &found.answer {
@@ -89,8 +73,8 @@ pub(super) fn judge_record(name: &str, found: &Inspection) -> Result<(), Verdict
     };
     let record = KeyRecord::parse(text).map_err(|error| {
         Verdict::unavailable(match error {
-            KeyRecordError::UnknownKeyType => "unknown key type".to_owned(),
-            KeyRecordError::Version => "invalid key version".to_owned(),
+            KeyRecordError::UnknownKeyType => format!("unknown key type '{}'", tag(text, "k")),
+            KeyRecordError::Version => format!("invalid key version '{}'", tag(text, "v")),
             KeyRecordError::NoKey => "No key".to_owned(),
             other => format!("syntax error in the key data: {other}"),
         })
@@ -104,6 +88,13 @@ pub(super) fn judge_record(name: &str, found: &Inspection) -> Result<(), Verdict
         Some(_) if !record.allows_sha256 => Err(Verdict::unavailable("the key is not for sha256 (`h=`)")),
         Some(_) => Ok(()),
     }
+}
+
+/// The value of a tag, as it can be shown.
+fn tag(text: &[u8], name: &str) -> String {
+    let tags = TagList::parse(text, TagLimits::default()).ok();
+    let value = tags.as_ref().and_then(|tags| tags.get(name)).map_or(&b""[..], |tag| tag.value);
+    value.escape_ascii().to_string()
 }
 
 /// RFC 8301 §3.2: "Verifiers MUST NOT consider signatures using RSA keys of less than 1024 bits as valid signatures."
@@ -148,8 +139,8 @@ mod tests {
         assert_eq!(words(&["hello"]), "there are TXT records, and none is a key");
         assert_eq!(words(&["v=DKIM1; p="]), "Revoked key");
         assert_eq!(words(&["v=DKIM1; k=rsa"]), "No key");
-        assert_eq!(words(&["v=DKIM2; p=AAAA"]), "invalid key version");
-        assert_eq!(words(&["v=DKIM1; k=dsa; p=AAAA"]), "unknown key type");
+        assert_eq!(words(&["v=DKIM2; p=AAAA"]), "invalid key version 'DKIM2'");
+        assert_eq!(words(&["v=DKIM1; k=dsa; p=AAAA"]), "unknown key type 'dsa'");
         assert!(words(&["v=DKIM1; k=ed25519; p=AAAA"]).starts_with("syntax error in the key data: "));
         assert_eq!(words(&[&format!("{good}; s=tlsrpt")]), "the key is not for email (`s=`)");
         assert_eq!(words(&[&format!("{good}; h=sha1")]), "the key is not for sha256 (`h=`)");

@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use dkim_core::crypto::SigningKey;
@@ -16,7 +17,7 @@ use jiff::Zoned;
 use nix::unistd::{Uid, User};
 
 use super::args::{Given, Rule, Takes};
-use super::tables::{self, Entry};
+use super::tables::{Config, Entry, Table, named};
 use super::{Console, Stop, code};
 
 pub(super) const RULES: [Rule; 19] = [
@@ -103,7 +104,9 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
     let seconds = |name: &str, words: &str, default: i64| match given.number(name) {
         None => Ok(default),
         Some(seconds @ 0..=MAX_SECONDS) => Ok(seconds),
-        Some(_) => Err(Stop::new(code::USAGE, format!("invalid {words} value"), "seconds are wanted, from 0 to 2147483647")),
+        Some(_) => {
+            Err(Stop::new(code::USAGE, format!("invalid {words} value"), "seconds are wanted, from 0 to 2147483647"))
+        }
     };
     let form = Form {
         suffix: match (given.has("full-names"), given.has("suffix")) {
@@ -123,8 +126,18 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
         expire: seconds("expire", "expire", 604_800)?,
         contact: given.utf8("contact")?.map(|contact| contact.replace('@', ".")),
     };
+    if form.for_nsupdate && form.suffix != Suffix::Full {
+        console.warn("nsupdate takes the names as they are here, for names below the root", "add -F");
+    }
     let servers = servers(given)?;
-    let entries = entries(given)?;
+    if let Some(file) = given.rest.first().filter(|name| !name.as_bytes().contains(&b':') && Path::new(name).is_file())
+        && !file.as_bytes().starts_with(b"/")
+    {
+        let file = Path::new(file).display();
+        console.warn(format_args!("`{file}` is taken for a list and not for the file"), format_args!("`file:{file}`"));
+    }
+    let Table { entries, findings } = table(given)?;
+    console.findings(&findings);
     let verbosity = given.count("verbose");
     if verbosity > 0 {
         console.say("database opened");
@@ -149,7 +162,7 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
             console.say(format_args!("record {index} for '{name}' retrieved"));
         }
         match entry.load() {
-            Ok((key, _findings)) => {
+            Ok(key) => {
                 if verbosity > 1 {
                     console.say(format_args!("key for '{name}' loaded"));
                 }
@@ -157,6 +170,9 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
             }
             Err(findings) => {
                 console.say(format_args!("key for '{name}' load failed"));
+                if let Err(words) = &entry.key {
+                    console.add(words);
+                }
                 console.findings(&findings);
                 stopped = Some(code::FAILED);
             }
@@ -177,17 +193,17 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
 }
 
 /// The KeyTable named on the command line, else that of the configuration file.
-fn entries(given: &Given) -> Result<Vec<Entry>, Stop> {
-    let config = tables::Config::read(given.text("config"))?;
+fn table(given: &Given) -> Result<Table, Stop> {
+    let config = Config::read(given.text("config"))?;
     let dataset = match given.rest.first() {
-        Some(dataset) => dataset.to_str().map(tables::named),
+        Some(dataset) => dataset.to_str().map(named),
         None => config.and_then(|config| config.key_table),
     };
     let Some(dataset) = dataset else {
         let cause = "no KeyTable is named, neither here nor in the configuration file";
         return Err(Stop { shows_usage: true, ..Stop::new(code::USAGE, cause, "") });
     };
-    tables::entries(&dataset)
+    Table::read(&dataset)
 }
 
 /// The servers of `-N`.
@@ -199,9 +215,8 @@ fn servers(given: &Given) -> Result<Vec<String>, Stop> {
 /// Writes the whole output, to a file or to standard output.
 fn put(given: &Given, text: &str, console: &mut Console<'_>) -> Result<(), Stop> {
     let Some(file) = given.text("output").map(Path::new) else { return Ok(console.out.write_all(text.as_bytes())?) };
-    fs::write(file, text).map_err(|error| {
-        Stop::new(code::FAILED, format!("{}: fopen(): {}", file.display(), super::system(&error)), "")
-    })
+    fs::write(file, text)
+        .map_err(|error| Stop::new(code::FAILED, format!("{}: fopen(): {}", file.display(), super::system(&error)), ""))
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
@@ -263,13 +278,10 @@ impl Form<'_> {
     /// The record of one key.
     fn record(&self, text: &mut String, entry: &Entry, key: &dyn SigningKey) -> Result<(), Stop> {
         let Entry { name, domain, selector, .. } = entry;
-        if domain == "%" && (self.suffix == Suffix::Full || self.for_nsupdate) {
+        if entry.is_for_many() && (self.suffix == Suffix::Full || self.for_nsupdate) {
             let cause = format!("'{name}' is a key of many domains (`%`), and its record needs the name of one");
-            return Err(Stop::new(code::FAILED, cause, "write the names without -F and -u, and include the file in each zone"));
-        }
-        if domain != "%" || selector.is_empty() {
-            let refused = |words| Stop::new(code::FAILED, format!("key {name}: {words}"), "write `NAME DOMAIN:SELECTOR:FILE`");
-            entry.parsed().map_err(refused)?;
+            let fix = "write the names without -F and -u, and include the file in each zone";
+            return Err(Stop::new(code::FAILED, cause, fix));
         }
         let owner = match self.suffix {
             Suffix::None => selector.clone(),

@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dkim_core::crypto::{PrivateKey, SigningKey};
-use dkim_core::domain::{DomainName, Selector};
+use dkim_core::crypto::SigningKey;
+use dkim_core::domain::DomainName;
 use engine::config::diagnostics::{EXIT_CONFIG, Location, Severity};
 use engine::config::{Diagnostic, Diagnostics, Sourced, opendkim};
-use engine::dataset::{Dataset, NoOpener, OpenOptions, Reading};
-use engine::keys::{KEY_FORMAT, load, signing_key};
+use engine::dataset::{Dataset, KeyEntry, KeyFields, KeyLocation, KeyTable, NamedKey, NoOpener, OpenOptions, Reading};
+use engine::keys::{KEY_WRITABLE, KeyCache, KeyProblem, SafeKeys, load};
 
 use super::{Stop, code};
 
@@ -41,15 +41,15 @@ impl Config {
             None => return Ok(None),
         };
         let read = opendkim::read_part(file).map_err(|findings| {
-            let line = findings.iter().find(|finding| finding.severity == Severity::Error).and_then(|finding| finding.line);
+            let line =
+                findings.iter().find(|finding| finding.severity == Severity::Error).and_then(|finding| finding.line);
             let cause = format!("{}: configuration error at line {}", file.display(), line.unwrap_or(0));
             Stop { findings, ..Stop::new(EXIT_CONFIG, cause, "") }
         })?;
-        let domains = read.choosing.domain.map(|option| open(&option)).transpose()?;
-        let keys = |set: Dataset| set.entries().map(|entry| entry.key.to_owned()).collect();
+        let domains = read.choosing.domain.map(|option| keys(&option)).transpose()?;
         Ok(Some(Self {
             key_table: read.choosing.key_table,
-            domains: domains.map(keys).unwrap_or_default(),
+            domains: domains.unwrap_or_default(),
             selector: read.choosing.selector.map(|selector| selector.value.to_string()),
             key_file: read.choosing.key_file.map(|file| file.value),
             nameservers: read.keys.nameservers,
@@ -63,13 +63,17 @@ pub(super) fn named(dataset: &str) -> Sourced<String> {
     Sourced { value: dataset.to_owned(), at }
 }
 
-fn open(option: &Sourced<String>) -> Result<Dataset, Stop> {
+/// Opens a table that is in memory.
+fn open<T>(
+    option: &Sourced<String>,
+    open: impl FnOnce(&Sourced<String>, &mut Diagnostics) -> Option<T>,
+    is_memory: impl FnOnce(&T) -> bool,
+) -> Result<(T, Diagnostics), Stop> {
     let mut findings = Diagnostics::default();
-    // The old tools compare no keys here, so every reading gives the same entries.
-    let set = Dataset::open(option, Reading::EXACT, &NoOpener, &OpenOptions::default(), &mut findings);
+    let set = open(option, &mut findings);
     let cannot = |findings, words: &str, fix: &str| Stop { findings, ..Stop::new(code::FAILED, words, fix) };
     match set {
-        Some(set) if set.is_memory() && !findings.has_errors() => Ok(set),
+        Some(set) if !findings.has_errors() && is_memory(&set) => Ok((set, findings)),
         Some(_) if !findings.has_errors() => Err(cannot(
             findings,
             "invalid data set type",
@@ -79,54 +83,59 @@ fn open(option: &Sourced<String>) -> Result<Dataset, Stop> {
     }
 }
 
+/// The keys of a data set.
+fn keys(option: &Sourced<String>) -> Result<Vec<String>, Stop> {
+    let options = OpenOptions::default();
+    let read = |option: &Sourced<String>, found: &mut Diagnostics| {
+        Dataset::open(option, Reading::USUAL, &NoOpener, &options, found)
+    };
+    let (set, _) = open(option, read, Dataset::is_memory)?;
+    Ok(set.entries().map(|entry| entry.key.to_owned()).collect())
+}
+
+/// A KeyTable: its rows in their order, and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) entries: Vec<Entry>,
+    pub(super) findings: Diagnostics,
+}
+
 /// A row of a KeyTable.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// `%` for a key of many domains.
+    /// As it is written; `%` for a key of many domains.
     pub(super) domain: String,
+    /// As it is written.
     pub(super) selector: String,
-    /// A path, or the key itself.
-    key: String,
+    /// The row as the daemon reads it; else what the old tool says.
+    pub(super) key: Result<KeyEntry, &'static str>,
 }
 
-/// The rows of a KeyTable in their order.
-pub(super) fn entries(option: &Sourced<String>) -> Result<Vec<Entry>, Stop> {
-    Ok(open(option)?.entries().map(|entry| Entry::read(entry.key, entry.value.unwrap_or_default())).collect())
+impl Table {
+    pub(super) fn read(option: &Sourced<String>) -> Result<Self, Stop> {
+        let options = OpenOptions::default();
+        let read =
+            |option: &Sourced<String>, found: &mut Diagnostics| KeyTable::open(option, &NoOpener, &options, found);
+        let (table, findings) = open(option, read, KeyTable::is_memory)?;
+        Ok(Self { entries: table.entries().map(|row| Entry::read(&row)).collect(), findings })
+    }
 }
-
-/// What may stand in a fourth field.
-const ALGORITHMS: [&str; 3] = ["rsa-sha1", "rsa-sha256", "ed25519-sha256"];
 
 impl Entry {
-    /// `DOMAIN:SELECTOR:KEY`, and since 2026 `:ALGORITHM` behind it, which the key says by itself.
-    fn read(name: &str, value: &str) -> Self {
-        let mut fields = value.splitn(3, ':').map(|field| field.trim().to_owned());
-        let mut field = || fields.next().unwrap_or_default();
-        let (domain, selector, mut key) = (field(), field(), field());
-        if let Some((front, algorithm)) = key.rsplit_once(':')
-            && ALGORITHMS.iter().any(|known| known.eq_ignore_ascii_case(algorithm))
-        {
-            key = front.to_owned();
+    fn read(row: &NamedKey<'_>) -> Self {
+        let name = row.name.to_owned();
+        match row.fields() {
+            Ok(fields) => {
+                Self { name, domain: fields.domain.to_owned(), selector: fields.selector.to_owned(), key: key(&fields) }
+            }
+            Err(_) => Self { name, domain: String::new(), selector: String::new(), key: Err("KeyTable entry corrupt") },
         }
-        Self { name: name.to_owned(), domain, selector, key }
     }
 
-    /// Selector and domain; else what the old tool says.
-    pub(super) fn parsed(&self) -> Result<(Selector, DomainName), &'static str> {
-        if self.domain.is_empty() || self.selector.is_empty() || self.key.is_empty() {
-            return Err("KeyTable entry corrupt");
-        }
-        let selector = Selector::parse(&self.selector).ok();
-        selector.zip(DomainName::parse(&self.domain).ok()).ok_or("syntax error on input")
-    }
-
-    /// The file of the key, when it is in one. `%` in a path that begins at the root stands for the domain.
-    pub(super) fn file(&self) -> Option<PathBuf> {
-        if self.key.starts_with('/') && self.domain != "%" {
-            return Some(self.key.replace('%', &self.domain).into());
-        }
-        ["/", "./", "../"].iter().any(|begin| self.key.starts_with(begin)).then(|| PathBuf::from(&self.key))
+    /// Whether the key signs for the domain of each sender.
+    pub(super) fn is_for_many(&self) -> bool {
+        self.domain == "%"
     }
 
     /// The key, and what there is to say about its file.
@@ -134,74 +143,35 @@ impl Entry {
     /// # Errors
     ///
     /// Why it cannot be used.
-    pub(super) fn load(&self) -> Result<(Arc<dyn SigningKey>, Diagnostics), Diagnostics> {
+    pub(super) fn load(&self) -> Result<Arc<dyn SigningKey>, Diagnostics> {
         let mut findings = Diagnostics::default();
-        let loaded = match self.file() {
-            Some(file) => load(&file, engine::BACKEND, &mut findings),
-            None => self.inline(),
+        let location = match &self.key {
+            Ok(entry) => &entry.key,
+            // It was told when the table was read.
+            Err(_) => return Err(findings),
         };
-        match loaded {
-            Ok(key) => Ok((key, findings)),
-            Err(finding) => {
-                findings.push(*finding);
-                Err(findings)
-            }
-        }
-    }
-
-    /// A key in the table itself: PEM, or base64 of DER, which is PKCS#8 or PKCS#1.
-    fn inline(&self) -> Result<Arc<dyn SigningKey>, Box<Diagnostic>> {
-        let texts = if self.key.starts_with("-----BEGIN") {
-            vec![self.key.clone()]
-        } else {
-            let wrapped = |kind: &str| format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", self.key);
-            vec![wrapped("PRIVATE KEY"), wrapped("RSA PRIVATE KEY")]
+        let loaded = match location {
+            KeyLocation::File(file) => load(file, engine::BACKEND, &mut findings),
+            // Whether others can read it is asked of files only.
+            KeyLocation::Inline(_) => match KeyCache::new(engine::BACKEND, SafeKeys::Warned).load_now(location) {
+                Ok(loaded) => Ok(loaded.key),
+                Err(KeyProblem::Unusable(finding)) => Err(Box::new((*finding).clone())),
+                Err(KeyProblem::NotSecure(words)) => Err(Box::new(Diagnostic::new(KEY_WRITABLE, &*words, ""))),
+            },
         };
-        let mut why = String::new();
-        for text in texts {
-            match PrivateKey::from_text(text.as_bytes()).and_then(|key| signing_key(&key, engine::BACKEND)) {
-                Ok(key) => return Ok(key),
-                Err(error) if why.is_empty() => why = error.to_string(),
-                Err(_) => {}
-            }
-        }
-        let cause = format!("KeyTable entry for '{}': the key in it cannot be used: {why}", self.name);
-        let fix = "write the path of the key file, which begins with `/`, `./` or `../`";
-        Err(Box::new(Diagnostic::new(KEY_FORMAT, cause, fix)))
+        loaded.map_err(|finding| {
+            findings.push(*finding);
+            findings
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(value: &str) -> Entry {
-        Entry::read("name", value)
+/// A row for the domain that it names. One for many domains has no domain of its own, and nothing is asked about it but its key.
+fn key(fields: &KeyFields<'_>) -> Result<KeyEntry, &'static str> {
+    const SYNTAX: &str = "syntax error on input";
+    if fields.domain == "%" && fields.key.starts_with('/') && fields.key.contains('%') {
+        return Err("it has another file for each domain (`%`)");
     }
-
-    #[test]
-    fn fields_of_a_key_table_are_split_at_colons() {
-        let row = entry("example.com:s1:/keys/%/s1.private");
-        assert_eq!((row.domain.as_str(), row.selector.as_str()), ("example.com", "s1"));
-        assert_eq!(row.file().unwrap(), Path::new("/keys/example.com/s1.private"));
-        assert_eq!(entry("example.com:s1:/keys/s1:ed25519-sha256").file().unwrap(), Path::new("/keys/s1"));
-        assert_eq!(entry("example.com:s1:/keys/a:b").file().unwrap(), Path::new("/keys/a:b"));
-        assert_eq!(entry("d.example:s:./%.pem").file().unwrap(), Path::new("./%.pem"), "only a full path has the domain in it");
-        assert_eq!(entry("%:s:/keys/%.pem").file().unwrap(), Path::new("/keys/%.pem"));
-        assert_eq!(entry("d.example:s:MIIE").file(), None);
-        for corrupt in ["", "d.example", "d.example:s", "d.example::/k", ":s:/k", "d.example:s:"] {
-            assert_eq!(entry(corrupt).parsed(), Err("KeyTable entry corrupt"), "{corrupt}");
-        }
-        assert_eq!(entry("a b.example:s:/k").parsed(), Err("syntax error on input"));
-    }
-
-    #[test]
-    fn a_key_in_the_table_is_read_in_every_form() {
-        let seed = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
-        assert!(entry(&format!("d.example:s:{seed}")).load().is_ok());
-        let pem = format!("d.example:s:-----BEGIN PRIVATE KEY-----\n{seed}\n-----END PRIVATE KEY-----");
-        assert!(entry(&pem).load().is_ok());
-        let found = entry("d.example:s:MIIEnonsense").load().unwrap_err();
-        assert!(found.to_string().contains("KeyTable entry for 'name'"), "{found}");
-    }
+    let named = if fields.domain == "%" { "localhost" } else { fields.domain };
+    fields.for_sender(&DomainName::parse(named).map_err(|_| SYNTAX)?).map_err(|_| SYNTAX)
 }

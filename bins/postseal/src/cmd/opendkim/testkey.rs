@@ -15,7 +15,8 @@ use dkim_core::crypto::SigningKey;
 use dkim_core::domain::{DomainName, Selector};
 use engine::config::Diagnostics;
 use engine::config::diagnostics::EXIT_CONFIG;
-use engine::dns::{Detail, Resolver};
+use engine::dataset::KeyLocation;
+use engine::dns::Resolver;
 use engine::keys::load;
 use engine::keys::published::{self, KeyReport, OwnKey, Severity};
 use tokio::runtime::Runtime;
@@ -24,7 +25,7 @@ use super::super::keyring::parse_domain;
 use super::super::spf::Source;
 use super::args::{Given, Rule, Takes};
 use super::found::{self, UNAVAILABLE, Verdict};
-use super::tables::{self, Entry};
+use super::tables::{Config, Entry, Table};
 use super::testmsg::nameservers;
 use super::{Console, Stop, code, system, warn_of_rest};
 
@@ -65,20 +66,21 @@ struct Check<'a, 'c> {
     verbosity: usize,
     resolver: Resolver,
     runtime: Runtime,
+    is_dnssec_told: bool,
 }
 
 pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> {
     warn_of_rest(given, console);
-    let config = tables::Config::read(given.text("config"))?.unwrap_or_default();
+    let config = Config::read(given.text("config"))?.unwrap_or_default();
     let dns = engine::config::Dns { nameservers: config.nameservers.clone(), ..engine::config::Dns::default() };
     let source = Source::new(dns, &nameservers(given)?, given.text("zone").map(Path::new));
     let resolver = source.map_err(|failure| Stop::of(EXIT_CONFIG, failure))?.resolver;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verbosity = given.count("verbose");
-    let mut check = Check { console, verbosity, resolver, runtime };
+    let mut check = Check { console, verbosity, resolver, runtime, is_dnssec_told: false };
     let named = ["domain", "selector", "key"].iter().any(|name| given.text(name).is_some());
     if let Some(table) = config.key_table.as_ref().filter(|_| !named) {
-        return check.table(&tables::entries(table)?);
+        return check.table(&Table::read(table)?);
     }
     let domains: Vec<&str> = match given.utf8("domain")? {
         Some(domain) => vec![domain],
@@ -100,7 +102,11 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
 
 fn named_key(selector: &str, domain: &str) -> Result<(Selector, DomainName), Stop> {
     let refused = |option: &str, text: &str, why: String| {
-        Stop::new(EXIT_CONFIG, format!("{option} {text}: {why}"), "name one domain that signs, and the selector of its key")
+        Stop::new(
+            EXIT_CONFIG,
+            format!("{option} {text}: {why}"),
+            "name one domain that signs, and the selector of its key",
+        )
     };
     let parsed = Selector::parse(selector).map_err(|error| refused("-s", selector, error.to_string()))?;
     Ok((parsed, parse_domain(domain).map_err(|error| refused("-d", domain, error))?))
@@ -128,7 +134,7 @@ impl Check<'_, '_> {
             Some(key) => self.compare(selector, domain, &**key),
             None => self.look(selector, domain),
         };
-        if seen.has_record {
+        if seen.has_key() {
             self.say_not_secure("key");
         }
         let code = match &seen.verdict {
@@ -140,7 +146,11 @@ impl Check<'_, '_> {
             }
             Err(Verdict { code, words }) => {
                 // The old tool has this one on standard output, and the rest on standard error.
-                if *code == found::MISMATCH { self.console.tell(words)? } else { self.console.say(words) }
+                if *code == found::MISMATCH {
+                    self.console.tell(words)?;
+                } else {
+                    self.console.say(words);
+                }
                 *code
             }
         };
@@ -151,7 +161,9 @@ impl Check<'_, '_> {
     /// The private key in `file`, and what there is to say about the file.
     fn private_key(&mut self, file: &Path) -> Result<Arc<dyn SigningKey>, Stop> {
         let shown = file.display();
-        self.stat(file).map_err(|what| Stop::new(code::OS, format!("{shown}: stat(): {what}"), "name the file of the private key"))?;
+        self.stat(file).map_err(|what| {
+            Stop::new(code::OS, format!("{shown}: stat(): {what}"), "name the file of the private key")
+        })?;
         let mut findings = Diagnostics::default();
         match load(file, engine::BACKEND, &mut findings) {
             Ok(key) => {
@@ -180,13 +192,15 @@ impl Check<'_, '_> {
     }
 
     /// Every key of a KeyTable.
-    fn table(&mut self, entries: &[Entry]) -> Result<u8, Stop> {
+    fn table(&mut self, table: &Table) -> Result<u8, Stop> {
+        self.console.findings(&table.findings);
+        let entries = &table.entries;
         let (mut pass, mut fail, mut worst) = (0_usize, 0_usize, code::OK);
         for (index, entry) in entries.iter().enumerate() {
             if self.verbosity > 1 {
                 self.console.say(format_args!("record {index} for '{}' retrieved", entry.name));
             }
-            if entry.domain == "%" {
+            if entry.is_for_many() {
                 self.console.say(format_args!("key {}: not checked, it is for many domains (`%`)", entry.name));
                 self.console.add("fix: name one domain at a time, with -d, -s and -k");
                 continue;
@@ -205,7 +219,7 @@ impl Check<'_, '_> {
                     worst = or_worse(worst, verdict.code);
                 }
             }
-            if seen.has_record {
+            if seen.has_key() {
                 self.say_not_secure(&format!("key {}", entry.name));
             }
             self.findings(&seen);
@@ -218,21 +232,21 @@ impl Check<'_, '_> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Seen {
-        let (selector, domain) = match entry.parsed() {
-            Ok(named) => named,
-            Err(words) => return Seen::without_dns(UNAVAILABLE, words.to_owned()),
+        let row = match &entry.key {
+            Ok(row) => row,
+            Err(words) => return Seen::without_dns(UNAVAILABLE, (*words).to_owned()),
         };
-        if let Some(file) = entry.file()
-            && let Err(what) = self.stat(&file)
+        if let KeyLocation::File(file) = &row.key
+            && let Err(what) = self.stat(file)
         {
             return Seen::without_dns(code::OS, format!("{}: stat(): {what}", file.display()));
         }
         match entry.load() {
-            Ok((key, _)) => {
+            Ok(key) => {
                 if self.verbosity > 1 {
                     self.console.say(format_args!("checking key '{}'", entry.name));
                 }
-                self.compare(&selector, &domain, &*key)
+                self.compare(&row.selector, &row.domain, &*key)
             }
             Err(findings) => {
                 self.console.findings(&findings);
@@ -246,21 +260,25 @@ impl Check<'_, '_> {
         let own = OwnKey::new(selector, domain, key, None);
         let report = self.runtime.block_on(published::check(&self.resolver, &own, &[]));
         let verdict = found::judge(&own, &report);
-        Seen { verdict, has_record: found::has_record(&report), about: Some((own, report)) }
+        Seen { verdict, about: Some((own, report)) }
     }
 
     /// What the DNS has, when there is no private key to compare it with.
     fn look(&mut self, selector: &Selector, domain: &DomainName) -> Seen {
         let name = format!("{selector}._domainkey.{domain}");
         let found = self.runtime.block_on(self.resolver.inspect(&name));
-        let has_record = matches!(found.answer, Detail::Records(_));
-        Seen { verdict: found::judge_record(&name, &found), has_record, about: None }
+        Seen { verdict: found::judge_record(&name, &found), about: None }
     }
 
     fn say_not_secure(&mut self, what: &str) {
-        if self.verbosity > 0 {
-            self.console.say(format_args!("{what} not secure"));
-            self.console.add("this is about DNSSEC, which is not looked at here, and says nothing about the key or its file");
+        if self.verbosity == 0 {
+            return;
+        }
+        self.console.say(format_args!("{what} not secure"));
+        if !self.is_dnssec_told {
+            self.console
+                .add("this is about DNSSEC, which is not looked at here, and says nothing about the key or its file");
+            self.is_dnssec_told = true;
         }
     }
 
@@ -288,13 +306,17 @@ impl Check<'_, '_> {
 /// What came of one key.
 struct Seen {
     verdict: Result<(), Verdict>,
-    has_record: bool,
     /// The comparison, when there was one.
     about: Option<(OwnKey, KeyReport)>,
 }
 
 impl Seen {
+    /// Whether there is a key, ours or another one: of what is none the old tool does not say how it was found.
+    fn has_key(&self) -> bool {
+        self.verdict.as_ref().err().is_none_or(|verdict| verdict.code == found::MISMATCH)
+    }
+
     fn without_dns(code: u8, words: String) -> Self {
-        Self { verdict: Err(Verdict { code, words }), has_record: false, about: None }
+        Self { verdict: Err(Verdict { code, words }), about: None }
     }
 }
