@@ -83,6 +83,16 @@ fn what_makes_no_sense_is_told_with_its_place_and_its_mend() {
         ("mode = \"block\"\n", "E-CONFIG-VALUE", 2, "unknown word `block`"),
         ("share = 0\n", "E-CONFIG-RANGE", 2, "0 is outside"),
         ("share = 101\n", "E-CONFIG-RANGE", 2, "101 is outside"),
+        ("share = 50\n", "W-CONFIG-UNUSED", 2, "with `mode = \"observe\"` nothing is done"),
+        ("mode = \"observe\"\nshare = 50\n", "W-CONFIG-UNUSED", 3, "with `mode = \"observe\"` nothing is done"),
+        (
+            "[[dmarc.override]]\nsender = [\"a.example\"]\nmode = \"observe\"\nshare = 5\nreason = \"x\"\n",
+            "W-CONFIG-UNUSED",
+            5,
+            "with `mode = \"observe\"` nothing is done",
+        ),
+        ("seldom_seen = \"reject\"\nknown_after = 3\n", "W-CONFIG-UNUSED", 3, "as to that of all others"),
+        ("known_after = 0\nseldom_seen = \"tag\"\n", "W-CONFIG-UNUSED", 3, "every domain is known"),
         ("method = \"public-suffix-list\"\n", "E-CONFIG-MISSING", 2, "needs a list"),
         ("public_suffix_list = \"x\"\n", "W-CONFIG-UNUSED", 2, "tree walk needs no list"),
         ("trusted_forwarders = [\"0.0.0.0/0\"]\n", "E-TRUST-EVERYONE", 2, "nothing would be done to any mail"),
@@ -133,4 +143,20 @@ fn what_makes_no_sense_is_told_with_its_place_and_its_mend() {
         assert!(!hit.fix.is_empty());
     }
     assert!(finding("mode = \"rejct\"\n").cause.contains("reject"), "the word that was meant is named");
+}
+
+#[test]
+fn what_has_an_effect_is_no_finding() {
+    for text in [
+        "share = 100\n",
+        "mode = \"tag\"\nshare = 50\n",
+        "seldom_seen = \"reject\"\n",
+        "known_after = 0\n",
+        "known_after = 3\nseldom_seen = \"tag\"\n",
+        // It counts for a ramp.
+        "[[dmarc.override]]\nsender = [\"a.example\"]\nshare = 5\nreason = \"x\"\n",
+    ] {
+        let (_, found) = parse(text).unwrap();
+        assert_eq!(found.iter().count(), 0, "{text}: {found}");
+    }
 }

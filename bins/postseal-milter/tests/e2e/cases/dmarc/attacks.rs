@@ -149,6 +149,8 @@ fn m6_a_second_from_field_in_any_disguise_is_seen() {
             format!("From\t: {bank}\r\nFrom: {stranger}\r\n"),
             format!("FROM: {bank}\r\nfrom: {stranger}\r\n"),
             format!("From: {stranger}\r\nFrom:\r\n {bank}\r\n"),
+            format!("From: {stranger}\r\nFrom\u{a0}: {bank}\r\n"),
+            format!("\u{feff}From: {bank}\r\nFrom: {stranger}\r\n"),
         ] {
             fate(site, "a@stranger.example", &with_from(&field)).is_refused_for_its_author();
         }
@@ -166,7 +168,17 @@ fn m6_a_second_from_field_in_any_disguise_is_seen() {
         delivered.is_refused_for_its_author();
 
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), format!(" {value}").into_bytes());
-        for name in ["From", "From ", "FROM\t", " From", "\tfrom", "From\r\n "] {
+        for name in [
+            "From",
+            "From ",
+            "FROM\t",
+            " From",
+            "\tfrom",
+            "From\r\n ",
+            "From\u{a0}",
+            "\u{feff}From",
+            "Fr\u{200b}om",
+        ] {
             let fields = [field(name, bank), field("From", stranger)];
             is_refused_directly(&direct(site, b"<a@stranger.example>", &fields));
             let fields = [field("From", stranger), field(name, bank)];
