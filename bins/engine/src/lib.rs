@@ -52,6 +52,7 @@ pub mod key_watch;
 pub mod keys;
 pub mod known_domains;
 pub mod logging;
+mod lru;
 pub mod message;
 pub mod quickstart;
 pub mod regular_file;

@@ -12,7 +12,7 @@ use engine::regular_file;
 use crate::exit::{Exit, Failure};
 
 /// Most octets of a message that are read: no MTA takes more, and a device has no end.
-const MAX_MAIL: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_MAIL: u64 = 256 * 1024 * 1024;
 
 /// A message: its octets, its header section, and where its body begins.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
 /// # Errors
 ///
 /// What the system says, and more than `most` octets.
-fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     let read = source.take(most.saturating_add(1)).read_to_end(&mut octets)?;
     if u64::try_from(read).is_ok_and(|read| read <= most) {
