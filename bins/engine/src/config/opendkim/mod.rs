@@ -29,7 +29,7 @@ pub(super) use results::read_authserv_id;
 pub use signing::{DEFAULT_OMIT_HEADERS, DEFAULT_SIGN_HEADERS, SignatureAlgorithm, Signing};
 pub use verifying::{Action, Actions, Minimum, Verifying};
 
-use super::diagnostics::{Diagnostics, Location};
+use super::diagnostics::{CONFIG_CONFLICT, Diagnostic, Diagnostics, Location, Severity};
 use super::old_file::{FileReader, Line, PROCESS, Process, Schema, Settings, read_file, read_lines};
 use crate::dataset::OpenOptions;
 
@@ -92,6 +92,18 @@ pub fn read(file: &Path) -> Result<(OpenDkim, Diagnostics), Diagnostics> {
 pub fn parse(text: &[u8], file: &Path, files: FileReader<'_>) -> Result<(OpenDkim, Diagnostics), Diagnostics> {
     let (read, found) = collect(text, file, files);
     if found.has_errors() { Err(found) } else { Ok((read, found)) }
+}
+
+/// As [`read`], for programs that need a part of the file only: options that do not fit each other are no error.
+///
+/// # Errors
+///
+/// As [`read`], but for [`CONFIG_CONFLICT`].
+pub fn read_part(file: &Path) -> Result<OpenDkim, Diagnostics> {
+    let text = super::old_file::read_first(file)?;
+    let (read, found) = collect(&text, file, &mut read_file);
+    let is_error = |finding: &Diagnostic| finding.severity == Severity::Error && finding.code != CONFIG_CONFLICT;
+    if found.iter().any(is_error) { Err(found) } else { Ok(read) }
 }
 
 /// As [`parse`], with what could be read also where something could not.

@@ -12,11 +12,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::config::Diagnostics;
+use engine::config::diagnostics::EXIT_CONFIG;
 
 use crate::exit::Failure;
 
 mod args;
+mod found;
 mod genkey;
+mod genzone;
+mod tables;
+mod testkey;
 mod testmsg;
 
 use args::{ArgsError, Given, Rule};
@@ -55,17 +60,21 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
     Genkey,
+    Testkey,
     Testmsg,
+    Genzone,
 }
 
 impl Tool {
-    const ALL: [Self; 2] = [Self::Genkey, Self::Testmsg];
+    const ALL: [Self; 4] = [Self::Genkey, Self::Testkey, Self::Testmsg, Self::Genzone];
 
     /// The name of the program, which begins each of its lines.
     fn program(self) -> &'static str {
         match self {
             Self::Genkey => "opendkim-genkey",
+            Self::Testkey => "opendkim-testkey",
             Self::Testmsg => "opendkim-testmsg",
+            Self::Genzone => "opendkim-genzone",
         }
     }
 
@@ -85,14 +94,18 @@ impl Tool {
     fn rules(self) -> &'static [Rule] {
         match self {
             Self::Genkey => &genkey::RULES,
+            Self::Testkey => &testkey::RULES,
             Self::Testmsg => &testmsg::RULES,
+            Self::Genzone => &genzone::RULES,
         }
     }
 
     fn usage(self) -> &'static str {
         match self {
             Self::Genkey => genkey::USAGE,
+            Self::Testkey => testkey::USAGE,
             Self::Testmsg => testmsg::USAGE,
+            Self::Genzone => genzone::USAGE,
         }
     }
 
@@ -100,7 +113,8 @@ impl Tool {
     fn misused(self) -> u8 {
         match self {
             Self::Genkey => code::FAILED,
-            Self::Testmsg => engine::config::diagnostics::EXIT_CONFIG,
+            Self::Genzone => code::USAGE,
+            Self::Testkey | Self::Testmsg => EXIT_CONFIG,
         }
     }
 }
@@ -160,7 +174,9 @@ impl Tool {
         }
         match self {
             Self::Genkey => genkey::run(&given, console),
+            Self::Testkey => testkey::run(&given, console),
             Self::Testmsg => testmsg::run(&given, console),
+            Self::Genzone => genzone::run(&given, console),
         }
     }
 
@@ -223,6 +239,11 @@ impl Console<'_> {
     /// A line of the tool on standard error.
     fn say(&mut self, line: impl Display) {
         let _ = writeln!(self.err, "{}: {line}", self.program);
+    }
+
+    /// A line of the tool on standard output.
+    fn tell(&mut self, line: impl Display) -> Result<(), Stop> {
+        Ok(writeln!(self.out, "{}: {line}", self.program)?)
     }
 
     /// A line of ours, below one of the tool.

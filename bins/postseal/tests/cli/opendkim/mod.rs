@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use crate::run::{err, out, postseal};
 
 mod genkey;
+mod genzone;
+mod testkey;
 mod testmsg;
 
 /// A tool with these arguments, in `folder`, called through a link.
