@@ -53,7 +53,7 @@ fn m6_where_policies_are_applied_a_second_from_field_is_no_way_around_them() {
 fn every_key_is_read() {
     let dmarc = accepted(
         "enabled = true\nmode = \"reject\"\nshare = 25\nmethod = \"public-suffix-list\"\npublic_suffix_list = \"list.dat\"\n\
-         on_temperror = \"tempfail\"\nmultiple_from = \"reject\"\nmailing_lists = \"tag\"\nseldom_seen = \"reject\"\nknown_after = 3\n\
+         on_temperror = \"tempfail\"\nmultiple_from = \"reject\"\nmailing_lists = \"tag\"\nseldom_seen = \"tag\"\nknown_after = 3\n\
          trusted_forwarders = [\"192.0.2.0/24\"]\ntag_header = \"X-Junk\"\nreject_code = \"5.7.1\"\nreject_text = \"{domain}: {url}\"\n\
          reject_url = \"https://mx.example/\"\nremove_bimi = true\n\
          [[dmarc.override]]\nsender = [\"a.example\"]\nrecipient = [\"*.b.example\"]\nmode = \"tag\"\npolicy = \"none\"\nshare = 1\n\
@@ -63,7 +63,7 @@ fn every_key_is_read() {
     assert_eq!((dmarc.mode, dmarc.share, dmarc.method), (Enforcement::Reject, 25, OrgDomains::PublicSuffixList));
     assert_eq!(dmarc.public_suffix_list.unwrap(), Path::new("/etc/postseal/list.dat"));
     assert_eq!((dmarc.on_temperror, dmarc.multiple_from), (OnFailure::Tempfail, Enforcement::Reject));
-    assert_eq!((dmarc.mailing_lists, dmarc.seldom_seen, dmarc.known_after), (Enforcement::Tag, Enforcement::Reject, 3));
+    assert_eq!((dmarc.mailing_lists, dmarc.seldom_seen, dmarc.known_after), (Enforcement::Tag, Enforcement::Tag, 3));
     assert!(dmarc.trusted_forwarders.contains("192.0.2.7".parse().unwrap()) && dmarc.remove_bimi);
     assert_eq!((dmarc.tag_header.as_str(), dmarc.reply.code), ("X-Junk", (7, 1)));
     assert_eq!(

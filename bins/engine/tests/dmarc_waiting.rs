@@ -23,7 +23,7 @@ use engine::message::Rules;
 use engine::server::Setup;
 use engine::socket_address::SocketAddress;
 use hickory_proto::op::ResponseCode;
-use milter_proto::Decision;
+use milter_proto::{Decision, MtaSession};
 
 use self::server::{Asked, Packet, Server};
 use self::support::{Answer, Daemon, config, folder_with_keys};
@@ -125,4 +125,27 @@ fn m16_after_a_slow_spf_the_question_about_alignment_is_still_asked() {
     assert!(code.to_smtp().starts_with("550 5.7.26 "), "{answer:?}");
     assert!(answer.edits.is_empty(), "{answer:?}");
     assert!(took < Duration::from_secs(7), "the deadline and the time of one question: {took:?}");
+}
+
+#[test]
+fn an_mta_that_gives_up_while_alignment_is_asked_for_is_noticed_at_once() {
+    let server = without_alignment();
+    let daemon = daemon(&server, "timeout = \"30s\"\ndeadline = \"30s\"", "[limits]\nconnections = 1");
+    let mut gone = daemon.inbound();
+    gone.envelope("<x@a.b.bank.example>", &[]);
+    gone.step(|session, out| session.header(b"From", b" ann@bank.example", out));
+    gone.step(MtaSession::end_of_headers);
+    let mut out = Vec::new();
+    gone.session.end_of_body(&mut out).unwrap();
+    gone.stream.write_all(&out).unwrap();
+    let begun = Instant::now();
+    while server.asked(Some("_dmarc")) < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "alignment is not asked for");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(gone);
+    // The only connection that is allowed is free again, before a sign of life (3 s) would have shown it.
+    let begun = Instant::now();
+    daemon.inbound();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }

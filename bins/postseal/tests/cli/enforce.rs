@@ -242,4 +242,5 @@ fn what_is_wrong_is_told_with_its_mend() {
     std::fs::write(folder.path().join("state/enforcement.json"), "x").unwrap();
     let error = err(&postseal(folder.path(), &["enforce", "--list", "--state", "state"]), 1);
     assert!(error.contains("enforcement.json is not a file of enforcement steps"), "{error}");
+    assert!(error.contains("fix: mend the file, or remove it"), "{error}");
 }

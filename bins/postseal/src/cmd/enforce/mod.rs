@@ -269,11 +269,11 @@ fn taken(error: &WalkerError) -> Failure {
 }
 
 fn failure(error: &FileError) -> Failure {
-    Failure::new(
-        Exit::Fail,
-        error.to_string(),
-        "check the path and who may write to it, or name the folder with `--state`",
-    )
+    let fix = match error {
+        FileError::Io { .. } => "check the path and who may write to it, or name the folder with `--state`",
+        FileError::Content { .. } => "mend the file, or remove it to begin anew: what it said is lost then",
+    };
+    Failure::new(Exit::Fail, error.to_string(), fix)
 }
 
 fn parse_period(text: &str) -> Result<Duration, String> {
