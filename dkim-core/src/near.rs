@@ -1,8 +1,10 @@
-//! The search for an octet whose hits lie close together: line ends of a header or of a folded value.
+//! The search for an octet whose hits lie close together: line ends of a header or of a folded value, colons of an `h=` list.
 //!
 //! `memchr::memchr` asks for the widest vectors that the processor has and calls a function for them, which pays over long stretches; a line is found
 //! in less time than that call takes. Here the search is part of the loop around it, with the vectors that every processor of the platform has. The
-//! vector code is that of the crate `memchr`; nothing here is unsafe.
+//! vector code is that of the crates `memchr` and `wide`; nothing here is unsafe.
+
+use wide::u8x16;
 
 /// The place of the first `octet` in `text`.
 #[inline]
@@ -14,19 +16,27 @@ pub(crate) fn find(octet: u8, text: &[u8]) -> Option<usize> {
     memchr::memchr(octet, text)
 }
 
-/// The places of `octet` in `text`, in order.
+/// The places of `octet` in `text`, in order. All hits of [`BLOCK`] octets are found at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Places<'a> {
     octet: u8,
-    text: &'a [u8],
-    /// Behind the last hit.
-    from: usize,
+    /// What has not been looked at.
+    rest: &'a [u8],
+    /// Where the last block begins.
+    base: usize,
+    /// Where `rest` begins.
+    next: usize,
+    /// The hits of the last block that are left: bit n for octet n.
+    hits: u32,
 }
+
+/// Octets that are looked at together.
+const BLOCK: usize = 32;
 
 impl<'a> Places<'a> {
     #[inline]
     pub(crate) const fn new(octet: u8, text: &'a [u8]) -> Self {
-        Self { octet, text, from: 0 }
+        Self { octet, rest: text, base: 0, next: 0, hits: 0 }
     }
 }
 
@@ -35,9 +45,39 @@ impl Iterator for Places<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        let at = find(self.octet, self.text.get(self.from..)?)?.wrapping_add(self.from);
-        self.from = at.wrapping_add(1);
+        while self.hits == 0 {
+            self.base = self.next;
+            if let Some((block, rest)) = self.rest.split_first_chunk() {
+                self.hits = hits(self.octet, block);
+                self.next = self.next.wrapping_add(BLOCK);
+                self.rest = rest;
+            } else {
+                if self.rest.is_empty() {
+                    return None;
+                }
+                // Filled up with something else.
+                let mut block = [!self.octet; BLOCK];
+                for (to, from) in block.iter_mut().zip(self.rest) {
+                    *to = *from;
+                }
+                self.hits = hits(self.octet, &block);
+                self.next = self.next.wrapping_add(self.rest.len());
+                self.rest = &[];
+            }
+        }
+        let at = self.base.wrapping_add(usize::try_from(self.hits.trailing_zeros()).unwrap_or(0));
+        self.hits &= self.hits.wrapping_sub(1);
         Some(at)
+    }
+}
+
+/// Bit n is set where octet n is this one.
+#[inline]
+fn hits(octet: u8, block: &[u8; BLOCK]) -> u32 {
+    let of_half = |half: &[u8; 16]| u8x16::new(*half).simd_eq(u8x16::splat(octet)).to_bitmask();
+    match (block.first_chunk(), block.last_chunk()) {
+        (Some(low), Some(high)) => of_half(low) | (of_half(high) << 16),
+        _ => 0,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Eight octets at a time in an integer register ("SWAR"): for searches whose hits lie a few words apart.
 //!
-//! `memchr` is quicker over long stretches without a hit, but pays some thirty cycles for each one. Line ends of a header and colons of an `h=` list
-//! come every few words.
+//! `memchr` is quicker over long stretches without a hit, but pays some thirty cycles for each one. For the places of one octet see [`crate::near`].
 //!
 //! *Invariants*: every test is exact for every octet, with no false hits; all of it is safe code.
 
@@ -164,56 +163,6 @@ pub(crate) fn push_lowercase(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// The places of one octet in a text, in order.
-#[derive(Clone, Debug)]
-pub(crate) struct Positions<'a> {
-    words: std::slice::Iter<'a, [u8; 8]>,
-    /// What is left behind the last word.
-    tail: &'a [u8],
-    /// The octet in every place.
-    pattern: u64,
-    /// Where the next word begins.
-    next: usize,
-    /// The hits of the word before it.
-    hits: u64,
-}
-
-impl<'a> Positions<'a> {
-    #[inline]
-    pub(crate) fn new(octet: u8, text: &'a [u8]) -> Self {
-        let (words, tail) = text.as_chunks();
-        Self { words: words.iter(), tail, pattern: splat(octet), next: 0, hits: 0 }
-    }
-}
-
-impl Iterator for Positions<'_> {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        while self.hits == 0 {
-            let word = match self.words.next() {
-                Some(word) => u64::from_le_bytes(*word),
-                None if self.tail.is_empty() => return None,
-                None => {
-                    // Filled up with something else.
-                    let mut word = (!self.pattern).to_le_bytes();
-                    for (to, from) in word.iter_mut().zip(self.tail) {
-                        *to = *from;
-                    }
-                    self.tail = &[];
-                    u64::from_le_bytes(word)
-                }
-            };
-            self.hits = zero_octets(word ^ self.pattern);
-            self.next = self.next.wrapping_add(8);
-        }
-        let place = first_place(self.hits);
-        self.hits &= self.hits.wrapping_sub(1);
-        Some(self.next.wrapping_sub(8).wrapping_add(place))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -277,11 +226,7 @@ mod tests {
         }
 
         #[test]
-        fn positions_are_those_of_a_plain_search(
-            text in proptest::collection::vec(prop_oneof![Just(b':'), Just(b';'), any::<u8>()], 0..80),
-        ) {
-            let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b':').collect();
-            prop_assert_eq!(Positions::new(b':', &text).collect::<Vec<_>>(), expected);
+        fn lengths_are_those_of_a_plain_search(text in proptest::collection::vec(any::<u8>(), 0..80)) {
             let above = text.iter().take_while(|octet| **octet > 0x20).count();
             prop_assert_eq!(length_above_space(&text), above);
         }
