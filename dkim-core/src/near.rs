@@ -81,11 +81,34 @@ fn hits(octet: u8, block: &[u8; BLOCK]) -> u32 {
     }
 }
 
+/// Which octets are no higher than `last`.
+#[inline]
+pub(crate) fn up_to(octets: u8x16, last: u8) -> u8x16 {
+    octets.min(u8x16::splat(last)).simd_eq(octets)
+}
+
+/// The first octet that is set.
+#[inline]
+pub(crate) fn first_place(octets: u8x16) -> Option<usize> {
+    let bits = octets.to_bitmask();
+    if bits == 0 { None } else { usize::try_from(bits.trailing_zeros()).ok() }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_octet_is_told_apart() {
+        for (octet, last) in (0..=u8::MAX).flat_map(|octet| [0x1f, b' '].map(|last| (octet, last))) {
+            let mut octets = [0xff; 16];
+            octets[usize::from(octet % 16)] = octet;
+            let expected = (octet <= last).then_some(usize::from(octet % 16));
+            assert_eq!(first_place(up_to(u8x16::new(octets), last)), expected, "{octet:#x}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -23,14 +23,6 @@ pub(crate) const fn up_to_space(word: u64) -> u64 {
     !((word & splat(0x7f)).wrapping_add(splat(0x5f)) | word) & splat(0x80)
 }
 
-/// Bit 7 of each octet up to `last`, which is below 0x7e, and of each 0x7f, and no other bit.
-#[inline]
-pub(crate) const fn up_to_or_del(word: u64, last: u8) -> u64 {
-    // One more makes zero of 0x7f; with the addend, bit 7 is reached from behind `last` on, and never a carry into the next octet.
-    let next = (word & splat(0x7f)).wrapping_add(splat(1)) & splat(0x7f);
-    !(next.wrapping_add(splat(0x7e_u8.wrapping_sub(last))) | word) & splat(0x80)
-}
-
 /// The place of the lowest octet whose bit 7 is set; 8 if there is none.
 #[inline]
 pub(crate) fn first_place(bits: u64) -> usize {
@@ -180,10 +172,6 @@ mod tests {
                 assert_eq!(zero_octets(word) == bit, octet == 0, "{octet:#x}");
                 assert_eq!(up_to_space(word) == bit, octet <= 0x20, "{octet:#x}");
                 assert!(zero_octets(word) & !bit == 0 && up_to_space(word) & !bit == 0);
-                for last in [0x1f, 0x20] {
-                    let expected = if octet <= last || octet == 0x7f { bit } else { 0 };
-                    assert_eq!(up_to_or_del(word, last), expected, "{octet:#x}");
-                }
             }
         }
     }

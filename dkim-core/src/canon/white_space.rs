@@ -6,6 +6,7 @@
 
 use wide::u8x16;
 
+use crate::near::up_to;
 use crate::swar::{splat, up_to_space, zero_octets};
 
 /// WSP of RFC 5234: SP or HTAB.
@@ -151,8 +152,7 @@ fn reducible(octets: &[u8; 17]) -> u32 {
     let (Some(octets), Some(successors)) = (octets.first_chunk(), octets.last_chunk()) else { return 0 };
     let (octets, successors) = (u8x16::new(*octets), u8x16::new(*successors));
     let space = u8x16::splat(b' ');
-    let up_to_space = successors.min(space).simd_eq(successors);
-    (octets.simd_eq(u8x16::splat(b'\t')) | (octets.simd_eq(space) & up_to_space)).to_bitmask()
+    (octets.simd_eq(u8x16::splat(b'\t')) | (octets.simd_eq(space) & up_to(successors, b' '))).to_bitmask()
 }
 
 #[inline]
