@@ -16,10 +16,9 @@ pub(crate) fn find(octet: u8, text: &[u8]) -> Option<usize> {
     memchr::memchr(octet, text)
 }
 
-/// The places of `octet` in `text`, in order. All hits of [`BLOCK`] octets are found at once.
+/// The places of `OCTET` in `text`, in order. All hits of [`BLOCK`] octets are found at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Places<'a> {
-    octet: u8,
+pub(crate) struct Places<'a, const OCTET: u8> {
     /// What has not been looked at.
     rest: &'a [u8],
     /// Where the last block begins.
@@ -33,14 +32,14 @@ pub(crate) struct Places<'a> {
 /// Octets that are looked at together.
 const BLOCK: usize = 32;
 
-impl<'a> Places<'a> {
+impl<'a, const OCTET: u8> Places<'a, OCTET> {
     #[inline]
-    pub(crate) const fn new(octet: u8, text: &'a [u8]) -> Self {
-        Self { octet, rest: text, base: 0, next: 0, hits: 0 }
+    pub(crate) const fn new(text: &'a [u8]) -> Self {
+        Self { rest: text, base: 0, next: 0, hits: 0 }
     }
 }
 
-impl Iterator for Places<'_> {
+impl<const OCTET: u8> Iterator for Places<'_, OCTET> {
     type Item = usize;
 
     #[inline]
@@ -48,7 +47,7 @@ impl Iterator for Places<'_> {
         while self.hits == 0 {
             self.base = self.next;
             if let Some((block, rest)) = self.rest.split_first_chunk() {
-                self.hits = hits(self.octet, block);
+                self.hits = hits::<OCTET>(block);
                 self.next = self.next.wrapping_add(BLOCK);
                 self.rest = rest;
             } else {
@@ -56,11 +55,11 @@ impl Iterator for Places<'_> {
                     return None;
                 }
                 // Filled up with something else.
-                let mut block = [!self.octet; BLOCK];
+                let mut block = [!OCTET; BLOCK];
                 for (to, from) in block.iter_mut().zip(self.rest) {
                     *to = *from;
                 }
-                self.hits = hits(self.octet, &block);
+                self.hits = hits::<OCTET>(&block);
                 self.next = self.next.wrapping_add(self.rest.len());
                 self.rest = &[];
             }
@@ -73,8 +72,8 @@ impl Iterator for Places<'_> {
 
 /// Bit n is set where octet n is this one.
 #[inline]
-fn hits(octet: u8, block: &[u8; BLOCK]) -> u32 {
-    let of_half = |half: &[u8; 16]| u8x16::new(*half).simd_eq(u8x16::splat(octet)).to_bitmask();
+fn hits<const OCTET: u8>(block: &[u8; BLOCK]) -> u32 {
+    let of_half = |half: &[u8; 16]| u8x16::new(*half).simd_eq(const { u8x16::new([OCTET; 16]) }).to_bitmask();
     match (block.first_chunk(), block.last_chunk()) {
         (Some(low), Some(high)) => of_half(low) | (of_half(high) << 16),
         _ => 0,
@@ -120,7 +119,7 @@ mod tests {
             let text = text.get(from..).unwrap_or_default();
             let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'\n').collect();
             prop_assert_eq!(find(b'\n', text), expected.first().copied());
-            prop_assert_eq!(Places::new(b'\n', text).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(Places::<b'\n'>::new(text).collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -165,7 +165,7 @@ impl HeaderBlock {
         let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
         let mut start = 0;
-        for lf in Places::new(b'\n', window) {
+        for lf in Places::<b'\n'>::new(window) {
             let Some([b'\r', _, next @ ..]) = window.get(lf.wrapping_sub(1)..) else { continue };
             if let [b' ' | b'\t', ..] = next {
                 continue;
@@ -307,7 +307,7 @@ fn span(text: &[u8], place: Range<usize>, before: usize, limits: &HeaderLimits) 
 /// The places behind each CRLF.
 fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
-    Places::new(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
+    Places::<b'\n'>::new(text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
 /// The place of the colon of the field that begins at `start`, for nearly every field: the first octet that cannot stand in a name, behind some that

@@ -125,7 +125,7 @@ impl HeaderNames {
     pub fn as_strs(&self) -> impl Iterator<Item = &str> + Clone {
         let text = self.text.as_str();
         let mut start = 0;
-        Places::new(b':', text.as_bytes()).chain([text.len()]).map(move |end| {
+        Places::<b':'>::new(text.as_bytes()).chain([text.len()]).map(move |end| {
             let name = text.get(start..end).unwrap_or_default();
             start = end.saturating_add(1);
             name
