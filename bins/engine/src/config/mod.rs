@@ -8,6 +8,9 @@
 //! [`Config::default`]: listen on `inet:127.0.0.1:8891`, verify, sign nothing because no domain is known. An unknown key is an error that names
 //! the key that was meant, and every finding has file, line, cause and mend ([`diagnostics`]). All findings of a file come at once.
 //!
+//! The files of OpenDKIM and OpenDMARC have readers of their own ([`old_files`]), whose values are those of the old programs: [`opendkim`] and
+//! [`opendmarc`].
+//!
 //! It does not read keys ([`crate::keys`]) or zone files ([`crate::dns`]), open sockets or look anything up.
 
 use std::io::{self, Read};

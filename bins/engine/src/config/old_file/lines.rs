@@ -166,27 +166,25 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, file: &Path, at: &Location, depth: usize) {
-        let depth = depth.saturating_add(1);
-        if depth > MAX_INCLUDE_DEPTH {
-            let cause = format!("nesting too deep: files may include each other {MAX_INCLUDE_DEPTH} times");
-            self.problem(
-                at,
-                CONFIG_SYNTAX,
-                &cause,
-                "include it from a file further out; a file must not include itself",
-            );
-            return;
-        }
-        self.includes = self.includes.saturating_add(1);
+        // A file that includes itself goes over the limits again and again; once is enough to know.
         if self.includes > MAX_INCLUDES {
-            let cause = format!("more than {MAX_INCLUDES} files are included");
-            self.problem(at, CONFIG_SYNTAX, &cause, "put their lines into fewer files; a file must not include itself");
             return;
         }
-        match (self.files)(file) {
-            Ok(text) => self.document(&text, file, depth),
-            Err(error) => self.push(unreadable(at, file, &error)),
-        }
+        let depth = depth.saturating_add(1);
+        self.includes = self.includes.saturating_add(1);
+        let cause = if depth > MAX_INCLUDE_DEPTH {
+            format!("nesting too deep: files may include each other {MAX_INCLUDE_DEPTH} times")
+        } else if self.includes > MAX_INCLUDES {
+            format!("more than {MAX_INCLUDES} files are included")
+        } else {
+            match (self.files)(file) {
+                Ok(text) => self.document(&text, file, depth),
+                Err(error) => self.push(unreadable(at, file, &error)),
+            }
+            return;
+        };
+        self.includes = MAX_INCLUDES.saturating_add(1);
+        self.problem(at, CONFIG_SYNTAX, &cause, "put the lines into fewer files; a file must not include itself");
     }
 
     fn unknown(&mut self, name: &str, at: &Location) {

@@ -29,7 +29,7 @@ pub use read::MAX_OLD_FILE;
 pub(super) use read::{read_file, read_first, read_list_file};
 pub(super) use settings::Settings;
 pub use values::{AuthservName, HeaderSet};
-pub(super) use values::{facility, words};
+pub(super) use values::{facility, words, words_about};
 
 use super::diagnostics::{Code, Diagnostics};
 

@@ -7,8 +7,8 @@ use super::super::diagnostics::{CONFIG_RANGE, CONFIG_UNUSED, CONFIG_VALUE};
 use super::super::draft::Sourced;
 use super::names::{Fate, OldOption};
 use super::settings::{Misfit, Settings};
-use super::values::shown;
-use crate::socket_address::SocketAddress;
+use super::values::{shown, words_about};
+use crate::socket_address::{SocketAddress, SocketAddressError};
 
 /// The names.
 pub(in crate::config) const PROCESS: &[OldOption] = &[
@@ -129,21 +129,24 @@ impl Process {
 
 /// A socket in all spellings; a path may be relative.
 fn socket(text: &str, base: &Path) -> Result<SocketAddress, Misfit> {
-    const FIX: &str = "write it as `local:/path`, `inet:8891@localhost` or `inet6:8891@[::1]`";
-    let fail = |error: String| (format!("`{}`: {error}", shown(text)), FIX);
+    let fail = |error: String| {
+        (
+            format!("`{}`: {error}", shown(text)),
+            "write it as `local:/path`, `inet:8891@localhost` or `inet6:8891@[::1]`",
+        )
+    };
+    let parse = |text: &str| text.parse().map_err(|error: SocketAddressError| fail(words_about(&error)));
     // libmilter: what has no colon is a path.
     let path = match text.split_once(':') {
-        None => Some(text),
-        Some((kind, path)) if kind.eq_ignore_ascii_case("local") || kind.eq_ignore_ascii_case("unix") => Some(path),
-        Some(_) => None,
+        None => text,
+        Some((kind, path)) if kind.eq_ignore_ascii_case("local") || kind.eq_ignore_ascii_case("unix") => path,
+        Some(_) => return parse(text),
     };
-    let Some(path) = path.filter(|path| !path.is_empty() && !path.starts_with('/')) else {
-        return text.parse().map_err(|error: crate::socket_address::SocketAddressError| fail(error.to_string()));
-    };
-    let absolute = std::path::absolute(base.join(path)).map_err(|error| fail(error.to_string()))?;
-    format!("local:{}", absolute.display())
-        .parse()
-        .map_err(|error: crate::socket_address::SocketAddressError| fail(error.to_string()))
+    if path.is_empty() || path.starts_with('/') {
+        return parse(text);
+    }
+    let absolute = std::path::absolute(base.join(path)).map_err(|error| fail(words_about(&error)))?;
+    parse(&format!("local:{}", absolute.display()))
 }
 
 fn user(text: &str) -> Result<UserId, Misfit> {

@@ -1,24 +1,19 @@
 //! Reading a file: regular files of bounded size only.
 
-use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::super::diagnostics::{CONFIG_READ, Diagnostic, Diagnostics, Location};
 use super::FileReader;
 use super::values::shown;
+use crate::regular_file;
 
 /// Octets above which a file is not taken for one of these: lines may be of any length within it.
 pub const MAX_OLD_FILE: u64 = 4 << 20;
 
 /// The octets of a regular file of at most [`MAX_OLD_FILE`].
 pub(in crate::config) fn read_file(file: &Path) -> io::Result<Vec<u8>> {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
-    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file)?;
-    if !opened.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
+    let opened = regular_file::open(file)?;
     let mut text = Vec::new();
     // One octet more than allowed tells a file that ends at the limit from a longer one.
     let octets = opened.take(MAX_OLD_FILE.saturating_add(1)).read_to_end(&mut text)?;

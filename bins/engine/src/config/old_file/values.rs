@@ -5,6 +5,12 @@ use std::fmt;
 pub(super) use super::super::section::shorten as shown;
 use super::super::words::Facility;
 
+/// Words about a value that may hold a part of it, as they may stand in a finding: bounded, and without control characters.
+pub(in crate::config) fn words_about(error: &impl fmt::Display) -> String {
+    const SHOWN: usize = 200;
+    error.to_string().chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// `t`, `y` or `1` in front says yes, `f`, `n` or `0` no, in any case; what follows does not count.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.bytes().next()? {

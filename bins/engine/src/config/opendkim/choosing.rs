@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use dkim_core::domain::Selector;
 
 use super::super::draft::Sourced;
-use super::super::old_file::{Fate, FileReader, OldOption, Settings};
+use super::super::old_file::{Fate, FileReader, OldOption, Settings, words_about};
 use super::super::words::Mode;
 use super::lists::names;
 
@@ -168,7 +168,7 @@ impl Choosing {
     pub(super) fn read(settings: &mut Settings<'_>, files: FileReader<'_>) -> Self {
         let selector = |text: &str| {
             let fix = "write the name that stands before `._domainkey`, like `s2026`";
-            Selector::parse(text).map_err(|error| (format!("no selector: {error}"), fix))
+            Selector::parse(text).map_err(|error| (format!("no selector: {}", words_about(&error)), fix))
         };
         let default = Self::default();
         Self {
