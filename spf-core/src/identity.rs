@@ -218,6 +218,15 @@ impl Sender {
         }
     }
 
+    /// Why the path names nobody; `None` for the null reverse path and for a mailbox, whatever its domain.
+    #[must_use]
+    pub fn error(&self) -> Option<SenderError> {
+        match self.0 {
+            Path::Malformed(error) => Some(error),
+            Path::Null | Path::Mailbox(_) => None,
+        }
+    }
+
     /// Whether this is the null reverse path.
     #[must_use]
     pub fn is_null(&self) -> bool {

@@ -15,6 +15,7 @@
 //! | `connection` | one task a connection: the only place that waits |
 //! | [`crypto_pool`] | threads for RSA signatures |
 //! | [`daemon`] | the life of the daemon, from what it was started with to its end |
+//! | [`dataset`] | OpenDKIM's data sets: lists, tables with patterns, databases behind a trait |
 //! | [`descriptors`] | how many files and sockets may be open |
 //! | [`dns`] | the resolver: cache, time-outs, a zone file in place of the network |
 //! | [`enforcement`] | enforcement that grows step by step, and stops |
@@ -26,6 +27,7 @@
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`quickstart`] | the state folder of a start without configuration |
+//! | [`regular_file`] | files that somebody named: no pipes, no devices |
 //! | [`reload`] | everything read anew, and put in force as a whole or not at all |
 //! | [`server`] | sockets, accept, bound, install, stop |
 //! | [`socket_address`] | where to listen, in the spellings of Postfix and Sendmail |
@@ -40,6 +42,7 @@ pub mod config;
 mod connection;
 pub mod crypto_pool;
 pub mod daemon;
+pub mod dataset;
 pub mod descriptors;
 pub mod dns;
 pub mod enforcement;
@@ -49,8 +52,10 @@ pub mod key_watch;
 pub mod keys;
 pub mod known_domains;
 pub mod logging;
+mod lru;
 pub mod message;
 pub mod quickstart;
+pub mod regular_file;
 pub mod reload;
 pub mod server;
 pub mod socket_address;

@@ -3,7 +3,6 @@
 //! Everything that can be wrong is found before a socket is opened. Findings about single keys put those keys out of use; findings
 //! about the configuration or the zone file keep the daemon from starting.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use crate::instance::Instance;
 use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
 use crate::quickstart;
+use crate::regular_file;
 use crate::socket_address::SocketAddress;
 
 /// Exit code for wrong arguments (sysexits.h has them all).
@@ -161,7 +161,7 @@ pub fn public_suffixes(dmarc: &Dmarc) -> Result<Option<PublicSuffixList>, Diagno
     // One octet more than allowed is enough to be told that it is too much.
     let most = u64::try_from(limits.max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|opened| opened.take(most).read_to_end(&mut text));
+    let read = regular_file::open(file).and_then(|opened| opened.take(most).read_to_end(&mut text));
     let list = read
         .map_err(|error| error.to_string())
         .and_then(|_| PublicSuffixList::parse(&text, Sections::All, &limits).map_err(|error| error.to_string()));

@@ -1,7 +1,7 @@
 //! A message through the machine without an MTA: what the daemon would do with it, and from what.
 //!
-//! The same [`Message`] that a connection drives, with the same lookups; only the events come from a file in place of a socket. Nothing is delivered
-//! or written; mail of our own is signed as it would be. *DNS questions*: those of the daemon, one after the other, within `dns.deadline`.
+//! The same [`Message`] that a connection drives, with the same lookups; only the events come from a file in place of a socket. Nothing is delivered,
+//! written, signed or counted. *DNS questions*: those of the daemon, at the same time as there, within `dns.deadline`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use dkim_core::UnixTime;
 use dkim_core::header::HeaderBlock;
 use spf_core::identity::{Helo, MailFrom};
 use spf_core::outcome::Outcome;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Listener, RejectAt};
@@ -69,7 +70,8 @@ pub struct Tried {
 impl Trial {
     /// Tries messages as the first listener of a configuration takes them; `host_name` is our name where the configuration has none.
     #[must_use]
-    pub fn new(rules: Arc<Rules>, resolver: Resolver, host_name: &str) -> Self {
+    pub fn new(rules: Rules, resolver: Resolver, host_name: &str) -> Self {
+        let rules = Arc::new(rules.for_trial());
         let config = rules.config();
         let listener =
             config.listeners.iter().find(|listener| listener.mode.verifies()).or_else(|| config.listeners.first());
@@ -149,30 +151,34 @@ struct Asked<'r> {
 }
 
 impl Asked<'_> {
-    /// Answers what the message wants to know now; what has no answer by the deadline ends where it stands.
+    /// Answers what the message wants to know now, all at once; what has no answer by the deadline ends where it stands.
     async fn ask(&mut self) {
+        let mut running = JoinSet::new();
         for lookup in self.message.take_lookups() {
-            let (resolver, deadline) = (self.resolver, self.deadline);
-            let answered = match lookup {
-                Lookup::Key(name) => match timeout_at(deadline, resolver.key(&name)).await {
-                    Ok(answer) => Answered::Key(name, answer),
-                    Err(_elapsed) => continue,
-                },
-                Lookup::MailFrom(progress) => {
-                    let outcome = progress.run_until(resolver, deadline).await;
-                    self.mail_from = Some(outcome.clone());
-                    Answered::MailFrom(outcome)
-                }
-                Lookup::Helo(progress) => {
-                    let outcome = progress.run_until(resolver, deadline).await;
-                    self.helo = Some(outcome.clone());
-                    Answered::Helo(outcome)
-                }
-                Lookup::Discovery(progress) => {
-                    Answered::Discovery(Box::new(progress.run_until(resolver, deadline).await))
-                }
-            };
+            running.spawn(answer(lookup, self.resolver.clone(), self.deadline));
+        }
+        // A panic in a lookup leaves its question unanswered, as in the daemon.
+        while let Some(done) = running.join_next().await {
+            let Some(answered) = done.ok().flatten() else { continue };
+            match &answered {
+                Answered::MailFrom(outcome) => self.mail_from = Some(outcome.clone()),
+                Answered::Helo(outcome) => self.helo = Some(outcome.clone()),
+                Answered::Key(..) | Answered::Discovery(_) => {}
+            }
             self.message.answer(answered);
         }
     }
+}
+
+/// What comes of a lookup; `None` for a key that is not there in time.
+async fn answer(lookup: Lookup, resolver: Resolver, deadline: Instant) -> Option<Answered> {
+    Some(match lookup {
+        Lookup::Key(name) => {
+            let answer = timeout_at(deadline, resolver.key(&name)).await.ok()?;
+            Answered::Key(name, answer)
+        }
+        Lookup::MailFrom(progress) => Answered::MailFrom(progress.run_until(&resolver, deadline).await),
+        Lookup::Helo(progress) => Answered::Helo(progress.run_until(&resolver, deadline).await),
+        Lookup::Discovery(progress) => Answered::Discovery(Box::new(progress.run_until(&resolver, deadline).await)),
+    })
 }

@@ -107,7 +107,8 @@ fn on_internal_error_is_accept_or_tempfail_and_tempfail_unless_written() {
         let settings = format!("{DEAD_DNS}[policy]\n{written}\n{}", support::SIGNING);
         let outcome = outcome(&settings, Some(BadKey::Panics), true, raw);
         check(written, &outcome, code);
-        assert_eq!(outcome.0.edits, ["delete Authentication-Results 1"], "forged fields go in any case");
+        let edits: &[&str] = if code.is_some() { &[] } else { &["delete Authentication-Results 1"] };
+        assert_eq!(outcome.0.edits, edits, "forged fields go from whatever is delivered");
         assert!(outcome.1.contains("fault=internal-error"), "{}", outcome.1);
     }
 }

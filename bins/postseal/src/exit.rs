@@ -24,7 +24,11 @@ pub(crate) enum Exit {
     Fail,
     Temp,
     Usage,
+    /// What was named is not there (`EX_NOINPUT`).
+    NoInput,
     Config,
+    /// Nobody reads the output any more.
+    Closed,
 }
 
 impl Exit {
@@ -35,7 +39,9 @@ impl Exit {
             Self::Temp => 1,
             Self::Fail => 2,
             Self::Usage => 3,
-            Self::Config => 4,
+            Self::NoInput => 4,
+            Self::Config => 5,
+            Self::Closed => 6,
         };
         if rank(other) > rank(self) { other } else { self }
     }
@@ -48,7 +54,10 @@ impl From<Exit> for ExitCode {
             Exit::Fail => 1,
             Exit::Temp => 2,
             Exit::Usage => 64,
+            Exit::NoInput => 66,
             Exit::Config => engine::config::diagnostics::EXIT_CONFIG,
+            // As a shell tells of a program that SIGPIPE ended: no verdict.
+            Exit::Closed => 141,
         })
     }
 }
@@ -76,7 +85,12 @@ impl Failure {
     }
 
     /// Prints it: as JSON on standard output, as text on standard error. Returns the exit code.
+    ///
+    /// Who reads no further, as `head` does, has what he wanted: nothing is printed then.
     pub(crate) fn report(&self, json: bool, out: &mut impl Write, error_out: &mut impl Write) -> Exit {
+        if self.exit == Exit::Closed {
+            return self.exit;
+        }
         // Nothing is left to tell it to when this cannot be written.
         let _ = if json {
             let value = json!({ "error": self.cause, "fix": self.fix, "findings": self.findings });
@@ -97,8 +111,14 @@ impl Failure {
 /// Standard output cannot be written.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(Exit::Fail, format!("the output cannot be written: {error}"), "")
+        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Closed } else { Exit::Fail };
+        Self::new(exit, format!("the output cannot be written: {error}"), "")
     }
+}
+
+/// A number of things with its word: `1 message`, `2 messages`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Prints a report in one of its two forms.
@@ -116,6 +136,18 @@ pub(crate) fn print(report: &(impl Serialize + fmt::Display), json: bool, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_that_nobody_reads_any_more_is_no_error_to_tell() {
+        let closed = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        let (mut out, mut error) = (Vec::new(), Vec::new());
+        assert_eq!(closed.report(false, &mut out, &mut error), Exit::Closed);
+        assert_eq!(closed.report(true, &mut out, &mut error), Exit::Closed);
+        assert!(out.is_empty() && error.is_empty());
+        let full = Failure::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(full.report(false, &mut out, &mut error), Exit::Fail);
+        assert!(!error.is_empty());
+    }
 
     #[test]
     fn a_failure_prints_cause_and_fix_in_both_forms() {

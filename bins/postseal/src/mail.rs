@@ -1,6 +1,5 @@
 //! Message files.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,11 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dkim_core::UnixTime;
 use dkim_core::header::{HeaderBlock, HeaderLimits};
+use engine::regular_file;
 
 use crate::exit::{Exit, Failure};
 
 /// Most octets of a message that are read: no MTA takes more, and a device has no end.
-const MAX_MAIL: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_MAIL: u64 = 256 * 1024 * 1024;
 
 /// A message: its octets, its header section, and where its body begins.
 #[derive(Debug)]
@@ -25,19 +25,16 @@ pub(crate) struct Mail {
 impl Mail {
     /// Reads `file`, or standard input for `-`; with `crlf`, bare line feeds become CRLF.
     pub(crate) fn read(file: &Path, crlf: bool) -> Result<Self, Failure> {
-        let read = if file == Path::new("-") {
-            bounded(io::stdin().lock(), MAX_MAIL)
-        } else {
-            File::open(file).and_then(|opened| bounded(opened, MAX_MAIL))
-        };
-        let octets = read.map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                format!("{} cannot be read: {error}", file.display()),
-                "name a file, or `-` for standard input",
-            )
-        })?;
+        let octets = octets(file)?;
         Self::parse(if crlf { with_crlf(&octets) } else { octets })
+    }
+
+    /// Reads a message as it is stored, and gives it the line ends with which it was sent; whether it had others. With `crlf`, every bare line feed becomes
+    /// CRLF, also where the first line ends with one.
+    pub(crate) fn read_stored(file: &Path, crlf: bool) -> Result<(Self, bool), Failure> {
+        let octets = octets(file)?;
+        let is_of_this_system = crlf || has_line_feeds(&octets);
+        Ok((Self::parse(if is_of_this_system { with_crlf(&octets) } else { octets })?, is_of_this_system))
     }
 
     pub(crate) fn parse(octets: Vec<u8>) -> Result<Self, Failure> {
@@ -62,12 +59,25 @@ impl Mail {
     }
 }
 
+/// What is in `file`, a regular one, or on standard input for `-`.
+fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
+    let read = if file == Path::new("-") {
+        bounded(io::stdin().lock(), MAX_MAIL)
+    } else {
+        regular_file::open(file).and_then(|opened| bounded(opened, MAX_MAIL))
+    };
+    read.map_err(|error| {
+        let cause = format!("{} cannot be read: {error}", file.display());
+        Failure::new(Exit::Usage, cause, "name a file, or `-` for standard input")
+    })
+}
+
 /// Everything that `source` has.
 ///
 /// # Errors
 ///
 /// What the system says, and more than `most` octets.
-fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     let read = source.take(most.saturating_add(1)).read_to_end(&mut octets)?;
     if u64::try_from(read).is_ok_and(|read| read <= most) {
@@ -78,6 +88,12 @@ fn bounded(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
 
 fn has_bare_feed(octets: &[u8]) -> bool {
     octets.first() == Some(&b'\n') || octets.windows(2).any(|pair| matches!(pair, [before, b'\n'] if *before != b'\r'))
+}
+
+/// Whether the first line ends with a bare line feed: stored mail has the line ends of this system, but for what a system that has CRLF wrote.
+pub(crate) fn has_line_feeds(octets: &[u8]) -> bool {
+    let first = octets.iter().position(|octet| *octet == b'\n').and_then(|at| octets.get(..at));
+    first.is_some_and(|line| !line.ends_with(b"\r"))
 }
 
 /// The octets with CRLF in place of every LF that has no CR.
@@ -108,6 +124,8 @@ mod tests {
     fn line_feeds_become_crlf_and_crlf_stays() {
         assert_eq!(with_crlf(b"\na\r\nb\n\r\rc\n"), b"\r\na\r\nb\r\n\r\rc\r\n");
         assert_eq!(with_crlf(b""), b"");
+        assert!(has_line_feeds(b"a\nb\r\n") && has_line_feeds(b"\n"));
+        assert!(!has_line_feeds(b"a\r\nb\n") && !has_line_feeds(b"a") && !has_line_feeds(b""));
         assert!(has_bare_feed(b"a\nb") && has_bare_feed(b"\n") && !has_bare_feed(b"a\r\nb\r"));
     }
 

@@ -59,9 +59,15 @@ enum Command {
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
+    /// OpenDKIM's tools with their own options: genkey, testkey, testmsg, genzone
+    Opendkim(cmd::opendkim::Args),
 }
 
 fn main() -> ExitCode {
+    // Called by the name of one of OpenDKIM's tools, it is that tool.
+    if let Some(end) = cmd::opendkim::by_name(std::env::args_os()) {
+        return end;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cmd::explain::run(args, cli.json, &mut out),
         Command::Replay(args) => cmd::replay::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
+        Command::Opendkim(args) => return cmd::opendkim::run(args, cli.json),
     };
     let exit = done.unwrap_or_else(|failure| failure.report(cli.json, &mut out, &mut io::stderr().lock()));
     // What could not be written was reported where it was written.

@@ -8,9 +8,11 @@
 //! [`Config::default`]: listen on `inet:127.0.0.1:8891`, verify, sign nothing because no domain is known. An unknown key is an error that names
 //! the key that was meant, and every finding has file, line, cause and mend ([`diagnostics`]). All findings of a file come at once.
 //!
+//! The files of OpenDKIM and OpenDMARC have readers of their own ([`old_files`]), whose values are those of the old programs: [`opendkim`] and
+//! [`opendmarc`].
+//!
 //! It does not read keys ([`crate::keys`]) or zone files ([`crate::dns`]), open sockets or look anything up.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,10 @@ mod domains;
 mod draft;
 mod native;
 mod networks;
+pub mod old_file;
+pub mod old_files;
+pub mod opendkim;
+pub mod opendmarc;
 mod reply_template;
 mod section;
 mod sender_domains;
@@ -48,6 +54,7 @@ pub use words::{
     OrgDomains, RejectAt,
 };
 
+use crate::regular_file;
 use diagnostics::{CONFIG_READ, Location};
 
 /// Octets above which a file is not taken for a configuration: 100,000 domains fit.
@@ -146,7 +153,7 @@ pub fn parse(text: &str, file: &Path) -> Result<(Config, Diagnostics), Diagnosti
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     // One octet more than allowed tells a file that ends at the limit from a longer one.
-    let octets = File::open(file)?.take(MAX_FILE.saturating_add(1)).read_to_string(&mut text)?;
+    let octets = regular_file::open(file)?.take(MAX_FILE.saturating_add(1)).read_to_string(&mut text)?;
     if u64::try_from(octets).is_ok_and(|octets| octets <= MAX_FILE) {
         Ok(text)
     } else {

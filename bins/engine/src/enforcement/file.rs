@@ -2,15 +2,15 @@
 //!
 //! Written beside the old one and renamed over it, so that a reader sees one or the other. *Limits*: [`MAX_OCTETS`].
 
-use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use dkim_core::domain::DomainName;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::ramp::{LADDER, Ramps};
+use super::walker;
+use crate::regular_file;
 
 /// The name of the file in the state folder.
 pub const NAME: &str = "enforcement.json";
@@ -47,15 +47,10 @@ pub enum FileError {
 pub fn read(folder: &Path) -> Result<Ramps, FileError> {
     let file = folder.join(NAME);
     let mut text = Vec::new();
-    // A pipe without a writer would be waited for.
-    let options = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&file);
-    let opened = match options {
+    let opened = match regular_file::open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ramps::default()),
         opened => opened,
     };
-    let opened = opened.and_then(|opened| {
-        if opened.metadata()?.is_file() { Ok(opened) } else { Err(io::Error::other("it is not a regular file")) }
-    });
     let read = opened.and_then(|opened| opened.take(MAX_OCTETS.saturating_add(1)).read_to_end(&mut text));
     if let Err(source) = read {
         return Err(FileError::Io { file, source });
@@ -88,7 +83,7 @@ fn checked(ramps: Ramps) -> Result<Ramps, String> {
 /// [`FileError`]; nothing is written then.
 pub fn update<R>(folder: &Path, change: impl FnOnce(&mut Ramps) -> R) -> Result<R, FileError> {
     let file = folder.join(".enforcement.lock");
-    let opened = File::options().create(true).append(true).open(&file);
+    let opened = walker::open(&file);
     let locked = opened
         .and_then(|opened| Flock::lock(opened, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)));
     let _lock = locked.map_err(|source| FileError::Io { file, source })?;

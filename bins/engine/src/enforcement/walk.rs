@@ -10,9 +10,12 @@
 //! 3. a source that nobody has named authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a
 //!    forger with a domain of his own. Somebody has to say which: it is approved or ignored. It is no reason to go back, or any forger could
 //!    switch enforcement off;
-//! 4. nothing of the domain passed at this step.
+//! 4. there are more sources than can be told apart;
+//! 5. nothing of the domain passed at this step.
 //!
-//! It goes up when its step is old enough and has seen enough mail, and stays at the top. Pure: the counts and the time come from the caller.
+//! It goes up when its step is old enough and has seen enough mail, and stays at the top. What is older than [`PATIENCE`] times the length of a step is not
+//! looked at ([`since`]): at the top the mail of today counts, and records that were lost are no reason to wait for ever. Pure: the counts and the time come
+//! from the caller.
 
 use super::observe::Observation;
 use super::ramp::{Ramp, Standing};
@@ -34,7 +37,13 @@ const MAX_APPROVED: usize = 1000;
 /// Times the length of a step after which it goes on with less mail than it wants.
 const PATIENCE: u64 = 4;
 
-/// Decides. `seen` is what came since the step began.
+/// From when on mail counts for the decision, in seconds since the epoch.
+#[must_use]
+pub fn since(ramp: &Ramp, now: u64) -> u64 {
+    ramp.since.max(now.saturating_sub(ramp.thresholds.step.saturating_mul(PATIENCE)))
+}
+
+/// Decides. `seen` is what came [`since`] the step began, or lately.
 #[must_use]
 pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     if let Standing::Stopped(why) = &ramp.standing {
@@ -52,7 +61,7 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     let (age, thresholds) = (now.saturating_sub(ramp.since), &ramp.thresholds);
     if age < thresholds.step {
         let left = thresholds.step.saturating_sub(age);
-        return Decision::Stay(format!("the step lasts {} more hours", left.div_ceil(3600)));
+        return Decision::Stay(format!("the step lasts {}", counted(left.div_ceil(3600), "more hour")));
     }
     if seen.messages < thresholds.messages && age < thresholds.step.saturating_mul(PATIENCE) {
         return Decision::Stay(format!("{} of {} messages seen", seen.messages, thresholds.messages));
@@ -61,7 +70,7 @@ pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     if seen.passed == 0 {
         return Decision::Stay("no mail of the domain passed at this step".to_owned());
     }
-    Decision::Advance(format!("{} messages, {} failed", seen.messages, seen.failed))
+    Decision::Advance(format!("{}, {} failed", counted(seen.messages, "message"), seen.failed))
 }
 
 /// A handful of messages is no rate.
@@ -88,6 +97,9 @@ fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
     if seen.lost > 0 || seen.damaged {
         return Some(format!("the journal lacks records ({} lost): what they say is not known", seen.lost));
     }
+    if seen.untold > 0 {
+        return Some("the mail has more sources than can be told apart".to_owned());
+    }
     let judged = seen.messages.saturating_add(seen.temperrors);
     if is_enough(ramp, seen.temperrors) && is_more(seen.temperrors, judged, ramp.thresholds.temperrors) {
         return Some(format!("{} of {judged} messages have no result because the DNS did not answer", seen.temperrors));
@@ -98,10 +110,15 @@ fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
     });
     unknown.map(|(source, counts)| {
         format!(
-            "{source} sends mail of the domain that fails ({} messages), and nobody has said what it is",
-            counts.failed
+            "{source} sends mail of the domain that fails ({}), and nobody has said what it is",
+            counted(counts.failed, "message")
         )
     })
+}
+
+/// A number of things with its word.
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Whether `part` is more than so many percent of `all`.

@@ -42,8 +42,10 @@ pub struct Record {
     pub client: Option<IpAddr>,
     /// What the client said in HELO.
     pub helo: String,
-    /// The domain of MAIL FROM; empty for the null reverse path.
+    /// The domain of MAIL FROM; empty for the null reverse path, and where there is none.
     pub mail_from: String,
+    /// Why MAIL FROM has no domain, if it has none and is not the null reverse path: `malformed`, `address-literal` or `no-domain`.
+    pub mail_from_error: Option<String>,
     /// The domains of the recipients, each once, at most [`MAX_RECIPIENT_DOMAINS`].
     pub rcpt_to: Vec<String>,
     /// How many recipients there were.
@@ -129,6 +131,8 @@ pub struct Dmarc {
     pub published: Option<Published>,
     /// The domain that a pass of this message makes known: the policy domain, or the author domain under the policy of a public suffix.
     pub counts_for: String,
+    /// Of a message that passed and was taken: a number that is the same at every attempt to deliver it, so that it counts once.
+    pub mark: Option<u32>,
     /// What the policy asks for: `none`, `quarantine` or `reject`.
     pub requested: String,
     /// What was done: RFC 9990's disposition.

@@ -8,18 +8,20 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::{rsa, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dkim_core::crypto::KeyType;
+use dkim_core::crypto::{KeyType, PrivateKey, SigningKey};
 use dkim_core::domain::Selector;
 use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
 use super::file::KEY_WRITABLE;
 use super::path_walk::PathWalk;
+use super::short_rsa::signing_key;
 use crate::config::{Diagnostic, Diagnostics};
 
 /// The ending of key files.
@@ -96,20 +98,45 @@ pub fn open_to_everyone(path: &Path) -> Diagnostics {
 /// [`CreateError::Exists`] when the file is there and [`CreateError::OpenToEveryone`], in which cases nothing was changed; else what the generator or
 /// the file system refused.
 pub fn create(folder: &Path, selector: &Selector, kind: KeyKind) -> Result<PathBuf, CreateError> {
-    let path = folder.join(format!("{selector}{ENDING}"));
+    create_named(folder, &format!("{selector}{ENDING}"), kind).map(|(path, _)| path)
+}
+
+/// As [`create`], under another file name. Returns the key as well: another user, whose it may be, reads the file, and not the one who made it.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_named(folder: &Path, name: &str, kind: KeyKind) -> Result<(PathBuf, Arc<dyn SigningKey>), CreateError> {
+    let path = folder.join(name);
     // Asked here only to save the time of generating; what counts is that `persist_noclobber` refuses.
     if path.symlink_metadata().is_ok() {
         return Err(CreateError::Exists { path });
     }
     let owner = make_folder(folder)?;
-    let text = pem(&generate(kind)?);
+    let der = generate(kind)?;
+    let key = PrivateKey::from_pkcs8_der(&der).and_then(|key| signing_key(&key, crate::BACKEND));
+    let key = key.map_err(|_| CreateError::Generator)?;
+    Ok((put_new(folder, path, pem(&der).as_bytes(), owner)?, key))
+}
+
+/// Writes `text` beside a key as it writes the key: mode 0600, the same owner, complete or not at all, and never in place of a file that is there.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_beside(folder: &Path, name: &str, text: &str) -> Result<PathBuf, CreateError> {
+    let owner = make_folder(folder)?;
+    put_new(folder, folder.join(name), text.as_bytes(), owner)
+}
+
+fn put_new(folder: &Path, path: PathBuf, octets: &[u8], owner: Option<(u32, u32)>) -> Result<PathBuf, CreateError> {
     let failed = |error: &io::Error| CreateError::Io { path: path.clone(), kind: error.kind() };
     let mut file = tempfile::Builder::new()
         .prefix(".new-")
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(folder)
         .map_err(|error| failed(&error))?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| match owner {
+    let written = file.write_all(octets).and_then(|()| match owner {
         Some((uid, gid)) => fchown(file.as_file(), Some(uid), Some(gid)),
         None => Ok(()),
     });

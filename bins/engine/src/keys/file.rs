@@ -51,44 +51,68 @@ const ENOUGH_BITS: usize = 2048;
 ///
 /// The finding that keeps the key out of use.
 pub fn load(file: &Path, backend: Backend, found: &mut Diagnostics) -> Result<Arc<dyn SigningKey>, Box<Diagnostic>> {
-    let at = Location::whole(file);
-    let refuse = |code, cause: String, fix: String, walk: &PathWalk, bad: Option<&Path>| {
-        Box::new(Diagnostic { detail: walk.lines(bad), ..Diagnostic::at(&at, code, cause, fix) })
-    };
+    let walk = walk_to(file)?;
+    if let Some(bad) = walk.open_to_everyone() {
+        let cause =
+            format!("everyone may write to {}, and so put another key in place of this one", bad.path.display());
+        let fix = format!("chmod o-w {}", quoted(&bad.path));
+        return Err(refuse(file, KEY_WRITABLE, cause, fix, &walk, Some(&bad.path)));
+    }
+    let text = contents(file, &walk)?;
+    if let Some(step) = walk.file().filter(|step| step.is_readable_by_everyone()) {
+        let fix = format!("chmod o-r {}", quoted(&step.path));
+        let at = Location::whole(file);
+        found.push(Diagnostic::at(&at, KEY_READABLE, "everyone on this host may read the private key", fix));
+    }
+    prepare(file, &text, backend)
+}
+
+/// As [`load`], without looking at permissions: for who has looked at them by rules of his own.
+pub(super) fn load_whoever_may_write(file: &Path, backend: Backend) -> Result<Arc<dyn SigningKey>, Box<Diagnostic>> {
+    let walk = walk_to(file)?;
+    let text = contents(file, &walk)?;
+    prepare(file, &text, backend)
+}
+
+fn refuse(file: &Path, code: Code, cause: String, fix: String, walk: &PathWalk, bad: Option<&Path>) -> Box<Diagnostic> {
+    Box::new(Diagnostic { detail: walk.lines(bad), ..Diagnostic::at(&Location::whole(file), code, cause, fix) })
+}
+
+fn not_a_file(file: &Path, kind: &str, walk: &PathWalk) -> Box<Diagnostic> {
+    let fix = "give the path of the file with the private key";
+    refuse(file, KEY_NOT_A_FILE, format!("this is {kind}, not a file"), fix.into(), walk, None)
+}
+
+/// The way to a file that is there.
+fn walk_to(file: &Path) -> Result<PathWalk, Box<Diagnostic>> {
     let walk = PathWalk::to(file);
     match &walk.stopped {
         None => {}
         Some((stop, WalkEnd::Io(io::ErrorKind::NotFound))) => {
             let cause = format!("there is no key file: {} does not exist", stop.display());
             let fix = "correct the path, or make a key with `postseal key new DOMAIN`";
-            return Err(refuse(KEY_MISSING, cause, fix.into(), &walk, None));
+            return Err(refuse(file, KEY_MISSING, cause, fix.into(), &walk, None));
         }
-        Some((_, end)) => return Err(unreadable(file, &walk, *end, &at)),
+        Some((_, end)) => return Err(unreadable(file, &walk, *end, &Location::whole(file))),
     }
-    let not_a_file = |kind| {
-        let fix = "give the path of the file with the private key";
-        refuse(KEY_NOT_A_FILE, format!("this is {kind}, not a file"), fix.into(), &walk, None)
-    };
     // Before its permissions: nobody should change those of a device. Opening one may do something, too.
     if let Some(kind) = walk.file().and_then(Step::is_no_file) {
-        return Err(not_a_file(kind));
+        return Err(not_a_file(file, kind, &walk));
     }
-    if let Some(bad) = walk.open_to_everyone() {
-        let cause =
-            format!("everyone may write to {}, and so put another key in place of this one", bad.path.display());
-        let fix = format!("chmod o-w {}", quoted(&bad.path));
-        return Err(refuse(KEY_WRITABLE, cause, fix, &walk, Some(&bad.path)));
+    Ok(walk)
+}
+
+fn contents(file: &Path, walk: &PathWalk) -> Result<Zeroizing<Vec<u8>>, Box<Diagnostic>> {
+    match read(file) {
+        Ok(text) => Ok(text),
+        Err(ReadError::NotAFile(kind)) => Err(not_a_file(file, kind, walk)),
+        Err(ReadError::Io(error)) => Err(unreadable(file, walk, WalkEnd::Io(error.kind()), &Location::whole(file))),
     }
-    let text = match read(file) {
-        Ok(text) => text,
-        Err(ReadError::NotAFile(kind)) => return Err(not_a_file(kind)),
-        Err(ReadError::Io(error)) => return Err(unreadable(file, &walk, WalkEnd::Io(error.kind()), &at)),
-    };
-    if let Some(step) = walk.file().filter(|step| step.is_readable_by_everyone()) {
-        let fix = format!("chmod o-r {}", quoted(&step.path));
-        found.push(Diagnostic::at(&at, KEY_READABLE, "everyone on this host may read the private key", fix));
-    }
-    let key = PrivateKey::from_text(&text).and_then(|key| signing_key(&key, backend));
+}
+
+fn prepare(file: &Path, text: &[u8], backend: Backend) -> Result<Arc<dyn SigningKey>, Box<Diagnostic>> {
+    let key = PrivateKey::from_text(text).and_then(|key| signing_key(&key, backend));
+    let at = Location::whole(file);
     key.map_err(|error| Box::new(Diagnostic::at(&at, code_of(&error), error.to_string(), fix_of(&error, file))))
 }
 

@@ -5,6 +5,8 @@
 //!
 //! [`published`] compares a key with what the DNS has; [`crate::key_watch`] does so again and again.
 //!
+//! Keys that tables name, which may be a hundred thousand, are loaded when they are first needed: [`KeyCache`].
+//!
 //! It does not watch files or rotate keys.
 
 use std::collections::HashMap;
@@ -14,22 +16,26 @@ use std::sync::Arc;
 use dkim_core::crypto::{Backend, KeyType, SigningKey};
 use dkim_core::domain::Selector;
 
+mod cache;
 mod create;
 mod file;
 mod path_walk;
 pub mod publish;
 pub mod published;
+mod safety;
 mod short_rsa;
 mod standing;
 
+pub use cache::{KEEP_FOR, KeyCache, KeyProblem, MAX_CACHED, MAX_CACHED_OCTETS, RETRY_AFTER, SafeKeys, TableKey};
 pub(crate) use create::make_folder;
-pub use create::{CreateError, KeyKind, create, find, open_to_everyone};
+pub use create::{CreateError, KeyKind, create, create_beside, create_named, find, open_to_everyone};
 pub use file::{
     KEY_FORMAT, KEY_MISSING, KEY_NOT_A_FILE, KEY_READABLE, KEY_SHORT, KEY_SIZE, KEY_UNREADABLE, KEY_WRITABLE,
     MAX_KEY_FILE, load, quoted, rsa_bits,
 };
 pub(crate) use file::{KeyHome, short_key};
 pub use path_walk::{PathWalk, Step, WalkEnd};
+pub use safety::unsafe_because;
 pub use short_rsa::signing_key;
 pub use standing::Standing;
 

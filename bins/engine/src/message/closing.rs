@@ -16,7 +16,7 @@ use super::HeaderSummary;
 use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
 use super::dmarc::policy::{self, Circumstances};
-use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign};
+use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign, mark};
 use super::entry;
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
@@ -79,6 +79,8 @@ pub struct Found {
     pub spf: Option<SpfResults>,
     /// What DMARC says and what is done about it; `None` for mail that is not judged.
     pub dmarc: Option<DmarcResults>,
+    /// What signing came to; `None` after a fault.
+    pub signed: Option<Signed>,
 }
 
 impl Closing {
@@ -159,8 +161,13 @@ impl Closing {
                     other => other,
                 };
                 action = verdict::decide(&Outcomes { is_fault, dmarc, ..outcomes }, &self.rules.config().policy);
-                verdict::edits(self.own.doomed(), NewFields::default(), false).unwrap_or_default()
+                let doomed = self.own.doomed().filter(|_| action.passes());
+                verdict::edits(doomed, NewFields::default(), false).unwrap_or_default()
             });
+        let mark = self.mark_of_pass(action, dmarc.as_ref()).filter(|_| !is_fault);
+        if let Some(mark) = mark.filter(|_| !self.rules.is_trial()) {
+            self.count(mark, dmarc.as_ref());
+        }
         let report = Report {
             facts: &self.facts,
             author: self.header.author.as_ref(),
@@ -175,7 +182,7 @@ impl Closing {
             header_fields: self.header.fields,
             header_has_bare_cr: self.header.has_bare_cr,
             body: &self.body,
-            removed: self.own.doomed().count(),
+            removed: self.own.doomed().filter(|_| action.passes()).count(),
             kept: self.own.kept(),
             action,
             took,
@@ -184,11 +191,12 @@ impl Closing {
         let record = report.to_record();
         // Mail does not fail for the sake of its entry.
         let entry = self.entry_at.and_then(|at| {
-            guard(|| report.to_entry(at, self.headers.as_deref(), dmarc.as_ref().map(DmarcResults::entry))).ok()
+            let entry = || dmarc.as_ref().map(|dmarc| journal::record::Dmarc { mark, ..dmarc.entry() });
+            guard(|| report.to_entry(at, self.headers.as_deref(), entry())).ok()
         });
         let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
-        let found = Found { dkim: self.verified, spf: self.spf, dmarc };
+        let found = Found { dkim: self.verified, spf: self.spf, dmarc, signed };
         Verdict { action, reply, edits, record, entry, found }
     }
 
@@ -213,17 +221,14 @@ impl Closing {
         let mut ruling = match &judged {
             Judged::NoAuthor(why) => policy::rule_without_author(*why, &circumstances, dmarc),
             Judged::Evaluated { evaluation, .. } => {
-                let (known, domain) = (self.rules.known_domains(), counted_domain(evaluation).as_str());
-                if evaluation.result == DmarcResult::Pass {
-                    known.passed(domain, self.facts.began);
-                }
                 if let (DmarcResult::Fail, Some(headers)) = (evaluation.result, &self.headers) {
                     recipients = entry::domains_of(self.facts.envelope.recipients());
                     circumstances.recipients = &recipients;
                     circumstances.list_sign = list_sign(headers);
-                    circumstances.is_seldom_seen = known.count(domain) < dmarc.known_after;
+                    let known = self.rules.known_domains().count(counted_domain(evaluation).as_str());
+                    circumstances.is_seldom_seen = known < dmarc.known_after;
                     circumstances.ramp = self.rules.steps().of(evaluation.author.as_str());
-                    circumstances.draw = draw(self.facts.envelope.sender(), headers);
+                    circumstances.draw = draw(mark(self.facts.envelope.sender(), headers));
                 }
                 policy::rule(evaluation, &circumstances, dmarc)
             }
@@ -232,6 +237,22 @@ impl Closing {
             ruling.without_quarantine();
         }
         Some(DmarcResults { judged, ruling })
+    }
+
+    /// The number of a message that makes its domain known: one that passed and is taken.
+    fn mark_of_pass(&self, action: Action, dmarc: Option<&DmarcResults>) -> Option<u32> {
+        let Judged::Evaluated { evaluation, .. } = &dmarc?.judged else { return None };
+        let headers = self.headers.as_ref()?;
+        (action == Action::Accept && evaluation.result == DmarcResult::Pass)
+            .then(|| mark(self.facts.envelope.sender(), headers))
+    }
+
+    /// Counts a pass, once a message however often it comes: what the MTA, or a filter behind us, puts off comes again.
+    fn count(&self, mark: u32, dmarc: Option<&DmarcResults>) {
+        if let Some(Judged::Evaluated { evaluation, .. }) = dmarc.map(|dmarc| &dmarc.judged) {
+            let domain = counted_domain(evaluation).as_str();
+            self.rules.known_domains().passed(domain, Some(mark), self.facts.began);
+        }
     }
 
     fn step(&self, dmarc: &DmarcResults) -> DmarcStep {
@@ -272,10 +293,11 @@ impl Closing {
         signed: Option<&Signed>,
     ) -> Option<Edits> {
         let is_smtputf8 = self.facts.envelope.is_smtputf8();
-        let doomed = self.own.doomed();
-        if !matches!(action, Action::Accept | Action::Quarantine) {
-            return verdict::edits(doomed, NewFields::default(), is_smtputf8).ok();
+        // What is refused or put off is not delivered, and nobody reads an edit of it.
+        if !action.passes() {
+            return Some(Edits::new());
         }
+        let doomed = self.own.doomed();
         let Some(dkim) = dkim else {
             return verdict::edits(doomed, NewFields { signed, ..NewFields::default() }, is_smtputf8).ok();
         };

@@ -24,6 +24,7 @@ pub struct Rules {
     suffixes: Option<Arc<PublicSuffixList>>,
     known: KnownDomains,
     steps: Steps,
+    is_trial: bool,
 }
 
 /// Who signs for the authors of one rule.
@@ -74,6 +75,7 @@ impl Rules {
             suffixes: None,
             known: KnownDomains::default(),
             steps: Steps::default(),
+            is_trial: false,
             config,
         }
     }
@@ -109,6 +111,18 @@ impl Rules {
     #[must_use]
     pub fn steps(&self) -> &Steps {
         &self.steps
+    }
+
+    /// For messages that are only tried: nothing is signed, so no key is needed, and no domain becomes known by them.
+    #[must_use]
+    pub fn for_trial(self) -> Self {
+        Self { is_trial: true, ..self }
+    }
+
+    /// Whether messages are only tried.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.is_trial
     }
 
     /// How organizational domains are found.

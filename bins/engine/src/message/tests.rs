@@ -253,14 +253,10 @@ fn mail_from_outside_gets_one_field_with_the_truth() {
 }
 
 #[test]
-fn without_dns_the_policy_decides_and_forged_fields_go_all_the_same() {
+fn without_dns_the_policy_decides_and_no_edits_go_with_a_refusal() {
     let signature = signed();
     let verdict = verify(&signature, b"Hello\r\n", None, "[policy]\non_dns_failure = \"tempfail\"\n");
-    assert_eq!(
-        told(&verdict),
-        "delete Authentication-Results 3\ndelete Authentication-Results 1\n\
-         451 4.7.5 key for the DKIM signature is not available, try again later\n"
-    );
+    assert_eq!(told(&verdict), "451 4.7.5 key for the DKIM signature is not available, try again later\n");
     let verdict = verify(&signature, b"Hello\r\n", published(), "[policy]\non_dns_failure = \"tempfail\"\n");
     assert_eq!(verdict.action, Action::Accept);
 }
@@ -358,16 +354,16 @@ impl SigningKey for Bomb {
 fn m27_a_panic_is_answered_by_policy_and_forged_fields_go_even_then() {
     for (policy, answer) in [
         ("", "451 4.3.0 message cannot be processed now, try again later\n"),
-        ("[policy]\non_internal_error = \"accept\"\n", "continue\n"),
+        (
+            "[policy]\non_internal_error = \"accept\"\n",
+            "delete Authentication-Results 3\ndelete Authentication-Results 1\ncontinue\n",
+        ),
     ] {
         let mut message = begin(&rules(policy, Arc::new(Bomb)), Origin::Submission);
         header(&mut message, MAIL);
         message.body(b"Hello\r\n", NOW);
         let verdict = finish(message);
-        assert_eq!(
-            told(&verdict),
-            format!("delete Authentication-Results 3\ndelete Authentication-Results 1\n{answer}")
-        );
+        assert_eq!(told(&verdict), answer);
         assert_eq!(field(&verdict, "fault"), "internal-error");
     }
 }

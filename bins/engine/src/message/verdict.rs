@@ -103,6 +103,12 @@ impl Action {
         }
     }
 
+    /// Whether the MTA takes the message.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, Self::Accept | Self::Quarantine)
+    }
+
     /// The word for logs that says why; `None` for mail that passes.
     #[must_use]
     pub fn cause(self) -> Option<&'static str> {
@@ -243,7 +249,7 @@ pub struct NewFields<'a> {
     pub signed: Option<&'a Signed>,
 }
 
-/// The edits: forged fields go, always; new fields come when the message passes.
+/// The edits of a message that passes: forged fields go, always; new fields come where there are any.
 ///
 /// New signatures stand above everything in the message (RFC 6376 §5.6), our results on top of all (RFC 8601 §4), Received-SPF above the
 /// Received fields (RFC 7208 §9.1).

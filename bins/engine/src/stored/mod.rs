@@ -22,6 +22,7 @@ use nix::fcntl::OFlag;
 pub mod mbox;
 
 use self::mbox::{FromLine, Item, Mbox};
+use crate::regular_file;
 
 /// Octets of the largest message that is read: more than MTAs take by default.
 pub const MAX_MESSAGE: usize = 64 << 20;
@@ -125,7 +126,7 @@ impl Messages {
             // The path itself may be a link: from here on it is what that leads to.
             let path = path.canonicalize()?;
             let mut start = Vec::new();
-            File::open(&path)?.take(mbox::START.len() as u64).read_to_end(&mut start)?;
+            regular_file::open(&path)?.take(mbox::START.len() as u64).read_to_end(&mut start)?;
             if start == mbox::START {
                 messages.mbox = Some(OpenMbox::open(path)?);
             } else {

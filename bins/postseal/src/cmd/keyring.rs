@@ -64,6 +64,18 @@ impl Source {
         Ok(self.of.state_dir(configured.as_deref().unwrap_or_else(|| Path::new(STATE))))
     }
 
+    /// The folder of the journal: the one that is `named`, that of the configuration, or the one in the state folder.
+    pub(crate) fn journal(&self, named: Option<&Path>) -> Result<PathBuf, Failure> {
+        if let Some(folder) = named {
+            return Ok(self.of.state_dir(folder));
+        }
+        let config = self.read_config()?.unwrap_or_default();
+        Ok(match &config.journal.folder {
+            Some(folder) => self.of.state_dir(folder),
+            None => config.journal.folder(&self.state_dir()?),
+        })
+    }
+
     /// Reads the keys: those of the configuration file if one is named, else all in the state folder.
     pub(crate) fn keyring(&self) -> Result<Keyring, Failure> {
         let domains = match self.read_config()? {

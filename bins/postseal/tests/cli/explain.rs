@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::journal::Record;
 use engine::journal::record::{Dkim, Dmarc, Identity, Published, Reason, Spf};
@@ -133,7 +133,8 @@ fn m6_policy_overrides_caps_and_reply_are_those_of_the_configuration() {
     );
     assert!(text.contains("  reply: 550 5.7.26 Email rejected per DMARC policy for mail.example.com\n"), "{text}");
     assert!(
-        text.contains("\nnote: the author domain is taken as known here; if it is not, at most quarantine is done\n"),
+        text.contains("\nnote: every author domain is taken as known: there is no journal in ")
+            && text.contains("; if the author domain is not known, at most quarantine is done\n"),
         "{text}"
     );
     let both = [&to_vip[..], &["--rcpt", "bob@other.example"]].concat();
@@ -153,7 +154,83 @@ fn m6_policy_overrides_caps_and_reply_are_those_of_the_configuration() {
     fs::write(trusted, "[trust]\nnetworks = [\"198.51.100.0/24\"]\n").unwrap();
     let arguments = [&LIST[..], &["--config", "own.toml"]].concat();
     let text = explain(folder.path(), "altered.eml", &arguments, 0);
-    assert!(text.contains("Origin: relay (trusted-network): not judged\nAction: accept\n"), "{text}");
+    let expected = "Origin: relay (trusted-network): not judged\nSigning: none (no-domains)\nAction: accept\n";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn our_own_mail_is_not_signed_and_needs_no_key() {
+    let folder = folder();
+    let text = "[trust]\nnetworks = [\"198.51.100.0/24\"]\n[[domain]]\nname = \"example.com\"\nsubdomains = true\non_key_error = \"tempfail\"\n\
+                keys = [{ selector = \"one\", file = \"absent.pem\" }, { selector = \"two\", file = \"absent-too.pem\" }]\n";
+    fs::write(folder.path().join("own.toml"), text.replace("subdomains = true\n", "")).unwrap();
+    let arguments = [&LIST[..], &["--config", "own.toml"]].concat();
+    fs::write(folder.path().join("own.eml"), MESSAGE.replace("mail.example.com", "example.com")).unwrap();
+    let told = explain(folder.path(), "own.eml", &arguments, 0);
+    let expected = "Origin: relay (trusted-network): not judged\n\
+        Signing: for example.com, with the keys one, two (nothing is signed here, and no key is read)\nAction: accept\n";
+    assert!(told.contains(expected) && !told.contains("DKIM-Signature") && !told.contains("note:"), "{told}");
+    let value = explained(folder.path(), "own.eml", &arguments, 0);
+    assert_eq!(value["signing"]["selectors"], serde_json::json!(["one", "two"]));
+    let told = explain(folder.path(), "mail.eml", &arguments, 0);
+    assert!(told.contains("Signing: none (no-rule-for-author-domain): nearest rule: example.com\n"), "{told}");
+}
+
+/// Mail of example.com that passed and was accepted.
+fn passes(count: u32) -> Vec<Record> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let record = |mark: u32| Record {
+        at: u64::try_from(now).unwrap() - 60_000,
+        action: "accept".to_owned(),
+        dmarc: Some(Dmarc {
+            result: "pass".to_owned(),
+            counts_for: "example.com".to_owned(),
+            mark: Some(mark),
+            ..Dmarc::default()
+        }),
+        ..Record::default()
+    };
+    (0..count).map(record).collect()
+}
+
+#[test]
+fn rfc9989_s7_4_known_domains_are_those_of_the_journal_and_steps_those_of_the_state_folder() {
+    let folder = folder();
+    let file = altered(folder.path(), "Ann <ann@mail.example.com>", "Ann <ann@example.com>");
+    for instance in ["in", "out"] {
+        fs::create_dir_all(folder.path().join("state").join(instance)).unwrap();
+    }
+    write_journal(&folder.path().join("state/in/journal"), passes(9));
+    write_journal(&folder.path().join("state/out/journal"), passes(10));
+    fs::write(folder.path().join("c.toml"), "state_dir = \"state\"\n[dmarc]\nmode = \"reject\"\n").unwrap();
+    let config = |more: &[&'static str]| [&LIST[..], &["--config", "c.toml"], more].concat();
+    let few = explain(folder.path(), file, &config(&["--instance", "in"]), 1);
+    assert!(few.contains("fewer than 10 messages of the domain passed here\nAction: quarantine (dmarc)\n"), "{few}");
+    assert!(
+        few.contains("note: known domains are taken from the journal in ") && few.contains(": 9 messages passed\n")
+    );
+    let many = explain(folder.path(), file, &config(&["--instance", "out"]), 1);
+    assert!(
+        many.contains("Action: reject (dmarc)\n") && many.contains("state/out/journal: 10 messages passed\n"),
+        "{many}"
+    );
+    let named = config(&["--journal", "state/in/journal"]);
+    assert_eq!(explained(folder.path(), file, &named, 1)["answer"]["action"], "quarantine");
+    // Without a journal, every domain is known.
+    let assumed = explain(folder.path(), file, &config(&[]), 1);
+    assert!(
+        assumed.contains("Action: reject (dmarc)\n") && assumed.contains("note: every author domain is taken as known"),
+        "{assumed}"
+    );
+    // Where it makes no difference, nothing is said of it.
+    let observed = explain(folder.path(), file, &[&LIST[..], &["--state", "state", "--instance", "in"]].concat(), 1);
+    assert!(observed.contains("Action: accept\n") && !observed.contains("note:"), "{observed}");
+    let ramp = ["enforce", "example.com", "--ramp", "--state", "state", "--instance", "in"];
+    out(&postseal(folder.path(), &ramp), 0);
+    let steps = fs::read_to_string(folder.path().join("state/in/enforcement.json")).unwrap();
+    fs::write(folder.path().join("state/in/enforcement.json"), steps.replace("\"at\":0", "\"at\":4")).unwrap();
+    let state = [&LIST[..], &["--state", "state", "--instance", "in"]].concat();
+    assert_eq!(explained(folder.path(), file, &state, 1)["answer"]["action"], "quarantine");
 }
 
 #[test]
@@ -244,8 +321,16 @@ fn line_feeds_and_things_that_are_no_messages_are_told() {
     let folder = folder();
     let signed = fs::read_to_string(folder.path().join("signed.eml")).unwrap();
     fs::write(folder.path().join("unix.eml"), signed.replace("\r\n", "\n")).unwrap();
-    let text = explain(folder.path(), "unix.eml", &[&OWN[..], &["--crlf"]].concat(), 0);
-    assert!(text.contains("DKIM: pass\n"), "{text}");
+    for more in [&[][..], &["--crlf"]] {
+        let text = explain(folder.path(), "unix.eml", &[&OWN[..], more].concat(), 0);
+        let told = "  assumed: line ends: CRLF, in place of the line feeds of the file\n";
+        assert!(text.contains("DKIM: pass\n") && text.contains(told), "{text}");
+    }
+    // A message that came with a bare line feed somewhere is taken as it is, unless one says otherwise.
+    fs::write(folder.path().join("mixed.eml"), signed.replace("At noon?\r\n", "At noon?\n")).unwrap();
+    let text = explain(folder.path(), "mixed.eml", &OWN, 0);
+    assert!(!text.contains("assumed: line ends") && text.contains("try `--crlf`"), "{text}");
+    assert!(explain(folder.path(), "mixed.eml", &[&OWN[..], &["--crlf"]].concat(), 0).contains("DKIM: pass\n"));
     let arguments = [&["explain", "-", "--zone", "zone.txt"], &OWN[..]].concat();
     let output = postseal_fed(folder.path(), &arguments, &[0xFF, 0, b'\n'].repeat(100));
     assert!(err(&output, 1).contains("this is not a message"));
@@ -253,7 +338,7 @@ fn line_feeds_and_things_that_are_no_messages_are_told() {
     assert!(out(&output, 0).contains("DKIM: pass\n"));
     let missing = postseal(folder.path(), &["explain", "missing.eml"]);
     assert!(
-        err(&missing, 64)
+        err(&missing, 66)
             .contains("there is no file missing.eml, and the journal in postseal-data/journal cannot be read")
     );
     // What strangers write does not reach the terminal as it came.
@@ -338,7 +423,7 @@ Origin: inbound (listener inet:127.0.0.1:8891)
 SPF
   MAIL FROM (list.example): pass
   HELO (mx.list.example): none
-DKIM: 1 signatures
+DKIM: 1 signature
   fail d=example.com s=sel (body hash did not verify)
 Author domain: mail.example.com
 DMARC: fail
@@ -356,7 +441,7 @@ Action: accept
     look(&["4XyZ14", "--config", "c.toml"], 2);
     let arguments = ["explain", "4XyZ12", "--config", "c.toml", "--json"];
     assert_eq!(json(&postseal(folder.path(), &arguments), 1)[0]["dmarc"]["published"]["sp"], "quarantine");
-    let missing = err(&postseal(folder.path(), &["explain", "4XyZ99", "--config", "c.toml"]), 1);
+    let missing = err(&postseal(folder.path(), &["explain", "4XyZ99", "--config", "c.toml"]), 66);
     assert!(missing.contains("no record of this queue id in"), "{missing}");
     // What is a file is one, whatever its name.
     fs::copy(folder.path().join("signed.eml"), folder.path().join("4XyZ12")).unwrap();

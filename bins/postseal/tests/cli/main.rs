@@ -15,6 +15,8 @@ mod explain;
 mod journal;
 mod keys;
 mod messages;
+mod opendkim;
+mod pipes;
 mod replay;
 mod run;
 mod selftest;

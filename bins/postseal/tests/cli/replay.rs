@@ -158,7 +158,7 @@ fn what_stored_mail_does_not_tell_is_counted() {
     let text = out(&postseal(folder.path(), &["replay", "mail", "--policy", "reject.toml", "--zone", "zone.txt"]), 1);
     for part in [
         "  good.example from an unknown client: 2 (reject 2)\n    without SPF: 2\n",
-        "not known: 1 messages have a signature whose key is not in the DNS any more: DKIM may have passed\n",
+        "not known: 1 message with a signature whose key is not in the DNS any more: DKIM may have passed\n",
         "passed over (no-message): 2, such as mail/cur/5, mail/cur/6\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");

@@ -16,9 +16,7 @@
 //! What it does not do: wildcards, delegation, `$INCLUDE`, `$GENERATE`.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +25,7 @@ use spf_core::dns::{Answer, RecordKind};
 
 use crate::config::diagnostics::{Code, Location};
 use crate::config::{Diagnostic, Diagnostics};
+use crate::regular_file;
 
 mod records;
 mod tokens;
@@ -88,7 +87,8 @@ impl Zone {
     /// All findings, with their lines.
     pub fn load(file: &Path) -> Result<Self, Diagnostics> {
         let mut text = Vec::new();
-        let read = open(file).and_then(|opened| opened.take(MAX_FILE.saturating_add(1)).read_to_end(&mut text));
+        let read =
+            regular_file::open(file).and_then(|opened| opened.take(MAX_FILE.saturating_add(1)).read_to_end(&mut text));
         let cause = match read {
             Ok(octets) if u64::try_from(octets).is_ok_and(|octets| octets <= MAX_FILE) => {
                 return Self::parse(&text, file);
@@ -186,13 +186,6 @@ impl Zone {
 /// Lower case, without final dot.
 fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-/// Opens a file that can be read to its end: a pipe without a writer would hold up whoever waits for it, a reload among them.
-fn open(file: &Path) -> io::Result<File> {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
-    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file)?;
-    if opened.metadata()?.is_file() { Ok(opened) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// State between the entries of a file.

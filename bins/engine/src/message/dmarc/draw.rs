@@ -1,23 +1,28 @@
-//! A number for a message, which decides whether a share of mail includes it.
+//! A number for a message, the same at every attempt to deliver it.
 //!
-//! RFC 9989 has no `pct=` any more, since receivers drew anew at every delivery attempt: mail that was refused passed at the next. So the number
-//! comes from the message: all attempts get the same one. It is no secret, and a sender who tries may find text that is spared; a share is for a
-//! careful beginning and not against anybody.
+//! It decides whether a share of mail includes the message, and by it a message that comes again is known. RFC 9989 has no `pct=` any more, since receivers
+//! drew anew at every delivery attempt: mail that was refused passed at the next. So the number comes from the message: all attempts get the same
+//! one. It is no secret, and a sender who tries may find text that is spared; a share is for a careful beginning and not against anybody.
 
 use dkim_core::header::HeaderBlock;
 
 /// Fields that no MTA changes between two attempts.
 const FIELDS: [&str; 4] = ["From", "Date", "Message-ID", "Subject"];
 
-/// A number below 100, the same for every attempt to deliver the message.
-pub(in crate::message) fn draw(sender: &[u8], headers: &HeaderBlock) -> u8 {
+/// The number of a message.
+pub(in crate::message) fn mark(sender: &[u8], headers: &HeaderBlock) -> u32 {
     let mut hash = crc32fast::Hasher::new();
     hash.update(sender);
     for field in headers.iter().filter(|field| FIELDS.iter().any(|name| field.is_named(name))) {
         hash.update(b"\n");
         hash.update(field.value.trim_ascii());
     }
-    u8::try_from(hash.finalize() % 100).unwrap_or(0)
+    hash.finalize()
+}
+
+/// A number below 100.
+pub(in crate::message) fn draw(mark: u32) -> u8 {
+    u8::try_from(mark % 100).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -28,7 +33,7 @@ mod tests {
 
     fn number(id: u32, received: &str) -> u8 {
         let text = format!("Received: {received}\r\nFrom: a@b.example\r\nMessage-ID: <{id}@b.example>\r\n\r\n");
-        draw(b"<a@b.example>", &HeaderBlock::parse(text.as_bytes(), HeaderLimits::default()).unwrap().0)
+        draw(mark(b"<a@b.example>", &HeaderBlock::parse(text.as_bytes(), HeaderLimits::default()).unwrap().0))
     }
 
     #[test]

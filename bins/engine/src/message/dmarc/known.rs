@@ -3,10 +3,12 @@
 //! RFC 9989 §7.4 wants more than `p=reject` to reject. That mail of a domain passes here regularly is such knowledge: the domain's own mail arrives
 //! intact, so what fails is more likely forged than broken. Only aligned passes count, so nobody but the owner of a domain makes it known.
 //!
+//! A message counts once: one that is put off, by us or by others, comes again and has the same number ([`mark`](super::mark)).
+//!
 //! Counts are kept in two halves of [`HALF`] each; when a half is over, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each; further ones
-//! are not counted.
+//! are not counted. Of messages the last [`MAX_MARKS`] at least are known again, 8 octets each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +23,9 @@ const HALF: u64 = 30 * 86_400;
 /// Domains of a half; further ones stay unknown.
 pub(super) const MAX_DOMAINS: usize = 100_000;
 
+/// Messages that are known again when they come another time; up to twice as many are kept.
+pub(super) const MAX_MARKS: usize = 50_000;
+
 /// Counts of messages that passed, by domain; a clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct KnownDomains(Arc<Mutex<Counts>>);
@@ -33,12 +38,32 @@ struct Counts {
     before: HashMap<u64, u32>,
     /// The half that `current` is for.
     half: u64,
+    /// The latest messages, and those before.
+    marks: HashSet<u64>,
+    marks_before: HashSet<u64>,
+}
+
+impl Counts {
+    /// Whether a message comes for the first time. By domain: nobody can make the mail of others look as if it had come before.
+    fn is_new(&mut self, domain: &str, mark: u32) -> bool {
+        let message = self.hasher.hash_one((domain, mark));
+        if self.marks_before.contains(&message) || !self.marks.insert(message) {
+            return false;
+        }
+        if self.marks.len() >= MAX_MARKS {
+            self.marks_before = std::mem::take(&mut self.marks);
+        }
+        true
+    }
 }
 
 impl KnownDomains {
-    /// A message of this domain passed at this time; in whatever order.
-    pub fn passed(&self, domain: &str, at: UnixTime) {
+    /// A message of this domain passed at this time; in whatever order. `mark`: its number, `None` where it is not known.
+    pub fn passed(&self, domain: &str, mark: Option<u32>, at: UnixTime) {
         let mut counts = self.lock();
+        if mark.is_some_and(|mark| !counts.is_new(domain, mark)) {
+            return;
+        }
         let name = counts.hasher.hash_one(domain);
         let half = at.as_secs() / HALF;
         if half > counts.half {
@@ -98,38 +123,60 @@ mod tests {
     fn what_passes_is_counted_by_domain() {
         let known = KnownDomains::default();
         for number in 0..5 {
-            known.passed("a.example", day(number));
+            known.passed("a.example", None, day(number));
         }
-        known.clone().passed("b.example", day(5));
+        known.clone().passed("b.example", None, day(5));
         assert_eq!((known.count("a.example"), known.count("b.example"), known.count("c.example")), (5, 1, 0));
     }
 
     #[test]
     fn what_was_long_ago_is_forgotten() {
         let known = KnownDomains::default();
-        known.passed("a.example", day(0));
-        known.passed("b.example", day(31));
+        known.passed("a.example", None, day(0));
+        known.passed("b.example", None, day(31));
         assert_eq!((known.count("a.example"), known.count("b.example")), (1, 1));
-        known.passed("b.example", day(61));
+        known.passed("b.example", None, day(61));
         assert_eq!((known.count("a.example"), known.count("b.example")), (0, 2));
-        known.passed("c.example", day(200));
+        known.passed("c.example", None, day(200));
         assert_eq!((known.count("b.example"), known.count("c.example")), (0, 1));
         // The journal is read while mail comes in: the half before counts, and what is older does not.
-        known.passed("c.example", day(179));
-        known.passed("c.example", day(0));
+        known.passed("c.example", None, day(179));
+        known.passed("c.example", None, day(0));
         assert_eq!(known.count("c.example"), 2);
-        known.passed("d.example", day(210));
+        known.passed("d.example", None, day(210));
         assert_eq!(known.count("c.example"), 1, "what was of the half before is over");
+    }
+
+    #[test]
+    fn a_message_that_comes_again_counts_once() {
+        let known = KnownDomains::default();
+        for _ in 0..5 {
+            known.passed("a.example", Some(7), day(0));
+        }
+        known.passed("b.example", Some(7), day(0));
+        known.passed("a.example", Some(8), day(0));
+        assert_eq!((known.count("a.example"), known.count("b.example")), (2, 1));
+        // Of so many others it is known still; what is kept is bounded.
+        for mark in 100..100 + u32::try_from(MAX_MARKS).unwrap() {
+            known.passed("c.example", Some(mark), day(0));
+        }
+        known.passed("a.example", Some(7), day(0));
+        assert_eq!((known.count("a.example"), known.count("c.example")), (2, u32::try_from(MAX_MARKS).unwrap()));
+        for mark in 100..100 + u32::try_from(3 * MAX_MARKS).unwrap() {
+            known.passed("d.example", Some(mark), day(0));
+        }
+        let counts = known.lock();
+        assert!(counts.marks.len() < MAX_MARKS && counts.marks_before.len() <= MAX_MARKS);
     }
 
     #[test]
     fn many_names_make_nobody_unknown() {
         let known = KnownDomains::default();
-        known.passed("a.example", day(0));
+        known.passed("a.example", None, day(0));
         for number in 0..2 * MAX_DOMAINS {
-            known.passed(&format!("{number}.example"), day(0));
+            known.passed(&format!("{number}.example"), None, day(0));
         }
-        known.passed("a.example", day(0));
+        known.passed("a.example", None, day(0));
         assert_eq!(known.lock().current.len(), MAX_DOMAINS);
         assert_eq!(known.count("a.example"), 2);
         assert_eq!(known.count(&format!("{}.example", 2 * MAX_DOMAINS - 1)), 0);

@@ -222,12 +222,53 @@ fn m16_without_an_answer_mail_passes_or_is_put_off_and_never_fails() {
 fn a_domain_is_known_when_its_mail_passed_often_enough() {
     let dns = Dns::with("v=DMARC1; p=reject");
     let rules = rules("[dmarc]\nmode = \"reject\"\nknown_after = 3");
-    let action = |sender| verdict(&rules, stranger(sender), &FROM_BANK, &dns).action;
-    assert_eq!(action("<x@elsewhere.test>"), Action::Quarantine);
-    for _ in 0..3 {
-        assert_eq!(action("<x@news.bank.test>"), Action::Accept);
+    let action = |sender, id| verdict(&rules, stranger(sender), &[FROM_BANK[0], ("Message-ID", id)], &dns).action;
+    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine);
+    // One message that is put off behind us, and comes again.
+    for id in ["<1@x>", "<1@x>", "<1@x>", "<2@x>"] {
+        assert_eq!(action("<x@news.bank.test>", id), Action::Accept);
     }
-    assert_eq!(action("<x@elsewhere.test>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
+    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine, "two messages passed, one of them often");
+    assert_eq!(action("<x@news.bank.test>", "<3@x>"), Action::Accept);
+    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
+}
+
+#[test]
+fn what_passes_and_is_not_taken_makes_no_domain_known() {
+    // DMARC passes by DKIM or SPF, and the message is put off for a key that does not answer, or refused for its sender.
+    let mut dns = Dns::with("v=DMARC1; p=reject");
+    dns.0.insert("x._domainkey.bank.test", "FAILED");
+    dns.0.insert("_dmarc.elsewhere.test", "v=DMARC1; p=reject");
+    let put_off = rules("[policy]\non_dns_failure = \"tempfail\"\n[dmarc]\nmode = \"reject\"");
+    let signature = (
+        "DKIM-Signature",
+        "v=1; a=rsa-sha256; d=bank.test; s=x; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YQ==",
+    );
+    let verdict_of = |rules: &Arc<Rules>| {
+        let fields = [FROM_BANK[0], signature, ("Authentication-Results", "mx.example; dmarc=pass")];
+        verdict(rules, stranger("<x@news.bank.test>"), &fields, &dns)
+    };
+    let tempfailed = verdict_of(&put_off);
+    assert_eq!((tempfailed.action.as_str(), field(&tempfailed, "dmarc")), ("tempfail", "pass".into()));
+    assert_eq!(tempfailed.entry.as_ref().unwrap().dmarc.as_ref().unwrap().mark, None);
+    assert_eq!(put_off.known_domains().count("bank.test"), 0);
+    // Nobody reads an edit of a message that is not delivered.
+    assert_eq!((tempfailed.edits.is_empty(), field(&tempfailed, "removed")), (true, "0".into()));
+    let taken = rules("[dmarc]\nmode = \"reject\"");
+    let accepted = verdict_of(&taken);
+    assert_eq!((accepted.action, field(&accepted, "dmarc")), (Action::Accept, "pass".into()));
+    assert_eq!((accepted.edits.deleted().count(), field(&accepted, "removed")), (1, "1".into()));
+    let mark = accepted.entry.as_ref().unwrap().dmarc.as_ref().unwrap().mark;
+    assert!(mark.is_some() && mark == verdict_of(&taken).entry.unwrap().dmarc.unwrap().mark);
+    assert_eq!(taken.known_domains().count("bank.test"), 1);
+    // A rejection by DMARC carries none either.
+    let refused = verdict(
+        &rules(STRICT),
+        stranger("<x@elsewhere.test>"),
+        &[FROM_BANK[0], ("Authentication-Results", "mx.example; dmarc=pass"), ("X-Postseal-DMARC", "none")],
+        &dns,
+    );
+    assert!(reply(&refused).starts_with("550 ") && refused.edits.is_empty());
 }
 
 #[test]

@@ -21,13 +21,13 @@ use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
 use dkim_core::verify::{Outcome, SignatureReport};
 use dmarc_core::author::{AuthorDomains, AuthorLimits};
+use spf_core::identity::{Sender, SenderError};
 
 use super::author::AuthorError;
 use super::origin::Client;
 use super::report::Report;
 use super::results::DkimResults;
 use super::spf::{NoClient, SpfResults};
-use super::verdict::Action;
 use super::work::{AttemptOutcome, Signed};
 use crate::journal::record::{Dkim, Dmarc, Identity, MAX_AUTHORS, MAX_RECIPIENT_DOMAINS, MAX_SIGNATURES, Spf};
 use crate::journal::{self, Record};
@@ -45,7 +45,11 @@ impl Report<'_> {
         let facts = self.facts;
         let (client, helo) = self.client();
         let (header_from, header_from_error) = self.header_from(headers);
-        let passes = matches!(self.action, Action::Accept | Action::Quarantine);
+        let (mail_from, mail_from_error) = match sender_domain(facts.envelope.sender()) {
+            Ok(domain) => (domain.map(to_text).unwrap_or_default(), None),
+            Err(why) => (String::new(), Some(why)),
+        };
+        let passes = self.action.passes();
         Record {
             at: journal::milliseconds(at),
             queue_id: queue_id(facts.queue_id.as_deref().unwrap_or_default()),
@@ -53,7 +57,8 @@ impl Report<'_> {
             origin: facts.origin.as_str().to_owned(),
             client,
             helo,
-            mail_from: domain_of_path(facts.envelope.sender()).map(to_text).unwrap_or_default(),
+            mail_from,
+            mail_from_error: mail_from_error.map(str::to_owned),
             rcpt_to: recipient_domains(facts.envelope.recipients()),
             recipients: facts.envelope.recipients_seen(),
             refused: self.refused,
@@ -152,6 +157,24 @@ fn domain_of_path(path: &[u8]) -> Option<DomainName> {
     domain(domain_text.strip_prefix(b"@")?)
 }
 
+/// The domain of MAIL FROM, `None` for the null reverse path; or why there is none. It is read as SPF reads it, so that both have the same sender.
+fn sender_domain(path: &[u8]) -> Result<Option<DomainName>, &'static str> {
+    let sender = Sender::from_reverse_path(path);
+    match sender.error() {
+        Some(SenderError::NoDomain) => return Err("no-domain"),
+        Some(_) => return Err("malformed"),
+        None if sender.is_null() => return Ok(None),
+        None => {}
+    }
+    if let Some(domain) = domain_of_path(path) {
+        return Ok(Some(domain));
+    }
+    let inner = path.strip_prefix(b"<").and_then(|path| path.strip_suffix(b">")).unwrap_or(path);
+    let behind = memchr::memrchr(b'@', inner).and_then(|at| inner.get(at.saturating_add(1)..));
+    let literal = behind.and_then(|behind| behind.strip_prefix(b"[")?.strip_suffix(b"]"));
+    Err(if literal.and_then(address).is_some() { "address-literal" } else { "malformed" })
+}
+
 fn domain(text: &[u8]) -> Option<DomainName> {
     let text = text.strip_suffix(b".").unwrap_or(text);
     if text.len() > MAX_NAME { None } else { DomainName::parse_bytes(text).ok() }
@@ -194,7 +217,7 @@ fn push_once(list: &mut Vec<String>, item: &str, most: usize) {
 
 fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
     let Some(outcome) = results.for_dmarc() else {
-        let domain = domain_of_path(sender).map(to_text).unwrap_or_default();
+        let domain = sender_domain(sender).ok().flatten().map(to_text).unwrap_or_default();
         return Spf { mail_from: Identity { domain, result: "none".to_owned() }, helo: Identity::default() };
     };
     Spf { mail_from: identity(outcome), helo: results.helo().map(identity).unwrap_or_default() }

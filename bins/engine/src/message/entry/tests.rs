@@ -172,6 +172,32 @@ fn rfc5321_s4_1_2_paths_have_one_domain_or_none() {
 }
 
 #[test]
+fn rfc5321_s4_5_5_the_null_sender_is_told_from_one_without_a_domain() {
+    for (path, error) in [
+        ("<>", None),
+        ("", None),
+        ("<a@b.example>", None),
+        ("<root>", Some("no-domain")),
+        ("root", Some("no-domain")),
+        ("<a@[192.0.2.1]>", Some("address-literal")),
+        ("<a@[IPv6:2001:db8::1]>", Some("address-literal")),
+        ("<a@[x]>", Some("malformed")),
+        ("<a@>", Some("malformed")),
+        ("<a b>", Some("malformed")),
+        ("<(a@b.example", Some("malformed")),
+        ("<\"x@y.example\">", Some("no-domain")),
+        ("<>a@b.example", Some("malformed")),
+        ("< >", Some("malformed")),
+    ] {
+        let mut facts = stranger();
+        facts.envelope = Envelope::new(path.as_bytes(), [], 10);
+        let entry = entry(facts, &[" a@one.example"]);
+        assert_eq!(entry.mail_from_error.as_deref(), error, "{path}");
+        assert_eq!(entry.mail_from.is_empty(), path != "<a@b.example>", "{path}");
+    }
+}
+
+#[test]
 fn helo_is_a_domain_a_literal_or_nothing() {
     for (text, expected) in [
         ("Mail.Example.COM", "mail.example.com"),

@@ -9,7 +9,7 @@ use engine::journal::{Read, Reader, Record};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, counted};
 
 /// Records of one queue id that are told: an MTA may use an id again, some day.
 const MAX_RECORDS: usize = 20;
@@ -53,7 +53,7 @@ impl Recorded {
             let cause = format!("there is no file {queue_id}, and no record of this queue id in {}", folder.display());
             let fix =
                 "name a message file, or the folder of the journal with `--journal`; old records go after some time";
-            return Err(Failure::new(Exit::Fail, cause, fix));
+            return Err(Failure::new(Exit::NoInput, cause, fix));
         }
         Ok(Self(records))
     }
@@ -74,11 +74,8 @@ fn exit(record: &Record) -> Exit {
 
 fn unreadable(folder: &Path, what: &str, error: &io::Error) -> Failure {
     let cause = format!("there is no file {what}, and the journal in {} cannot be read: {error}", folder.display());
-    Failure::new(
-        Exit::Usage,
-        cause,
-        "name a message file; or for a queue id the journal, with `--journal` or `--config`",
-    )
+    let fix = "name a message file; or for a queue id the journal, with `--journal`, `--config` or `--state`";
+    Failure::new(Exit::NoInput, cause, fix)
 }
 
 impl fmt::Display for Recorded {
@@ -90,10 +87,13 @@ impl fmt::Display for Recorded {
 fn one(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let client = record.client.map_or_else(|| "no address".to_owned(), |client| client.to_string());
     write!(f, "Message {} from {client} (HELO {})", Text(&record.queue_id), Text(&record.helo))?;
-    writeln!(f, ", MAIL FROM {}", Text(or(&record.mail_from, "<>")))?;
+    match &record.mail_from_error {
+        Some(error) => writeln!(f, ", MAIL FROM without a domain ({})", Text(error))?,
+        None => writeln!(f, ", MAIL FROM {}", Text(or(&record.mail_from, "<>")))?,
+    }
     writeln!(f, "  at {}, in {} ms", time(record.at), record.took)?;
     let domains: Vec<&str> = record.rcpt_to.iter().map(String::as_str).collect();
-    writeln!(f, "  {} recipients: {}", record.recipients, Text(&domains.join(", ")))?;
+    writeln!(f, "  {}: {}", counted(record.recipients, "recipient"), Text(&domains.join(", ")))?;
     writeln!(f, "Origin: {} (listener {})", Text(&record.origin), Text(&record.listener))?;
     if let Some(spf) = &record.spf {
         writeln!(f, "SPF")?;
@@ -103,7 +103,8 @@ fn one(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
     }
     if !record.dkim.is_empty() || record.dmarc.is_some() {
-        writeln!(f, "DKIM: {} signatures", record.dkim.len())?;
+        let signatures = u64::try_from(record.dkim.len()).unwrap_or(u64::MAX);
+        writeln!(f, "DKIM: {}", counted(signatures, "signature"))?;
     }
     for dkim in &record.dkim {
         write!(f, "  {} d={} s={}", Text(&dkim.result), Text(&dkim.domain), Text(&dkim.selector))?;

@@ -4,11 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 use dkim_core::verify::SignatureReport;
+use dmarc_core::outcome::DmarcResult;
 use engine::config::RejectAt;
-use engine::message::Rules;
 use engine::message::dmarc::Judged;
 use engine::message::origin::Origin;
+use engine::message::plan::SignSkip;
 use engine::message::spf::NoClient;
+use engine::message::{self, Rules};
 use engine::trial::Tried;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +21,7 @@ use super::edits::Answer;
 use super::envelope::Envelope;
 use crate::cmd::spf::{Checked, Source};
 use crate::exit::Exit;
+use crate::tryout::Known;
 
 /// Everything about a message.
 #[derive(Debug, Serialize)]
@@ -37,6 +40,8 @@ pub(super) struct Report {
     /// The rule that said so.
     rule: &'static str,
     is_judged: bool,
+    /// What the daemon would sign with, of mail that is not judged.
+    signing: Option<Signing>,
     spf: Option<Spf>,
     /// The best result; none for mail that is not judged.
     dkim: Option<&'static str>,
@@ -45,6 +50,17 @@ pub(super) struct Report {
     /// The step at which the sender is refused, before the message is seen.
     refused_at: Option<&'static str>,
     answer: Answer,
+}
+
+/// How the daemon would sign, or why not. Nothing is signed here.
+#[derive(Debug, Serialize)]
+struct Signing {
+    /// `d=`
+    domain: Option<String>,
+    selectors: Vec<String>,
+    /// The word of the log.
+    skipped: Option<&'static str>,
+    hint: Option<String>,
 }
 
 /// SPF of both identities.
@@ -66,6 +82,7 @@ impl Report {
         tried: &Tried,
         rules: &Rules,
         source: &Source,
+        known: &Known,
         notes: Vec<String>,
     ) -> Self {
         let verdict = &tried.verdict;
@@ -78,10 +95,17 @@ impl Report {
         let mut notes = notes;
         let seldom = rules.config().dmarc.seldom_seen;
         if let Some(dmarc) = &verdict.found.dmarc
-            && let Judged::Evaluated { .. } = dmarc.judged
-            && dmarc.ruling.done > seldom
+            && let Judged::Evaluated { evaluation, .. } = &dmarc.judged
+            && evaluation.result == DmarcResult::Fail
         {
-            notes.push(format!("the author domain is taken as known here; if it is not, at most {seldom} is done"));
+            match known {
+                Known::Unasked => {}
+                Known::Counted { .. } => notes.push(known.to_string()),
+                Known::Assumed { .. } if dmarc.ruling.done > seldom => {
+                    notes.push(format!("{known}; if the author domain is not known, at most {seldom} is done"));
+                }
+                Known::Assumed { .. } => {}
+            }
         }
         Self {
             client: envelope.client,
@@ -97,6 +121,7 @@ impl Report {
             origin: tried.origin.as_str(),
             rule: tried.rule.as_str(),
             is_judged,
+            signing: verdict.found.signed.as_ref().filter(|_| !is_judged).and_then(|signed| Signing::of(signed, rules)),
             spf: Spf::of(tried, envelope.client, source),
             dkim: is_judged.then(|| best(reports)),
             signatures,
@@ -132,6 +157,34 @@ fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+impl Signing {
+    fn of(signed: &message::Signed, rules: &Rules) -> Option<Self> {
+        let message::Signed::Skipped(skip) = signed else { return None };
+        if let SignSkip::Trial(index) = skip {
+            let rule = rules.config().domains.rules().get(*index)?;
+            let selectors = rule.keys.iter().map(|key| key.selector.to_string()).collect();
+            return Some(Self { domain: Some(rule.signing_domain.to_string()), selectors, skipped: None, hint: None });
+        }
+        Some(Self { domain: None, selectors: Vec::new(), skipped: Some(skip.code()), hint: skip.hint() })
+    }
+}
+
+impl fmt::Display for Signing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.domain, self.skipped, &self.hint) {
+            (Some(domain), ..) => {
+                let selectors = self.selectors.join(", ");
+                writeln!(
+                    f,
+                    "Signing: for {domain}, with the keys {selectors} (nothing is signed here, and no key is read)"
+                )
+            }
+            (None, Some(why), Some(hint)) => writeln!(f, "Signing: none ({why}): {hint}"),
+            (None, why, _) => writeln!(f, "Signing: none ({})", why.unwrap_or("-")),
+        }
+    }
+}
+
 impl Spf {
     fn of(tried: &Tried, client: IpAddr, source: &Source) -> Option<Self> {
         let results = tried.verdict.found.spf.as_ref()?;
@@ -161,6 +214,9 @@ impl fmt::Display for Report {
         }
         write!(f, "Origin: {} ({})", self.origin, self.rule)?;
         writeln!(f, "{}", if self.is_judged { "" } else { ": not judged" })?;
+        if let Some(signing) = &self.signing {
+            write!(f, "{signing}")?;
+        }
         if let Some(spf) = &self.spf {
             write!(f, "{spf}")?;
         }

@@ -28,7 +28,10 @@ impl fmt::Display for Line<'_> {
             (domains, None) => write!(f, " author={}", Text(&domains.join(",")))?,
             (domains, Some(error)) => write!(f, " author={}({})", Text(&domains.join(",")), Text(error))?,
         }
-        write!(f, " mail_from={}", Text(or(&record.mail_from, "<>")))?;
+        match &record.mail_from_error {
+            Some(error) => write!(f, " mail_from=({})", Text(error))?,
+            None => write!(f, " mail_from={}", Text(or(&record.mail_from, "<>")))?,
+        }
         match record.client {
             Some(client) => write!(f, " client={client}")?,
             None => f.write_str(" client=-")?,
@@ -158,15 +161,25 @@ mod tests {
     fn what_is_not_there_is_a_dash_and_our_own_mail_has_its_signatures() {
         let record = Record {
             header_from_error: Some("from-missing".to_owned()),
+            mail_from_error: Some("malformed".to_owned()),
             action: "accept".to_owned(),
             signed: vec!["ed._domainkey.example.com".to_owned()],
             ..Record::default()
         };
         assert_eq!(
             Line(&record).to_string(),
-            "1970-01-01T00:00:00.000Z - author=(from-missing) mail_from=<> client=- spf=- dkim=- dmarc=- action=accept \
+            "1970-01-01T00:00:00.000Z - author=(from-missing) mail_from=(malformed) client=- spf=- dkim=- dmarc=- action=accept \
              signed=ed._domainkey.example.com"
         );
+    }
+
+    #[test]
+    fn the_null_sender_is_told_from_one_without_a_domain() {
+        let line = |error: Option<&str>| {
+            Line(&Record { mail_from_error: error.map(str::to_owned), ..Record::default() }).to_string()
+        };
+        assert!(line(None).contains(" mail_from=<> "));
+        assert!(line(Some("address-literal")).contains(" mail_from=(address-literal) "));
     }
 
     #[test]
@@ -176,6 +189,7 @@ mod tests {
             at: u64::MAX,
             queue_id: bad.clone(),
             mail_from: bad.clone(),
+            mail_from_error: Some(bad.clone()),
             header_from: vec![bad.clone()],
             dkim: vec![dkim_of(&bad, &bad)],
             action: bad.clone(),

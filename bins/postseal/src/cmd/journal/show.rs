@@ -91,16 +91,8 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
 
 impl Args {
     fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = &self.journal {
-            return Ok(self.of.state_dir(folder));
-        }
         let source = Source { state: self.state.clone(), config: self.config.clone(), of: self.of.clone() };
-        let state_dir = source.state_dir()?;
-        let config = source.read_config()?.unwrap_or_default();
-        Ok(match &config.journal.folder {
-            Some(folder) => self.of.state_dir(folder),
-            None => config.journal.folder(&state_dir),
-        })
+        source.journal(self.journal.as_deref())
     }
 
     fn wants(&self, record: &Record, since: Option<u64>) -> bool {

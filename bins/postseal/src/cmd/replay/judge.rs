@@ -13,7 +13,7 @@ use engine::stored::Stored;
 use engine::trial::{Incoming, Trial};
 
 use crate::delivered::Delivered;
-use crate::mail::{now, with_crlf};
+use crate::mail::{has_line_feeds, now, with_crlf};
 
 /// A port as clients have it.
 const PORT: u16 = 40_000;
@@ -115,12 +115,7 @@ impl Judge {
     /// Judges a message by both policies.
     pub(super) async fn judge(&self, stored: Stored) -> Judged {
         let Stored { name, octets, from_line, written } = stored;
-        // Stored mail has the line ends of this system, but for what a system that has CRLF wrote.
-        let has_crlf = octets
-            .iter()
-            .position(|octet| *octet == b'\n')
-            .is_none_or(|at| octets.get(..at).is_some_and(|line| line.ends_with(b"\r")));
-        let octets = if has_crlf { octets } else { with_crlf(&octets) };
+        let octets = if has_line_feeds(&octets) { with_crlf(&octets) } else { octets };
         let parsed = HeaderBlock::parse(&octets, HeaderLimits::default());
         let Ok((stored_headers, body)) =
             parsed.map_err(|_| ()).and_then(|both| if both.0.is_empty() { Err(()) } else { Ok(both) })

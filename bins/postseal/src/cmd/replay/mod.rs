@@ -15,15 +15,16 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::stored::{Found, Messages};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::keyring::{OfInstance, Source as Keys};
 use crate::exit::{Exit, Failure, print};
-use crate::tryout::{self, Dns};
+use crate::tryout::{self, Dns, Kept, Tryout};
 
 mod judge;
 mod progress;
@@ -56,6 +57,11 @@ pub(crate) struct Args {
     /// Configuration file with the present policy [default: nothing is done to any mail]
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Folder of the journal, for the domains whose mail is known to pass [default: that of the configuration]
+    #[arg(long, value_name = "FOLDER")]
+    journal: Option<PathBuf>,
+    #[command(flatten)]
+    of: OfInstance,
     #[command(flatten)]
     dns: Dns,
     /// Messages at once, up to 64 [default: as many as there are processors]
@@ -69,21 +75,28 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     let config = tryout::configuration(Some(&args.policy))?;
     let source = args.dns.source(&config)?;
     // Both ask the same: what differs is the policy.
-    let (proposed, _) = tryout::trial(config, &source, false)?;
+    let proposed = tryout::trial(config, &source, &kept(&args.policy, args)?)?;
     let present = match &args.against {
-        Some(file) => Some(tryout::trial(tryout::configuration(Some(file))?, &source, false)?.0),
+        Some(file) => Some(tryout::trial(tryout::configuration(Some(file))?, &source, &kept(file, args)?)?.trial),
         None => None,
     };
     let messages = Messages::open(&args.path).map_err(|error| {
         let cause = format!("{} cannot be read: {error}", args.path.display());
         Failure::new(Exit::Usage, cause, "name a Maildir, an mbox, or a folder of .eml files")
     })?;
+    let Tryout { trial: proposed, known, .. } = proposed;
     let judge = Arc::new(Judge { proposed, present });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(jobs).enable_all().build()?;
     let tally = runtime.block_on(replay(messages, judge, jobs));
-    let report = tally.into_report(args.against.is_some());
+    let report = tally.into_report(args.against.is_some(), &known);
     print(&report, json, out)?;
     Ok(report.exit())
+}
+
+/// Where the daemon with this configuration keeps what it knows of domains. Its steps of enforcement are not looked at: it is the file that is tried.
+fn kept(file: &Path, args: &Args) -> Result<Kept, Failure> {
+    let source = Keys { state: None, config: Some(file.to_path_buf()), of: args.of.clone() };
+    Ok(Kept { state: None, journal: source.journal(args.journal.as_deref())? })
 }
 
 /// Judges all messages, at most `jobs` at once.

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::exit::counted;
+
 /// Time from one line to the next.
 const PERIOD: Duration = Duration::from_millis(500);
 
@@ -29,7 +31,7 @@ impl Progress {
             self.last = Instant::now();
             self.is_shown = true;
             // Who does not see it misses nothing.
-            let _ = write!(out, "\r{} messages, {} s", self.messages, self.begin.elapsed().as_secs());
+            let _ = write!(out, "\r{}, {} s", counted(self.messages, "message"), self.begin.elapsed().as_secs());
         }
     }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::tally::{Group, MAX_GROUPS, Skipped, Source, Tally, Unknown};
-use crate::exit::Exit;
+use crate::exit::{Exit, counted};
+use crate::tryout::Known;
 
 /// Groups that are printed; JSON has all.
 const MAX_SHOWN: usize = 50;
@@ -32,7 +33,7 @@ pub(super) struct Report {
     unknown: Unknown,
     skipped: BTreeMap<&'static str, Skipped>,
     put_off: u64,
-    notes: [&'static str; 2],
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +52,16 @@ struct Entry {
 }
 
 impl Report {
-    pub(super) fn of(tally: Tally, groups: Vec<(Source, Group)>, has_present: bool) -> Self {
+    pub(super) fn of(tally: Tally, groups: Vec<(Source, Group)>, has_present: bool, known: &Known) -> Self {
+        let mut notes =
+            vec!["the DNS was asked today: records and keys may have been others when the mail came".to_owned()];
+        match known {
+            Known::Unasked => {}
+            Known::Counted { .. } => notes.push(format!("{known}, as of now")),
+            Known::Assumed { .. } => {
+                notes.push(format!("{known}; what is done to mail of others is limited by dmarc.seldom_seen"));
+            }
+        }
         let changes = tally.changes.into_iter();
         Self {
             messages: tally.messages,
@@ -67,10 +77,7 @@ impl Report {
             unknown: tally.unknown,
             skipped: tally.skipped,
             put_off: tally.put_off,
-            notes: [
-                "the DNS was asked today: records and keys may have been others when the mail came",
-                "author domains are taken as known here; what is done to mail of others is limited by dmarc.seldom_seen",
-            ],
+            notes,
         }
     }
 
@@ -106,7 +113,7 @@ fn shown(text: &str) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} messages: {} judged, {} of our own", self.messages, self.judged, self.own)?;
+        writeln!(f, "{}: {} judged, {} of our own", counted(self.messages, "message"), self.judged, self.own)?;
         writeln!(f, "  DMARC: {}", list(&self.dmarc))?;
         writeln!(f, "  the proposed policy does: {}", list(&self.actions))?;
         let present = if self.has_present { "the present policy" } else { "doing nothing" };
@@ -116,31 +123,33 @@ impl fmt::Display for Report {
         match self.hit {
             0 if self.is_empty() => writeln!(f, "No message was judged: nothing is known of the policy.")?,
             0 => writeln!(f, "Nobody would be hit.")?,
-            hit => writeln!(f, "Would be hit: {hit} messages, by author domain and source")?,
+            hit => writeln!(f, "Would be hit: {}, by author domain and source", counted(hit, "message"))?,
         }
         for entry in self.groups.iter().take(MAX_SHOWN) {
             write!(f, "{entry}")?;
         }
         let hidden = self.groups.len().saturating_sub(MAX_SHOWN);
         if hidden > 0 {
-            writeln!(f, "  and {hidden} more sources: --json has them all")?;
+            let hidden = u64::try_from(hidden).unwrap_or(u64::MAX);
+            writeln!(f, "  and {}: --json has them all", counted(hidden, "more source"))?;
         }
         if self.beyond > 0 {
-            writeln!(f, "  and {} messages of more than {MAX_GROUPS} sources", self.beyond)?;
+            writeln!(f, "  and {} of more than {MAX_GROUPS} sources", counted(self.beyond, "message"))?;
         }
         let Unknown { client, sender, time, key_gone } = &self.unknown;
         for (number, what) in [
-            (client, "do not tell the client: SPF is not known, and may have passed"),
-            (sender, "do not tell MAIL FROM: SPF is not known, and may have passed"),
-            (time, "do not tell when they came: judged as of now"),
-            (key_gone, "have a signature whose key is not in the DNS any more: DKIM may have passed"),
+            (client, "without a client: SPF is not known, and may have passed"),
+            (sender, "without MAIL FROM: SPF is not known, and may have passed"),
+            (time, "without a time: judged as of now"),
+            (key_gone, "with a signature whose key is not in the DNS any more: DKIM may have passed"),
         ] {
             if *number > 0 {
-                writeln!(f, "not known: {number} messages {what}")?;
+                writeln!(f, "not known: {} {what}", counted(*number, "message"))?;
             }
         }
         if self.put_off > 0 {
-            writeln!(f, "not known: {} messages would be put off, since the DNS does not answer", self.put_off)?;
+            let messages = counted(self.put_off, "message");
+            writeln!(f, "not known: {messages} would be put off, since the DNS does not answer")?;
         }
         for (why, skipped) in &self.skipped {
             let examples: Vec<String> = skipped.examples.iter().map(|name| shown(name)).collect();

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::judge::{Done, Judged, Result, What};
 use super::report::Report;
+use crate::tryout::Known;
 
 /// Groups that are kept; what is beyond is counted together.
 pub(super) const MAX_GROUPS: usize = 20_000;
@@ -142,10 +143,10 @@ impl Tally {
     }
 
     /// All of it, the largest groups first.
-    pub(super) fn into_report(mut self, has_present: bool) -> Report {
+    pub(super) fn into_report(mut self, has_present: bool, known: &Known) -> Report {
         let mut groups: Vec<(Source, Group)> = std::mem::take(&mut self.groups).into_iter().collect();
         groups.sort_by(|(a, one), (b, other)| other.messages.cmp(&one.messages).then_with(|| a.cmp(b)));
-        Report::of(self, groups, has_present)
+        Report::of(self, groups, has_present, known)
     }
 }
 
