@@ -15,6 +15,7 @@ pub mod keys;
 pub mod mail_path;
 pub mod milter;
 pub mod spf;
+pub mod tables;
 
 /// A fuzz target: its name (the name of its folder under `corpus/`) and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -32,4 +33,5 @@ pub const TARGETS: &[&[Target]] = &[
     mail_path::TARGETS,
     milter::TARGETS,
     spf::TARGETS,
+    tables::TARGETS,
 ];

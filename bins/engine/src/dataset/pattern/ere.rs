@@ -2,8 +2,8 @@
 //!
 //! OpenDKIM turns `*` into `.*`, puts a backslash before `.` and `+`, and takes the rest as it is: a POSIX extended regular expression between `^` and
 //! `$`, by octets (it sets no locale). The C library of nearly all who run it is glibc, so its readings are those here: a `)` that closes nothing is
-//! itself, `\w`, `\<` and their kin work, a repetition of nothing is an error. What a regular language cannot say (`\1`) is an error with words of its
-//! own.
+//! itself, `\w`, `\<` and their kin work, a repetition of nothing is an error. Without regard to case it compares capital letters: those of the pattern,
+//! unless a backslash stands before them, with those of the text. What a regular language cannot say (`\1`) is an error with words of its own.
 //!
 //! *Limits*: [`MAX_REGEX`] octets of pattern. Linear in the pattern, but for repetitions of repetitions.
 
@@ -32,8 +32,8 @@ pub enum PatternError {
     /// `{` that is no repetition.
     #[error("`{{` does not begin a repetition such as `{{2,3}}`")]
     BadRepeat,
-    /// `[z-a]`.
-    #[error("a range in `[...]` ends before it begins")]
+    /// `[z-a]`, `[a-b-c]`.
+    #[error("a range in `[...]` ends before it begins, or a `-` stands where it is none")]
     BadRange,
     /// `[:name:]` with a name that nobody knows.
     #[error("`[:{0}:]` is no class of characters")]
@@ -71,13 +71,16 @@ fn extended(pattern: &str) -> Vec<u8> {
     text
 }
 
-/// Translates a pattern. The result is meant for `regex::bytes` without Unicode, with `.` matching every octet.
-pub(super) fn translate(pattern: &str) -> Result<String, PatternError> {
+/// Translates a pattern.
+///
+/// The result is meant for `regex::bytes` without Unicode, with regard to case, and with `.` matching every octet; where case is ignored, for a text in
+/// capital letters.
+pub(super) fn translate(pattern: &str, ignores_case: bool) -> Result<String, PatternError> {
     if pattern.len() > MAX_REGEX {
         return Err(PatternError::TooLong);
     }
     let text = extended(pattern);
-    let mut translator = Translator { rest: &text, out: String::new(), atom: None, groups: Vec::new() };
+    let mut translator = Translator { rest: &text, ignores_case, out: String::new(), atom: None, groups: Vec::new() };
     while let Some(octet) = translator.next() {
         translator.step(octet)?;
     }
@@ -86,6 +89,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, PatternError> {
 
 struct Translator<'a> {
     rest: &'a [u8],
+    ignores_case: bool,
     out: String,
     /// Where in `out` the last thing begins that can be repeated.
     atom: Option<usize>,
@@ -123,13 +127,13 @@ impl Translator<'_> {
                     self.atom = Some(start);
                 }
                 // glibc, RE_UNMATCHED_RIGHT_PAREN_ORD.
-                None => self.literal(octet),
+                None => self.octet(octet),
             },
             b'|' => {
                 self.out.push('|');
                 self.atom = None;
             }
-            b'*' | b'?' => self.repeat(char::from(octet), char::from(octet).encode_utf8(&mut [0; 4]))?,
+            b'*' | b'?' | b'+' => self.repeat(char::from(octet), char::from(octet).encode_utf8(&mut [0; 4]))?,
             b'{' => {
                 if self.atom.is_none() {
                     return Err(PatternError::RepeatsNothing('{'));
@@ -140,9 +144,18 @@ impl Translator<'_> {
             b'[' => self.bracket()?,
             b'\\' => self.escape()?,
             b'.' => self.piece("."),
-            _ => self.literal(octet),
+            _ => self.octet(octet),
         }
         Ok(())
+    }
+
+    /// As it is compared.
+    fn fold(&self, octet: u8) -> u8 {
+        if self.ignores_case { octet.to_ascii_uppercase() } else { octet }
+    }
+
+    fn octet(&mut self, octet: u8) {
+        self.literal(self.fold(octet));
     }
 
     fn piece(&mut self, text: &str) {
@@ -228,45 +241,63 @@ impl Translator<'_> {
         let mut is_first = true;
         loop {
             let octet = self.next().ok_or(PatternError::OpenBracket)?;
-            if octet == b']' && !is_first {
-                break;
+            let closes_next = self.rest.first() == Some(&b']');
+            match octet {
+                b']' if !is_first => break,
+                // glibc: "A '-' must only appear as anything but a range indicator before the closing bracket. Everything else is an error."
+                b'-' if !is_first && !closes_next => return Err(PatternError::BadRange),
+                _ => {}
             }
             is_first = false;
-            if octet == b'[' && self.take(b":") {
-                let class = self.name(b":]")?;
-                if !CLASSES.contains(&class.as_str()) {
-                    return Err(PatternError::UnknownClass(class));
+            let from = match self.element(octet)? {
+                Element::Class => continue,
+                Element::Equal(octet) => {
+                    write_octet(&mut self.out, octet);
+                    continue;
                 }
-                let _ = write!(self.out, "[:{class}:]");
-                continue;
-            }
-            let from = self.element(octet)?;
-            if self.rest.first() == Some(&b'-') && self.rest.get(1).is_some_and(|next| *next != b']') {
+                Element::Octet(from) => from,
+            };
+            write_octet(&mut self.out, from);
+            let is_range = self.rest.first() == Some(&b'-') && self.rest.get(1).is_some_and(|next| *next != b']');
+            if is_range {
                 self.next();
                 let octet = self.next().ok_or(PatternError::OpenBracket)?;
-                let to = self.element(octet)?;
-                if to < from {
-                    return Err(PatternError::BadRange);
+                match self.element(octet)? {
+                    Element::Octet(to) if from <= to => {
+                        self.out.push('-');
+                        write_octet(&mut self.out, to);
+                    }
+                    _ => return Err(PatternError::BadRange),
                 }
-                write_octet(&mut self.out, from);
-                self.out.push('-');
-                write_octet(&mut self.out, to);
-            } else {
-                write_octet(&mut self.out, from);
             }
         }
         self.out.push(']');
         Ok(())
     }
 
-    /// One octet of a bracket expression, which may be written `[=x=]`.
-    fn element(&mut self, octet: u8) -> Result<u8, PatternError> {
-        if octet != b'[' || !self.take(b"=") {
-            return Ok(octet);
+    /// What stands in a bracket expression at `octet`; a class of characters is written at once.
+    fn element(&mut self, octet: u8) -> Result<Element, PatternError> {
+        if octet != b'[' {
+            return Ok(Element::Octet(self.fold(octet)));
         }
-        let name = self.name(b"=]")?;
+        if self.take(b":") {
+            let class = self.name(b":]")?;
+            let known = CLASSES.iter().find(|known| **known == class);
+            let class = match known.ok_or(PatternError::UnknownClass(class.clone()))? {
+                &("upper" | "lower") if self.ignores_case => "alpha",
+                class => class,
+            };
+            let _ = write!(self.out, "[:{class}:]");
+            return Ok(Element::Class);
+        }
+        let is_equal = self.take(b"=");
+        if !is_equal && !self.take(b".") {
+            return Ok(Element::Octet(octet));
+        }
+        let name = self.name(if is_equal { b"=]" } else { b".]" })?;
         match name.as_bytes() {
-            [single] => Ok(*single),
+            [single] if is_equal => Ok(Element::Equal(self.fold(*single))),
+            [single] => Ok(Element::Octet(self.fold(*single))),
             _ => Err(PatternError::UnknownClass(name)),
         }
     }
@@ -278,6 +309,15 @@ impl Translator<'_> {
         self.rest = rest.get(end.len()..).unwrap_or_default();
         Ok(String::from_utf8_lossy(name).into_owned())
     }
+}
+
+/// A part of a bracket expression.
+enum Element {
+    Octet(u8),
+    /// `[=x=]`, which is no end of a range.
+    Equal(u8),
+    /// `[:alpha:]`.
+    Class,
 }
 
 const CLASSES: &[&str] =

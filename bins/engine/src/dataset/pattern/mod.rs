@@ -13,6 +13,8 @@ mod glob;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use self::affix::{AffixIndex, Chains, Side};
@@ -126,7 +128,7 @@ impl PatternIndex {
                         format!("more than {MAX_REGEXES} patterns need a regular expression: `{}`", shown(pattern));
                     (cause, "write patterns with `*` alone, or name the addresses".to_owned())
                 }),
-                Shape::Regex => match ere::translate(pattern) {
+                Shape::Regex => match ere::translate(pattern, ignores_case) {
                     Ok(expression) => {
                         doubt(pattern, rows.line(row), report);
                         expressions.push(expression);
@@ -140,7 +142,7 @@ impl PatternIndex {
         let exact =
             ExactIndex::new(folding, exact.into_iter(), |row| rows.key(row), |row, first| again.push((first, row)));
         again.sort_unstable();
-        let set = compiled(&expressions, ignores_case, rows, &mut set_rows, report);
+        let set = compiled(&expressions, rows, &mut set_rows, report);
         Self { folding, exact, any, ends, starts, chains, again, set, set_rows }
     }
 
@@ -187,7 +189,9 @@ impl PatternIndex {
         self.ends.each(octets, |row| glob::tail(rows.key(row).as_bytes()), &self.chains, &mut take);
         self.starts.each(octets, |row| glob::head(rows.key(row).as_bytes()), &self.chains, &mut take);
         if self.set_rows.first().is_some_and(|row| wanted.wants(*row)) {
-            for index in &self.set.matches(octets) {
+            let capitals =
+                if self.folding.ignores_case { Cow::Owned(octets.to_ascii_uppercase()) } else { Cow::Borrowed(octets) };
+            for index in &self.set.matches(&capitals) {
                 if let Some(row) = self.set_rows.get(index) {
                     wanted.take(*row);
                 }
@@ -233,29 +237,18 @@ fn doubt(pattern: &str, line: u32, report: &mut Report<'_>) {
     }
 }
 
-fn builder(expressions: &[String], ignores_case: bool) -> Result<RegexSet, regex::Error> {
-    RegexSetBuilder::new(expressions)
-        .unicode(false)
-        .case_insensitive(ignores_case)
-        .dot_matches_new_line(true)
-        .size_limit(MAX_REGEX_SIZE)
-        .build()
+fn build(expressions: &[String]) -> Result<RegexSet, regex::Error> {
+    RegexSetBuilder::new(expressions).unicode(false).dot_matches_new_line(true).size_limit(MAX_REGEX_SIZE).build()
 }
 
 /// The expressions as one set; those that are too large are reported, and so is everything when it is too large together.
-fn compiled(
-    expressions: &[String],
-    ignores_case: bool,
-    rows: &Rows,
-    set_rows: &mut Vec<u32>,
-    report: &mut Report<'_>,
-) -> RegexSet {
-    match builder(expressions, ignores_case) {
+fn compiled(expressions: &[String], rows: &Rows, set_rows: &mut Vec<u32>, report: &mut Report<'_>) -> RegexSet {
+    match build(expressions) {
         Ok(set) => set,
         Err(error) => {
             let mut is_told = false;
             for (expression, row) in expressions.iter().zip(&*set_rows) {
-                if let Err(error) = builder(std::slice::from_ref(expression), ignores_case) {
+                if let Err(error) = build(std::slice::from_ref(expression)) {
                     is_told = true;
                     refuse(rows.key(*row), rows.line(*row), &PatternError::TooLarge(reason(&error)), report);
                 }

@@ -25,10 +25,9 @@ fn index(text: &str) -> (Rows, PatternIndex, Diagnostics) {
 /// Every pattern tried by itself, as an expression, in the order of the file.
 fn scan(rows: &Rows, text: &str) -> Vec<u32> {
     let is_match = |pattern: &str| {
-        let Ok(expression) = ere::translate(pattern) else { return false };
-        let expression =
-            RegexBuilder::new(&expression).unicode(false).case_insensitive(true).dot_matches_new_line(true).build();
-        expression.is_ok_and(|expression| expression.is_match(text.as_bytes()))
+        let Ok(expression) = ere::translate(pattern, true) else { return false };
+        let expression = RegexBuilder::new(&expression).unicode(false).dot_matches_new_line(true).build();
+        expression.is_ok_and(|expression| expression.is_match(text.to_ascii_uppercase().as_bytes()))
     };
     rows.indices().filter(|row| is_match(rows.key(*row))).collect()
 }

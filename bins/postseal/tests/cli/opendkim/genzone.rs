@@ -45,7 +45,9 @@ fn zone_lines_have_strings_of_66_letters_and_ed25519_the_same_form() {
     let ed25519 = published(folder.path(), "e");
     assert_eq!(lines[10], format!("e._domainkey.sub.example.com.\tIN\tTXT\t( \"v=DKIM1\\;k=ed25519\\;p={ed25519}\" )"));
     assert!(lines[11].starts_with("r._domainkey.example.org.\tIN\t"), "the fourth field is the algorithm");
-    assert_eq!(zone(folder.path(), &["-F", "refile:table"]).replace(lines[1], ""), text.replace(lines[1], ""));
+    // But for the time in the second line.
+    let by_pattern = zone(folder.path(), &["-F", "refile:table"]);
+    assert_eq!(by_pattern.lines().skip(2).collect::<Vec<_>>(), lines[2..]);
 }
 
 #[test]
