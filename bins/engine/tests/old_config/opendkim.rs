@@ -241,6 +241,10 @@ fn s1_2_lists_of_fields_may_stand_in_a_file() {
     for text in ["OversignHeaders file:/etc/h", "OversignHeaders /etc/h"] {
         assert_eq!(dkim_with(text, &files).unwrap().0.signing.oversign_headers, ["Subject", "To"], "{text}");
     }
+    let files = files.with("/base/h", "Cc\n").with("h", "Bcc\n");
+    for (text, name) in [("OversignHeaders file:h", "Bcc"), ("BaseDirectory /base\nOversignHeaders file:h", "Cc")] {
+        assert_eq!(dkim_with(text, &files).unwrap().0.signing.oversign_headers, [name], "{text}");
+    }
     assert_eq!(only(&dkim_with("SenderHeaders /none", &files).unwrap_err()).code, CONFIG_READ);
     for text in ["SignHeaders refile:/etc/h", "SignHeaders ldap://h/b", "SignHeaders lua:/x", "MustBeSigned db:/x.db"] {
         assert_eq!(only(&dkim_with(text, &files).unwrap_err()).code, CONFIG_VALUE, "{text}");

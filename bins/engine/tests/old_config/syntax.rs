@@ -162,7 +162,15 @@ fn s1_1_an_included_file_overrides_what_stands_above_and_not_what_stands_below()
     let places: Vec<_> = found.iter().map(|finding| (finding.file.clone().unwrap(), finding.line.unwrap())).collect();
     assert_eq!(places, [(PathBuf::from(DKIM), 1), (PathBuf::from("more.conf"), 2)], "{found}");
     let names: Vec<&str> = read.lines.iter().map(|line| line.option.name).collect();
-    assert_eq!(names, ["SyslogName", "SyslogName", "LogWhy", "LogWhy"]);
+    assert_eq!(names, ["SyslogName", "Include", "SyslogName", "LogWhy", "LogWhy"]);
+}
+
+#[test]
+fn s1_1_several_files_may_be_included() {
+    let files = Files::default().with("a", "SyslogName a\n").with("b", "LogWhy yes\n");
+    let (read, found) = dkim_with("Include a\nInclude b\n", &files).unwrap();
+    assert!(found.is_empty(), "{found}");
+    assert_eq!((read.logging.name.as_str(), read.logging.why), ("a", true));
 }
 
 #[test]

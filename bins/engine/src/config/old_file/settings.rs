@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::diagnostics::{CONFIG_VALUE, Code, Diagnostic, Diagnostics, Location};
 use super::super::draft::Sourced;
 use super::lines::{Line, Value};
-use super::names::{Fate, OldOption, Schema};
+use super::names::{Fate, Kind, OldOption, Schema};
 use super::values::words;
 use super::{OLD_DIFFERS, OLD_NOT_CARRIED, OLD_REMOVED, OLD_REPEATED, OLD_VALUE};
 
@@ -48,7 +48,8 @@ impl<'l> Settings<'l> {
     }
 
     fn overridden(&mut self, line: &Line, counts: &Line) {
-        if line.value == counts.value {
+        // Each included file stands for itself.
+        if line.value == counts.value || line.option.kind == Kind::Include {
             return;
         }
         let place = if line.at.file == counts.at.file {
