@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use engine::config::diagnostics::{
     CONFIG_MISSING, CONFIG_RANGE, CONFIG_READ, CONFIG_SYNTAX, CONFIG_TYPE, CONFIG_UNKNOWN_KEY,
 };
-use engine::config::old_file::{MAX_INCLUDE_DEPTH, MAX_INCLUDES, MAX_LINE_FINDINGS, MAX_OLD_FILE, OLD_REPEATED, Value};
+use engine::config::old_file::{
+    MAX_INCLUDE_DEPTH, MAX_INCLUDES, MAX_LINE_FINDINGS, MAX_OLD_FILE, OLD_REPEATED, OLD_VALUE, Value,
+};
 use engine::config::opendkim::OpenDkim;
 use engine::config::{opendkim, opendmarc};
 
@@ -123,10 +125,12 @@ fn s1_1_integers_are_read_with_base_0() {
 #[test]
 fn s1_1_integers_have_32_bits() {
     assert_eq!(accepted("SignatureTTL 2147483647").signing.signature_ttl, Some(Duration::from_secs(2_147_483_647)));
-    for text in ["2147483648", "99999999999999999999", "0x80000000", "-2147483649"] {
+    for text in ["2147483648", "99999999999999999999", "0x80000000", "-2147483649", "-99999999999999999999"] {
         assert_eq!(refused(&format!("SignatureTTL {text}")).code, CONFIG_RANGE, "{text}");
     }
-    assert_eq!(refused("SignatureTTL -5").code, CONFIG_RANGE);
+    // Negative ones are taken, and mean nothing.
+    let (read, finding) = warned("SignatureTTL -5");
+    assert_eq!((read.signing.signature_ttl, finding.code), (None, OLD_VALUE));
 }
 
 #[test]
