@@ -22,6 +22,7 @@ use engine::config::Listener;
 use engine::dns::Resolver;
 use engine::keys::Keys;
 use engine::message::Rules;
+use engine::message::dmarc::DmarcResults;
 use engine::message::origin::Client;
 use engine::server::Setup;
 use engine::socket_address::SocketAddress;
@@ -184,7 +185,7 @@ fn a_message_that_is_tried_asks_everything_at_the_same_time() {
     let begun = Instant::now();
     let tried = runtime.block_on(trial.run(&incoming));
     let took = begun.elapsed();
-    assert_eq!(tried.verdict.found.dmarc.as_ref().map(|dmarc| dmarc.result()), Some("pass"));
+    assert_eq!(tried.verdict.found.dmarc.as_ref().map(DmarcResults::result), Some("pass"));
     assert_eq!(tried.helo.map(|outcome| outcome.result.as_str()), Some("pass"));
     // SPF of both identities and the two names of the policy; that of alignment comes last. One after the other that would be 3.5 s.
     assert!(
