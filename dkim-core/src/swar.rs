@@ -1,7 +1,6 @@
 //! Eight octets at a time in an integer register ("SWAR"): for searches whose hits lie a few words apart.
 //!
-//! `memchr` is quicker over long stretches without a hit, but pays some thirty cycles for each one. Line ends of a header and colons of an `h=` list
-//! come every few words.
+//! `memchr` is quicker over long stretches without a hit, but pays some thirty cycles for each one. For the places of one octet see [`crate::near`].
 //!
 //! *Invariants*: every test is exact for every octet, with no false hits; all of it is safe code.
 
@@ -22,14 +21,6 @@ pub(crate) const fn zero_octets(word: u64) -> u64 {
 pub(crate) const fn up_to_space(word: u64) -> u64 {
     // The lower seven bits plus 0x5f reach bit 7 from 0x21 on, and never carry into the next octet.
     !((word & splat(0x7f)).wrapping_add(splat(0x5f)) | word) & splat(0x80)
-}
-
-/// Bit 7 of each octet up to `last`, which is below 0x7e, and of each 0x7f, and no other bit.
-#[inline]
-pub(crate) const fn up_to_or_del(word: u64, last: u8) -> u64 {
-    // One more makes zero of 0x7f; with the addend, bit 7 is reached from behind `last` on, and never a carry into the next octet.
-    let next = (word & splat(0x7f)).wrapping_add(splat(1)) & splat(0x7f);
-    !(next.wrapping_add(splat(0x7e_u8.wrapping_sub(last))) | word) & splat(0x80)
 }
 
 /// The place of the lowest octet whose bit 7 is set; 8 if there is none.
@@ -164,56 +155,6 @@ pub(crate) fn push_lowercase(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// The places of one octet in a text, in order.
-#[derive(Clone, Debug)]
-pub(crate) struct Positions<'a> {
-    words: std::slice::Iter<'a, [u8; 8]>,
-    /// What is left behind the last word.
-    tail: &'a [u8],
-    /// The octet in every place.
-    pattern: u64,
-    /// Where the next word begins.
-    next: usize,
-    /// The hits of the word before it.
-    hits: u64,
-}
-
-impl<'a> Positions<'a> {
-    #[inline]
-    pub(crate) fn new(octet: u8, text: &'a [u8]) -> Self {
-        let (words, tail) = text.as_chunks();
-        Self { words: words.iter(), tail, pattern: splat(octet), next: 0, hits: 0 }
-    }
-}
-
-impl Iterator for Positions<'_> {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        while self.hits == 0 {
-            let word = match self.words.next() {
-                Some(word) => u64::from_le_bytes(*word),
-                None if self.tail.is_empty() => return None,
-                None => {
-                    // Filled up with something else.
-                    let mut word = (!self.pattern).to_le_bytes();
-                    for (to, from) in word.iter_mut().zip(self.tail) {
-                        *to = *from;
-                    }
-                    self.tail = &[];
-                    u64::from_le_bytes(word)
-                }
-            };
-            self.hits = zero_octets(word ^ self.pattern);
-            self.next = self.next.wrapping_add(8);
-        }
-        let place = first_place(self.hits);
-        self.hits &= self.hits.wrapping_sub(1);
-        Some(self.next.wrapping_sub(8).wrapping_add(place))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -231,10 +172,6 @@ mod tests {
                 assert_eq!(zero_octets(word) == bit, octet == 0, "{octet:#x}");
                 assert_eq!(up_to_space(word) == bit, octet <= 0x20, "{octet:#x}");
                 assert!(zero_octets(word) & !bit == 0 && up_to_space(word) & !bit == 0);
-                for last in [0x1f, 0x20] {
-                    let expected = if octet <= last || octet == 0x7f { bit } else { 0 };
-                    assert_eq!(up_to_or_del(word, last), expected, "{octet:#x}");
-                }
             }
         }
     }
@@ -277,11 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn positions_are_those_of_a_plain_search(
-            text in proptest::collection::vec(prop_oneof![Just(b':'), Just(b';'), any::<u8>()], 0..80),
-        ) {
-            let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b':').collect();
-            prop_assert_eq!(Positions::new(b':', &text).collect::<Vec<_>>(), expected);
+        fn lengths_are_those_of_a_plain_search(text in proptest::collection::vec(any::<u8>(), 0..80)) {
             let above = text.iter().take_while(|octet| **octet > 0x20).count();
             prop_assert_eq!(length_above_space(&text), above);
         }

@@ -53,7 +53,7 @@ fn m6_where_policies_are_applied_a_second_from_field_is_no_way_around_them() {
 fn every_key_is_read() {
     let dmarc = accepted(
         "enabled = true\nmode = \"reject\"\nshare = 25\nmethod = \"public-suffix-list\"\npublic_suffix_list = \"list.dat\"\n\
-         on_temperror = \"tempfail\"\nmultiple_from = \"reject\"\nmailing_lists = \"tag\"\nseldom_seen = \"reject\"\nknown_after = 3\n\
+         on_temperror = \"tempfail\"\nmultiple_from = \"reject\"\nmailing_lists = \"tag\"\nseldom_seen = \"tag\"\nknown_after = 3\n\
          trusted_forwarders = [\"192.0.2.0/24\"]\ntag_header = \"X-Junk\"\nreject_code = \"5.7.1\"\nreject_text = \"{domain}: {url}\"\n\
          reject_url = \"https://mx.example/\"\nremove_bimi = true\n\
          [[dmarc.override]]\nsender = [\"a.example\"]\nrecipient = [\"*.b.example\"]\nmode = \"tag\"\npolicy = \"none\"\nshare = 1\n\
@@ -63,7 +63,7 @@ fn every_key_is_read() {
     assert_eq!((dmarc.mode, dmarc.share, dmarc.method), (Enforcement::Reject, 25, OrgDomains::PublicSuffixList));
     assert_eq!(dmarc.public_suffix_list.unwrap(), Path::new("/etc/postseal/list.dat"));
     assert_eq!((dmarc.on_temperror, dmarc.multiple_from), (OnFailure::Tempfail, Enforcement::Reject));
-    assert_eq!((dmarc.mailing_lists, dmarc.seldom_seen, dmarc.known_after), (Enforcement::Tag, Enforcement::Reject, 3));
+    assert_eq!((dmarc.mailing_lists, dmarc.seldom_seen, dmarc.known_after), (Enforcement::Tag, Enforcement::Tag, 3));
     assert!(dmarc.trusted_forwarders.contains("192.0.2.7".parse().unwrap()) && dmarc.remove_bimi);
     assert_eq!((dmarc.tag_header.as_str(), dmarc.reply.code), ("X-Junk", (7, 1)));
     assert_eq!(
@@ -83,6 +83,16 @@ fn what_makes_no_sense_is_told_with_its_place_and_its_mend() {
         ("mode = \"block\"\n", "E-CONFIG-VALUE", 2, "unknown word `block`"),
         ("share = 0\n", "E-CONFIG-RANGE", 2, "0 is outside"),
         ("share = 101\n", "E-CONFIG-RANGE", 2, "101 is outside"),
+        ("share = 50\n", "W-CONFIG-UNUSED", 2, "with `mode = \"observe\"` nothing is done"),
+        ("mode = \"observe\"\nshare = 50\n", "W-CONFIG-UNUSED", 3, "with `mode = \"observe\"` nothing is done"),
+        (
+            "[[dmarc.override]]\nsender = [\"a.example\"]\nmode = \"observe\"\nshare = 5\nreason = \"x\"\n",
+            "W-CONFIG-UNUSED",
+            5,
+            "with `mode = \"observe\"` nothing is done",
+        ),
+        ("seldom_seen = \"reject\"\nknown_after = 3\n", "W-CONFIG-UNUSED", 3, "as to that of all others"),
+        ("known_after = 0\nseldom_seen = \"tag\"\n", "W-CONFIG-UNUSED", 3, "every domain is known"),
         ("method = \"public-suffix-list\"\n", "E-CONFIG-MISSING", 2, "needs a list"),
         ("public_suffix_list = \"x\"\n", "W-CONFIG-UNUSED", 2, "tree walk needs no list"),
         ("trusted_forwarders = [\"0.0.0.0/0\"]\n", "E-TRUST-EVERYONE", 2, "nothing would be done to any mail"),
@@ -133,4 +143,20 @@ fn what_makes_no_sense_is_told_with_its_place_and_its_mend() {
         assert!(!hit.fix.is_empty());
     }
     assert!(finding("mode = \"rejct\"\n").cause.contains("reject"), "the word that was meant is named");
+}
+
+#[test]
+fn what_has_an_effect_is_no_finding() {
+    for text in [
+        "share = 100\n",
+        "mode = \"tag\"\nshare = 50\n",
+        "seldom_seen = \"reject\"\n",
+        "known_after = 0\n",
+        "known_after = 3\nseldom_seen = \"tag\"\n",
+        // It counts for a ramp.
+        "[[dmarc.override]]\nsender = [\"a.example\"]\nshare = 5\nreason = \"x\"\n",
+    ] {
+        let (_, found) = parse(text).unwrap();
+        assert_eq!(found.iter().count(), 0, "{text}: {found}");
+    }
 }

@@ -4,6 +4,9 @@
 //! *not*, and hands everything between them to the sink as slices of its input. Looking goes by blocks of [`BLOCK`] octets in a loop that
 //! compilers turn into vector instructions, and in a block with a hit by 8 octets in an integer register (SWAR).
 
+use wide::u8x16;
+
+use crate::near::up_to;
 use crate::swar::{splat, up_to_space, zero_octets};
 
 /// WSP of RFC 5234: SP or HTAB.
@@ -74,24 +77,23 @@ pub(super) fn is_reduced(text: &[u8]) -> bool {
         }
         rest = rest.get(16..).unwrap_or_default();
     }
-    match (text.last_chunk::<17>(), text.first_chunk::<9>(), text.last_chunk::<9>()) {
-        (Some(last), _, _) => !has_change(last),
-        (None, Some(first), Some(last)) => !has_change(first) && !has_change(last),
-        _ => !text.iter().zip(successors).any(|(octet, successor)| changes(*octet, *successor)),
+    match text.last_chunk::<17>() {
+        Some(last) => !has_change(last),
+        None => !text.iter().zip(successors).any(|(octet, successor)| changes(*octet, *successor)),
     }
 }
 
-/// Whether an octet before this one is not left as it is. All three tests are made, so that it becomes vector code.
+/// Whether an octet before this one is not left as it is.
 #[inline]
 const fn changes(octet: u8, successor: u8) -> bool {
     (octet == b'\t') | (octet == b'\r') | ((octet == b' ') & (successor <= b' '))
 }
 
-/// Whether one of the octets of a block but the last is not. By itself it becomes a dozen vector instructions; between others it does not.
-#[inline(never)]
-fn has_change<const N: usize>(block: &[u8; N]) -> bool {
-    let (Some((_, octets)), Some((_, successors))) = (block.split_last(), block.split_first()) else { return false };
-    octets.iter().zip(successors).fold(false, |any, (octet, successor)| any | changes(*octet, *successor))
+/// Whether one of the octets of a block but the last is not.
+#[inline]
+fn has_change(block: &[u8; 17]) -> bool {
+    let (Some(octets), Some(_)) = (block.first_chunk::<16>(), block.last_chunk::<16>()) else { return false };
+    reducible(block) != 0 || u8x16::new(*octets).simd_eq(u8x16::splat(b'\r')).any()
 }
 
 /// Where the first octet at or after `from` stands that begins a run of WSP to look at: an HTAB, or an SP before an octet up to 0x20 (more WSP,
@@ -102,8 +104,9 @@ fn find_reducible(text: &[u8], from: usize) -> Option<usize> {
     let mut clean: u32 = 0;
     // Each step looks at octet `at + n` and at its successor; the last octet of `text` is no WSP and needs no successor.
     while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
-        if block_has_reducible(block) {
-            break;
+        let hits = reducible_in_block(block);
+        if hits != 0 {
+            return Some(at.saturating_add(place(hits)));
         }
         at = at.saturating_add(BLOCK);
         clean = clean.saturating_add(1);
@@ -134,18 +137,27 @@ fn has_wsp(block: &[u8; BLOCK + 1]) -> bool {
     block.iter().fold(false, |any, octet| any | is_wsp(*octet))
 }
 
-/// Whether [`find_reducible`] would stop in the first [`BLOCK`] octets. No branch inside, so that it becomes vector code.
+/// Bit n is set where a run begins at octet n.
 #[inline]
-fn block_has_reducible(block: &[u8; BLOCK + 1]) -> bool {
-    let [octets @ .., _] = block;
-    let [_, successors @ ..] = block;
-    let mut any = 0;
-    for (octet, successor) in octets.iter().zip(successors) {
-        let tab = u8::from(*octet == b'\t');
-        let space = u8::from(*octet == b' ') & u8::from(*successor <= b' ');
-        any |= tab | space;
+fn reducible_in_block(block: &[u8; BLOCK + 1]) -> u32 {
+    match (block.first_chunk(), block.last_chunk()) {
+        (Some(low), Some(high)) => reducible(low) | (reducible(high) << 16),
+        _ => 0,
     }
-    any != 0
+}
+
+/// The same of sixteen octets, with the successor of the last.
+#[inline]
+fn reducible(octets: &[u8; 17]) -> u32 {
+    let (Some(octets), Some(successors)) = (octets.first_chunk(), octets.last_chunk()) else { return 0 };
+    let (octets, successors) = (u8x16::new(*octets), u8x16::new(*successors));
+    let space = u8x16::splat(b' ');
+    (octets.simd_eq(u8x16::splat(b'\t')) | (octets.simd_eq(space) & up_to(successors, b' '))).to_bitmask()
+}
+
+#[inline]
+fn place(hits: u32) -> usize {
+    usize::try_from(hits.trailing_zeros()).unwrap_or(0)
 }
 
 /// The length of the run of WSP that `text` begins with.
@@ -216,7 +228,8 @@ mod tests {
             let expected = text.windows(2).position(|pair| pair[0] == b'\t' || (pair[0] == b' ' && pair[1] <= b' '));
             prop_assert_eq!(find_reducible(&text, 0), expected);
             if let Some(block) = text.first_chunk::<{ BLOCK + 1 }>() {
-                prop_assert_eq!(block_has_reducible(block), expected.is_some_and(|at| at < BLOCK));
+                let hits = reducible_in_block(block);
+                prop_assert_eq!((hits != 0).then(|| place(hits)), expected.filter(|at| *at < BLOCK));
             }
         }
     }

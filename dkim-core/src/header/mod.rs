@@ -16,9 +16,10 @@
 use std::ops::Range;
 
 use thiserror::Error;
+use wide::u8x16;
 
-use crate::near::Places;
-use crate::swar::{eq_ignore_case, first_place, splat, up_to_or_del, zero_octets};
+use crate::near::{Places, first_place, up_to};
+use crate::swar::eq_ignore_case;
 
 mod builder;
 
@@ -164,7 +165,7 @@ impl HeaderBlock {
         let window = message.get(..limit.saturating_add(2)).unwrap_or(message);
         let mut fields = Vec::with_capacity(USUAL_FIELDS);
         let mut start = 0;
-        for lf in Places::new(b'\n', window) {
+        for lf in Places::<b'\n'>::new(window) {
             let Some([b'\r', _, next @ ..]) = window.get(lf.wrapping_sub(1)..) else { continue };
             if let [b' ' | b'\t', ..] = next {
                 continue;
@@ -306,7 +307,7 @@ fn span(text: &[u8], place: Range<usize>, before: usize, limits: &HeaderLimits) 
 /// The places behind each CRLF.
 fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
     let is_crlf = |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(b"\r"));
-    Places::new(b'\n', text).filter(is_crlf).map(|at| at.saturating_add(1))
+    Places::<b'\n'>::new(text).filter(is_crlf).map(|at| at.saturating_add(1))
 }
 
 /// The place of the colon of the field that begins at `start`, for nearly every field: the first octet that cannot stand in a name, behind some that
@@ -316,13 +317,14 @@ fn crlf_ends(text: &[u8]) -> impl Iterator<Item = usize> {
 #[inline]
 fn usual_colon(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
-    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*word);
-        let other = up_to_or_del(word, b' ') | zero_octets(word ^ splat(b':'));
-        at = at.wrapping_add(first_place(other));
-        if other != 0 {
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let octets = u8x16::new(*block);
+        let others = up_to(octets, b' ') | octets.simd_eq(u8x16::splat(b':')) | octets.simd_eq(u8x16::splat(0x7f));
+        if let Some(first) = first_place(others) {
+            at = at.wrapping_add(first);
             break;
         }
+        at = at.wrapping_add(block.len());
     }
     (at > start && text.get(at) == Some(&b':')).then_some(at)
 }

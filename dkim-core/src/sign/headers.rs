@@ -1,5 +1,7 @@
 //! Which fields of a message are signed, and which messages are not.
 
+use wide::u8x16;
+
 use super::SignError;
 use super::spec::Prepared;
 use crate::canon::Canon;
@@ -104,11 +106,31 @@ fn check_counts(prepared: &Prepared, named: &[Named]) -> Result<(), SignError> {
 }
 
 fn has_bare_line_end(text: &[u8]) -> bool {
-    let [first, successors @ ..] = text else { return false };
-    // Each octet with the one before it, without a branch, so that it becomes vector code.
-    let pairs = text.iter().zip(successors);
-    let any = pairs.fold(0, |any, (octet, next)| any | (u8::from(*octet == b'\r') ^ u8::from(*next == b'\n')));
-    any != 0 || *first == b'\n' || text.last() == Some(&b'\r')
+    let ([first, ..], [.., last]) = (text, text) else { return false };
+    if *first == b'\n' || *last == b'\r' {
+        return true;
+    }
+    // By blocks of one octet more than their pairs, the last two of which overlap.
+    let mut rest = text;
+    while let Some(block) = rest.first_chunk::<17>() {
+        if block_has_bare_line_end(block) {
+            return true;
+        }
+        rest = rest.get(16..).unwrap_or_default();
+    }
+    match text.last_chunk::<17>() {
+        Some(block) => block_has_bare_line_end(block),
+        None => text.windows(2).any(|pair| matches!(pair, [octet, next] if (*octet == b'\r') != (*next == b'\n'))),
+    }
+}
+
+/// Whether one of sixteen octets is a CR that no LF follows, or is followed by an LF and is no CR.
+#[inline]
+fn block_has_bare_line_end(block: &[u8; 17]) -> bool {
+    let (Some(octets), Some(successors)) = (block.first_chunk(), block.last_chunk()) else { return false };
+    let cr = u8x16::new(*octets).simd_eq(u8x16::splat(b'\r'));
+    let lf = u8x16::new(*successors).simd_eq(u8x16::splat(b'\n'));
+    (cr ^ lf).to_bitmask() != 0
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ use crate::UnixTime;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainError, DomainName, Selector};
-use crate::swar::{Positions, eq_ignore_case, length_above_space};
+use crate::near::Places;
+use crate::swar::{eq_ignore_case, length_above_space};
 use crate::tag_list::{TagLimits, TagListErrorKind, is_fws};
 
 pub use self::identity::Identity;
@@ -124,7 +125,7 @@ impl HeaderNames {
     pub fn as_strs(&self) -> impl Iterator<Item = &str> + Clone {
         let text = self.text.as_str();
         let mut start = 0;
-        Positions::new(b':', text.as_bytes()).chain([text.len()]).map(move |end| {
+        Places::<b':'>::new(text.as_bytes()).chain([text.len()]).map(move |end| {
             let name = text.get(start..end).unwrap_or_default();
             start = end.saturating_add(1);
             name

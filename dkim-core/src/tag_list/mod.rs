@@ -19,8 +19,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use thiserror::Error;
+use wide::u8x16;
 
-use crate::swar::{first_place, splat, up_to_or_del, zero_octets};
+use crate::near::{first_place, up_to};
 
 /// Room for the tags of a usual list.
 const USUAL_TAGS: usize = 16;
@@ -322,11 +323,11 @@ fn value_length(text: &[u8]) -> usize {
 /// How many bytes of VALCHAR and SP a text begins with.
 fn plain_length(text: &[u8]) -> usize {
     let mut rest = text;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let other = up_to_or_del(word, 0x1f) | zero_octets(word ^ splat(b';'));
-        if other != 0 {
-            return text.len().saturating_sub(rest.len()).saturating_add(first_place(other));
+    while let Some((block, after)) = rest.split_first_chunk::<16>() {
+        let octets = u8x16::new(*block);
+        let others = up_to(octets, 0x1f) | octets.simd_eq(u8x16::splat(0x7f)) | octets.simd_eq(u8x16::splat(b';'));
+        if let Some(first) = first_place(others) {
+            return text.len().saturating_sub(rest.len()).saturating_add(first);
         }
         rest = after;
     }

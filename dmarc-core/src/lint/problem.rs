@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::record::MAX_REPORT_URIS;
 use crate::uri::UriError;
 
 /// How much a [`Problem`] matters; the order is that of a report.
@@ -388,7 +389,11 @@ impl Problem {
             Self::UriSlashes { .. } => "write `mailto:` and the address",
             Self::UnusualScheme { .. } => "add a `mailto:` URI",
             Self::ObsoleteSize { .. } => "remove the `!` and what follows",
-            Self::TooManyUris { .. } => "have the reports sent to one or two addresses, and on from there",
+            Self::TooManyUris { tag } => {
+                return format!(
+                    "have the reports sent to one or two addresses, and on from there; the corrected record keeps the first {MAX_REPORT_URIS} URIs of `{tag}=` and leaves the others out"
+                );
+            }
             Self::WithoutEffectBelow { tag } => {
                 return format!(
                     "remove it; what is below this name is governed by `{tag}=` in the record of the organizational domain"

@@ -175,6 +175,8 @@ fn m5_report_uris() {
     let text = format!("v=DMARC1; p=reject; rua={}", many.join(","));
     let corrected = format!("v=DMARC1; p=reject; rua={}", many[..16].join(","));
     check(&text, &["dmarc-too-many-uris"], Some(&corrected));
+    let fix = lint(text.as_bytes(), Role::Organizational).findings[0].problem.fix();
+    assert!(fix.ends_with("the corrected record keeps the first 16 URIs of `rua=` and leaves the others out"), "{fix}");
     // The second half of an address is nobody's mailbox.
     check(
         "v=DMARC1; p=reject; ri=1; rua=mailto:a,b@example.com, mailto:c@example.com",

@@ -60,22 +60,14 @@ pub(super) fn mechanism<'a>(
     Ok(())
 }
 
-/// The two mechanisms that most records are made of, when they are spelled as they usually are: put at `place`, which holds nothing yet. `false`
-/// for all other terms. [`mechanism`] would come to the same, with more steps.
+/// `include` as it is usually spelled, the most frequent mechanism but one (see [`record`](super::record)): put at `place`, which holds nothing yet.
+/// `false` for all other terms. [`mechanism`] would come to the same, with more steps.
 #[inline]
 pub(super) fn usual<'a>(text: &'a [u8], whole: &Whole<'_>, place: &mut TermKind) -> Result<bool, Fault<'a>> {
     let TermKind::Directive(Directive { mechanism: place, .. }) = place else { return Ok(false) };
-    let mut put = |mechanism| mem::forget(mem::replace(place, mechanism));
-    if let Some(argument @ [_, ..]) = text.strip_prefix(b"ip4:") {
-        let (network, bits) = ip4_network(argument)?;
-        put(Mechanism::Ip4(network, bits));
-        Ok(true)
-    } else if let Some(argument @ [_, ..]) = text.strip_prefix(b"include:") {
-        put(Mechanism::Include(domain_spec(argument, whole)?));
-        Ok(true)
-    } else {
-        Ok(false)
-    }
+    let Some(argument @ [_, ..]) = text.strip_prefix(b"include:") else { return Ok(false) };
+    mem::forget(mem::replace(place, Mechanism::Include(domain_spec(argument, whole)?)));
+    Ok(true)
 }
 
 /// Why a name is no mechanism.

@@ -11,6 +11,17 @@ pub(super) fn ip4_network(text: &[u8]) -> Result<(Ipv4Addr, u8), Fault<'_>> {
     Ok((address, end_or_prefix(text, rest, 32, SyntaxError::Ip4)?))
 }
 
+/// [`ip4_network`] at the beginning of `text`, up to a space or the end, and what is behind it. `None` for everything else, faults among it.
+#[inline]
+pub(super) fn ip4_network_to_space(text: &[u8]) -> Option<(Ipv4Addr, u8, &[u8])> {
+    let (address, rest) = qnums(text)?;
+    let (bits, rest) = match rest.split_first() {
+        Some((b'/', digits)) => qnum(digits)?,
+        _ => (32, rest),
+    };
+    (bits <= 32 && matches!(rest.first(), None | Some(b' '))).then_some((address, bits, rest))
+}
+
 /// `ip6-network [ ip6-cidr-length ]`. The standard library reads addresses as RFC 4291 section 2.2 does (no zone, no port).
 pub(super) fn ip6_network(text: &[u8]) -> Result<(Ipv6Addr, u8), Fault<'_>> {
     let (address, rest) = text.split_at(text.iter().position(|&byte| byte == b'/').unwrap_or(text.len()));

@@ -339,6 +339,7 @@ impl Connection {
     /// Asks what DMARC still has to know now that DKIM and SPF are done, at most until the deadline, or for the time of one question.
     async fn ask_for(&mut self, closing: &mut Closing, deadline: Instant) -> Result<(), End> {
         let mut progress = progress(self.surroundings.progress);
+        let mut has_early_octets = false;
         let setup = Arc::clone(&self.setup);
         // Whoever made the checks before slow must not have used up the time of this: one question's worth is left in any case.
         let deadline = deadline.max(after(setup.rules.config().dns.timeout));
@@ -351,6 +352,11 @@ impl Connection {
                     // What is not answered now is `temperror`, unless there is an aligned pass without it.
                     () = sleep_until(deadline) => return Ok(()),
                     _ = progress.tick() => self.sign_of_life().await?,
+                    // This is how the end of the MTA shows; what it says too early is kept for its turn.
+                    readable = self.stream.readable(), if !has_early_octets => {
+                        readable?;
+                        has_early_octets = self.read()?;
+                    }
                 }
             };
             closing.answer(&answer);

@@ -2,7 +2,6 @@
 //!
 //! Written beside the old one and renamed over it, so that a reader sees one or the other. *Limits*: [`MAX_OCTETS`].
 
-use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use dkim_core::domain::DomainName;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::ramp::{LADDER, Ramps};
+use super::walker;
 use crate::regular_file;
 
 /// The name of the file in the state folder.
@@ -83,7 +83,7 @@ fn checked(ramps: Ramps) -> Result<Ramps, String> {
 /// [`FileError`]; nothing is written then.
 pub fn update<R>(folder: &Path, change: impl FnOnce(&mut Ramps) -> R) -> Result<R, FileError> {
     let file = folder.join(".enforcement.lock");
-    let opened = File::options().create(true).append(true).open(&file);
+    let opened = walker::open(&file);
     let locked = opened
         .and_then(|opened| Flock::lock(opened, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)));
     let _lock = locked.map_err(|source| FileError::Io { file, source })?;

@@ -13,12 +13,14 @@
 //! | `observe.rs` | what the journal says of a domain, and of the sources of its mail |
 //! | `walk.rs` | the decision: stay, go on, stop and go back |
 //! | `file.rs` | the file that holds all of it |
+//! | `walker.rs` | one walker a domain |
 //! | `watch.rs` | the daemon's look at the file |
 
 pub mod file;
 pub mod observe;
 mod ramp;
 pub mod walk;
+pub mod walker;
 pub mod watch;
 
 use std::collections::HashMap;

@@ -131,11 +131,13 @@ fn what_somebody_has_to_look_at_keeps_the_step_and_takes_nothing_back() {
     }
     let lossy = Observation { lost: 1, ..day(100, 0) };
     let damaged = Observation { damaged: true, ..day(100, 0) };
+    let crowded = Observation { untold: 1, ..day(100, 0) };
     for (seen, why) in [
         (new_service, "dkim:service.example sends mail of the domain that fails (10 messages)"),
         (dark, "10 of 110 messages have no result"),
         (lossy, "the journal lacks records (1 lost)"),
         (damaged, "the journal lacks records (0 lost)"),
+        (crowded, "the mail has more sources than can be told apart"),
     ] {
         for mut ramp in [half_way(), top()] {
             let before = ramp.clone();
@@ -144,6 +146,15 @@ fn what_somebody_has_to_look_at_keeps_the_step_and_takes_nothing_back() {
             assert_eq!(ramp, before, "nothing is taken back, and nothing goes on");
         }
     }
+}
+
+#[test]
+fn what_is_long_ago_decides_nothing() {
+    let ramp = half_way();
+    assert_eq!(walk::since(&ramp, 7 * DAY), 6 * DAY, "the step began then");
+    assert_eq!(walk::since(&ramp, 14 * DAY), 6 * DAY);
+    assert_eq!(walk::since(&ramp, 100 * DAY), 92 * DAY, "four times two days");
+    assert_eq!(walk::since(&ramp, 0), 6 * DAY, "a clock that was put back");
 }
 
 fn top() -> Ramp {

@@ -10,9 +10,12 @@
 //! 3. a source that nobody has named authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a
 //!    forger with a domain of his own. Somebody has to say which: it is approved or ignored. It is no reason to go back, or any forger could
 //!    switch enforcement off;
-//! 4. nothing of the domain passed at this step.
+//! 4. there are more sources than can be told apart;
+//! 5. nothing of the domain passed at this step.
 //!
-//! It goes up when its step is old enough and has seen enough mail, and stays at the top. Pure: the counts and the time come from the caller.
+//! It goes up when its step is old enough and has seen enough mail, and stays at the top. What is older than four times the length of a step is not
+//! looked at ([`since`]): at the top the mail of today counts, and records that were lost are no reason to wait for ever. Pure: the counts and the time come
+//! from the caller.
 
 use super::observe::Observation;
 use super::ramp::{Ramp, Standing};
@@ -34,7 +37,13 @@ const MAX_APPROVED: usize = 1000;
 /// Times the length of a step after which it goes on with less mail than it wants.
 const PATIENCE: u64 = 4;
 
-/// Decides. `seen` is what came since the step began.
+/// From when on mail counts for the decision, in seconds since the epoch.
+#[must_use]
+pub fn since(ramp: &Ramp, now: u64) -> u64 {
+    ramp.since.max(now.saturating_sub(ramp.thresholds.step.saturating_mul(PATIENCE)))
+}
+
+/// Decides. `seen` is what came [`since`] the step began, or lately.
 #[must_use]
 pub fn decide(ramp: &Ramp, seen: &Observation, now: u64) -> Decision {
     if let Standing::Stopped(why) = &ramp.standing {
@@ -87,6 +96,9 @@ fn reason_to_stop(ramp: &Ramp, seen: &Observation) -> Option<String> {
 fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
     if seen.lost > 0 || seen.damaged {
         return Some(format!("the journal lacks records ({} lost): what they say is not known", seen.lost));
+    }
+    if seen.untold > 0 {
+        return Some("the mail has more sources than can be told apart".to_owned());
     }
     let judged = seen.messages.saturating_add(seen.temperrors);
     if is_enough(ramp, seen.temperrors) && is_more(seen.temperrors, judged, ramp.thresholds.temperrors) {

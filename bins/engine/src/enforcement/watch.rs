@@ -22,14 +22,14 @@ type Mark = Option<(u64, u64, i64, i64)>;
 pub async fn run(folder: PathBuf, steps: Steps) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last: Option<Mark> = None;
+    let mut last = Seen::default();
     loop {
         ticks.tick().await;
-        let (folder, steps) = (folder.clone(), steps.clone());
+        let (folder, steps, seen) = (folder.clone(), steps.clone(), std::mem::take(&mut last));
         // A file system that hangs holds up nothing but this.
-        let looked = tokio::task::spawn_blocking(move || look(&folder, &steps, last));
+        let looked = tokio::task::spawn_blocking(move || look(&folder, &steps, seen));
         match looked.await {
-            Ok(mark) => last = mark,
+            Ok(seen) => last = seen,
             Err(error) => tracing::error!("the enforcement steps could not be looked at: {error}"),
         }
     }
@@ -45,31 +45,38 @@ pub fn first(folder: &Path, steps: &Steps) -> Result<(), FileError> {
     Ok(())
 }
 
-/// One look; gives back what the file looked like.
-fn look(folder: &Path, steps: &Steps, last: Option<Mark>) -> Option<Mark> {
+/// What was seen at the last look.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The file that was read; `None` before the first look.
+    mark: Option<Mark>,
+    /// What is wrong with it and was told.
+    told: Option<String>,
+}
+
+/// One look; gives back what was seen.
+fn look(folder: &Path, steps: &Steps, last: Seen) -> Seen {
     let mark = std::fs::metadata(folder.join(file::NAME)).ok().map(|it| mark_of(&it));
-    if last == Some(mark) {
+    if last.mark == Some(mark) {
         return last;
     }
-    match file::read(folder) {
+    let error = match file::read(folder) {
         Ok(ramps) => {
-            if last.is_some() || !ramps.domains.is_empty() {
+            if last.mark.is_some() || !ramps.domains.is_empty() {
                 tracing::info!(domains = ramps.domains.len(), "enforcement steps read");
             }
             steps.replace(&ramps);
+            return Seen { mark: Some(mark), told: None };
         }
-        // It may have been a moment without descriptors: looked at again.
-        Err(error @ FileError::Io { .. }) => {
-            tracing::error!("enforcement steps stay as they were: {error}");
-            return last;
-        }
-        Err(error) => {
-            tracing::error!(
-                "enforcement steps stay as they were: {error}; fix: mend the file, or `postseal enforce` anew"
-            );
-        }
+        Err(error) => error,
+    };
+    let text = error.to_string();
+    if last.told.as_ref() != Some(&text) {
+        tracing::error!("enforcement steps stay as they were: {text}; fix: mend the file, or `postseal enforce` anew");
     }
-    Some(mark)
+    // It may have been a moment without descriptors: what the system said is asked for again. What the file says stays the same.
+    let read = if matches!(error, FileError::Io { .. }) { last.mark } else { Some(mark) };
+    Seen { mark: read, told: Some(text) }
 }
 
 fn mark_of(data: &Metadata) -> (u64, u64, i64, i64) {
@@ -85,19 +92,32 @@ mod tests {
     fn a_new_file_is_read_a_broken_one_changes_nothing_and_without_one_nothing_is_in_force() {
         let folder = tempfile::tempdir().unwrap();
         let steps = Steps::default();
-        let mark = look(folder.path(), &steps, None);
+        let seen = look(folder.path(), &steps, Seen::default());
         assert_eq!(steps.of("example.com"), None);
         let mut ramp = Ramp::begin(0, Thresholds::default());
         ramp.advance(1, "test");
         let ramps = Ramps { domains: [("example.com".to_owned(), ramp.clone())].into() };
         file::write(folder.path(), &ramps).unwrap();
-        let mark = look(folder.path(), &steps, mark);
+        let seen = look(folder.path(), &steps, seen);
         assert_eq!(steps.of("example.com"), Some(ramp.step()));
         std::fs::write(folder.path().join(file::NAME), "{ \"domains\": [").unwrap();
-        let mark = look(folder.path(), &steps, mark);
+        let seen = look(folder.path(), &steps, seen);
         assert_eq!(steps.of("example.com"), Some(ramp.step()));
         std::fs::remove_file(folder.path().join(file::NAME)).unwrap();
-        look(folder.path(), &steps, mark);
+        look(folder.path(), &steps, seen);
         assert_eq!(steps.of("example.com"), None);
+    }
+    #[test]
+    fn a_file_that_the_system_does_not_give_is_told_once_and_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, steps) = (folder.path().join(file::NAME), Steps::default());
+        std::fs::create_dir(&path).unwrap();
+        let first = look(folder.path(), &steps, Seen::default());
+        let told = first.told.clone().unwrap();
+        assert!(told.contains("not a regular file") && first.mark.is_none(), "{first:?}");
+        let again = look(folder.path(), &steps, first);
+        assert_eq!(again.told, Some(told));
+        std::fs::remove_dir(&path).unwrap();
+        assert!(look(folder.path(), &steps, again).told.is_none());
     }
 }

@@ -133,12 +133,24 @@ pub fn plan(
 ///
 /// RFC 6376 §5.4 wants From signed; with none, or with two, nobody can say which one a reader will be shown (D-29).
 fn author_of(headers: &HeaderBlock) -> Result<DomainName, AuthorError> {
-    let mut fields = headers.iter().filter(|field| field.is_named("From"));
+    let mut fields = headers.iter().filter(|field| field.is_named("From") || looks_like_from(field.name));
     let from = fields.next().ok_or(AuthorError::Missing)?;
     if fields.next().is_some() {
         return Err(AuthorError::SeveralFields);
     }
-    author::author_domain(from.value)
+    // What only looks like one is none: a strict reader finds no author, and another one finds this.
+    if from.is_named("From") { author::author_domain(from.value) } else { Err(AuthorError::Missing) }
+}
+
+/// Whether a field name is `From` to a reader that passes over octets beyond ASCII: a no-break space behind it, a byte order mark before it, characters
+/// without a width in between. RFC 5322 §2.2 has names of printable ASCII alone, so no honest mail has such a name. What only looks alike in print, with
+/// letters of another alphabet, is From to no program.
+fn looks_like_from(name: &[u8]) -> bool {
+    // Next to no name has such an octet.
+    !name.is_ascii() && {
+        let ascii: Vec<u8> = name.iter().copied().filter(u8::is_ascii).collect();
+        ascii.trim_ascii().eq_ignore_ascii_case(b"From")
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +216,34 @@ mod tests {
         };
         assert!(hint(" a@example.com").unwrap().contains("daemon_names"));
         assert_eq!(hint(" a@example.org"), None);
+    }
+
+    #[test]
+    fn rfc5322_s2_2_a_name_that_some_readers_take_for_from_is_counted() {
+        let author = |names: &[&[u8]]| {
+            let mut builder = HeaderBlock::builder(HeaderLimits::default());
+            for name in names {
+                builder.push(name, b" a@example.com").unwrap();
+            }
+            author_of(&builder.finish()).map_err(AuthorError::code)
+        };
+        for name in [
+            &b"From\xc2\xa0"[..],
+            b"From\xa0",
+            b"\xef\xbb\xbfFrom",
+            b"from\xe2\x80\x8b",
+            b"Fr\xe2\x80\x8bom",
+            b"From\xc2\xa0 ",
+            b"FROM\xc2\xad",
+        ] {
+            assert_eq!(author(&[b"From", name]), Err("from-several-fields"), "{name:?}");
+            assert_eq!(author(&[name, b"From"]), Err("from-several-fields"), "{name:?}");
+            assert_eq!(author(&[name]), Err("from-missing"), "{name:?}");
+        }
+        // Letters of another alphabet, and names of something else.
+        for name in ["Fr\u{43e}m", "\u{ff26}rom", "X-From\u{a0}", "Fro\u{a0}", "X\u{fc}"] {
+            assert_eq!(author(&[b"From", name.as_bytes()]).unwrap().as_str(), "example.com", "{name}");
+        }
     }
 
     #[test]

@@ -174,9 +174,7 @@ fn one_key_of_several_can_be_asked_for_and_a_mix_up_is_named() {
     assert_eq!(second["keys"][0]["findings"][0]["code"], "dns-key-of-other-selector", "{second}");
     let arguments = ["dns", "check", "example.com", "--selector", "r3", "--nameserver", &server.address];
     assert!(err(&postseal(folder.path(), &arguments), 1).contains("no key with the selector r3 for example.com"));
-    assert!(
-        err(&postseal(folder.path(), &["dns", "check", "example.org"]), 1).contains("postseal key new example.org")
-    );
+    assert!(err(&postseal(folder.path(), &["dns", "show", "example.org"]), 1).contains("postseal key new example.org"));
 }
 
 #[test]

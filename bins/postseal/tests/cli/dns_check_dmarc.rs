@@ -362,3 +362,34 @@ fn hostile_records_cost_no_more_than_is_bounded() {
     let dmarc = check("v=DMARC1; p=\x1b[2J\x07reject\r\n; rua=mailto:\x1b]0;x\x07@example.com", 1);
     assert_eq!(codes(&dmarc)[..2], ["dmarc-p-invalid", "dmarc-foreign-characters"], "{dmarc}");
 }
+
+#[test]
+fn a_domain_without_a_key_here_is_checked_and_that_there_is_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = "example.com. TXT \"v=spf1 -all\"\n_dmarc.example.com. TXT \"v=DMARC1; p=reject; rua=mailto:a@example.com\"\n\
+                _dmarc.broken.example. TXT \"v=DMARC1; p=rejct\"\n";
+    fs::write(folder.path().join("zone.txt"), zone).unwrap();
+    let check =
+        |domain: &str, code: i32| out(&postseal(folder.path(), &["dns", "check", domain, "--zone", "zone.txt"]), code);
+    // Who signs for the domain is not known: that nothing could pass is not said.
+    let text = check("example.com", 0);
+    let told = "example.com: no key is configured for it, so there is none to compare with the DNS\n  fix: if it is to sign, make one with `postseal key new example.com`, ";
+    assert!(text.starts_with(told) && text.contains("example.com DMARC: valid, reject"), "{text}");
+    assert!(text.contains("example.com SPF") || text.contains("SPF"), "{text}");
+    let arguments = ["dns", "check", "example.com", "--zone", "zone.txt", "--json"];
+    let value = json(&postseal(folder.path(), &arguments), 0);
+    assert_eq!((&value["state"], &value["keys"]), (&"no-key".into(), &serde_json::json!([])));
+    assert!(value["spf"].is_object() && value["dmarc"].is_object(), "{value}");
+    let text = check("broken.example", 1);
+    assert!(text.starts_with("broken.example: no key is configured") && text.contains("p=reject"), "{text}");
+}
+
+#[test]
+fn a_mend_that_leaves_addresses_out_says_so() {
+    let many: Vec<String> = (0..20).map(|number| format!("mailto:a{number}@example.com")).collect();
+    let dmarc = of_record(&format!("v=DMARC1; p=reject; rua={}", many.join(",")), 1);
+    let fix = finding(&dmarc, "dmarc-too-many-uris")["fix"].as_str().unwrap();
+    assert!(fix.contains("keeps the first 16 URIs of `rua=` and leaves the others out"), "{fix}");
+    let corrected = dmarc["corrected"][0]["text"].as_str().unwrap();
+    assert!(corrected.contains("a15@example.com") && !corrected.contains("a16@example.com"), "{corrected}");
+}

@@ -1,6 +1,8 @@
 //! `enforce` over a journal that the engine writes.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::journal::Record;
@@ -83,6 +85,105 @@ fn a_ramp_goes_up_step_by_step_and_an_incident_stops_it_and_takes_it_back() {
     assert_eq!(events, ["observe", "quarantine 10 %", "quarantine 25 %", "observe", "observe"]);
 }
 
+/// A domain at the top.
+fn at_the_top(folder: &Path) {
+    mail(folder, 1, "pass", Some("bank.example"), "192.0.2.1");
+    out(&enforce(folder, &["bank.example", "--ramp", "--approve", "ip:192.0.2.1"]), 0);
+    let file = folder.join("state/enforcement.json");
+    let steps = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(steps.matches("\"at\":0,").count(), 1, "{steps}");
+    std::fs::write(&file, steps.replace("\"at\":0,", "\"at\":8,")).unwrap();
+}
+
+/// The program that decides every second, with these options beside.
+struct Watch(Child, BufReader<ChildStdout>);
+
+impl Watch {
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_postseal"))
+            .current_dir(folder)
+            .args(["enforce", "--state", "state", "bank.example", "--ramp", "--every", "1s"])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self(child, lines)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The rest of what it prints, what it says on standard error, and its exit code; it has to end by itself.
+    fn end(mut self) -> (String, String, Option<i32>) {
+        let (mut rest, mut told) = (String::new(), String::new());
+        self.1.read_to_string(&mut rest).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        (rest, told, self.0.wait().unwrap().code())
+    }
+}
+
+#[test]
+fn a_watch_goes_on_at_the_top_and_ends_when_an_incident_takes_the_domain_back() {
+    let folder = tempfile::tempdir().unwrap();
+    at_the_top(folder.path());
+    let mut watch = Watch::start(folder.path(), &["--approve", "dkim:service.example"]);
+    assert_eq!(watch.line(), "bank.example: reject (stay: at the top)\n");
+    // What somebody says meanwhile stands: the options of the watch were taken at its beginning.
+    out(&enforce(folder.path(), &["bank.example", "--ignore", "dkim:service.example"]), 0);
+    std::thread::sleep(Duration::from_millis(2500));
+    let shown = json(&enforce(folder.path(), &["bank.example", "--json"]), 0);
+    assert_eq!(shown["ignored"], serde_json::json!(["dkim:service.example"]), "{shown}");
+    assert!(watch.0.try_wait().unwrap().is_none(), "it watches on");
+    mail(folder.path(), 40, "fail", None, "192.0.2.1");
+    let (rest, told, code) = watch.end();
+    assert!(
+        rest.contains("bank.example: observe; stopped: ") && rest.contains("which is an approved source"),
+        "{rest}"
+    );
+    assert_eq!((code, told.as_str()), (Some(1), ""));
+    assert_eq!(rest.matches("(stay: at the top)").count(), 0, "nothing is told twice: {rest}");
+}
+
+#[test]
+fn a_second_one_does_not_walk_the_same_domain_and_a_watch_survives_what_is_wrong_for_a_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    at_the_top(folder.path());
+    let mut watch = Watch::start(folder.path(), &[]);
+    watch.line();
+    let refused = format!("bank.example is walked by process {} already", watch.0.id());
+    for more in [&["--every", "1s"][..], &[]] {
+        let told = err(&enforce(folder.path(), &[&RAMP[..], more].concat()), 1);
+        assert!(told.contains(&refused) && told.contains("fix: "), "{told}");
+    }
+    // What would be decided may be asked, and another domain be walked.
+    out(&enforce(folder.path(), &["bank.example", "--ramp", "--dry-run"]), 0);
+    out(&enforce(folder.path(), &["shop.example", "--ramp"]), 0);
+    let (journal, aside) = (folder.path().join("state/journal"), folder.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    std::fs::rename(&aside, &journal).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(watch.0.try_wait().unwrap().is_none(), "it watches on");
+    out(&enforce(folder.path(), &["bank.example", "--forget"]), 0);
+    let (_, told, code) = watch.end();
+    assert_eq!(code, Some(1));
+    assert!(told.contains("the journal in state/journal cannot be read"), "{told}");
+    assert!(told.contains("bank.example was forgotten by another run, and is not walked any more"), "{told}");
+    let listed = out(&enforce(folder.path(), &["--list"]), 0);
+    assert!(!listed.contains("bank.example"), "a watch does not begin anew: {listed}");
+    // Whoever was killed is in nobody's way.
+    let mut watch = Watch::start(folder.path(), &[]);
+    watch.line();
+    watch.0.kill().unwrap();
+    watch.0.wait().unwrap();
+    out(&enforce(folder.path(), &["bank.example", "--ramp"]), 0);
+}
+
 #[test]
 fn somebody_says_what_a_source_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,6 +222,12 @@ fn what_is_wrong_is_told_with_its_mend() {
     for (arguments, cause) in [
         (&["bank.example", "--ramp", "--stop", "x"][..], "cannot be used with"),
         (&["bank.example", "--every", "1h"], "--ramp"),
+        (&["bank.example", "--ramp", "--every", "1h", "--dry-run"], "cannot be used with"),
+        (&["--list", "--approve", "dkim:bank.example"], "cannot be used with"),
+        (&["--list", "--step", "1h"], "cannot be used with"),
+        (&["--list", "--journal", "journal"], "cannot be used with"),
+        (&["--list", "bank.example"], "cannot be used with"),
+        (&["bank.example", "--forget", "--ignore", "dkim:bank.example"], "cannot be used with"),
         (&["bank.example", "--ramp", "--step", "5"], "no unit"),
         (&["bank.example", "--approve", "bank.example"], "write dkim:DOMAIN"),
         (&["bank.example", "--approve", "ip:x/24"], "x is no address"),
@@ -135,4 +242,5 @@ fn what_is_wrong_is_told_with_its_mend() {
     std::fs::write(folder.path().join("state/enforcement.json"), "x").unwrap();
     let error = err(&postseal(folder.path(), &["enforce", "--list", "--state", "state"]), 1);
     assert!(error.contains("enforcement.json is not a file of enforcement steps"), "{error}");
+    assert!(error.contains("fix: mend the file, or remove it"), "{error}");
 }

@@ -276,8 +276,8 @@ fn what_cannot_be_run_says_so() {
         (&["spf", "jo@example.com"], 64, "the part behind @: example.com"),
         (&["spf", "https://www.example.com/x"], 64, "a domain is wanted, such as its part www.example.com"),
         (&["dns", "check", "jo@example.com"], 64, "the part behind @: example.com"),
-        // With its final dot it is a domain: what is wrong is that there is no key.
-        (&["dns", "check", "EXAMPLE.com."], 1, "no usable key for example.com"),
+        // With its final dot it is a domain: what is wrong is that there is no such key.
+        (&["dns", "check", "EXAMPLE.com.", "--selector", "x"], 1, "no key with the selector x for example.com"),
         (&["dns", "check", "example.com.."], 64, "dot"),
         (&["spf", "example.com", "--timeout", "0"], 64, "from 1 to 86400"),
         (&["spf", "example.com", "--timeout", "9", "--ip", "192.0.2.1"], 64, "--timeout"),

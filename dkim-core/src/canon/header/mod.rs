@@ -28,7 +28,7 @@ use std::ops::Range;
 use super::Canon;
 use super::white_space::{is_reduced, is_wsp, reduce};
 use crate::header::Field;
-use crate::near::Places;
+use crate::near::find;
 use crate::swar::push_lowercase;
 
 mod select;
@@ -213,10 +213,14 @@ impl RelaxedValue<'_> {
 
 /// The text before the first CRLF and the text behind it.
 fn split_crlf(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    Places::new(b'\r', text).find_map(|at| {
-        let (line, rest) = text.split_at_checked(at)?;
-        rest.strip_prefix(b"\r\n").map(|after| (line, after))
-    })
+    let mut from = 0_usize;
+    loop {
+        let (line, rest) = text.split_at_checked(find(b'\r', text.get(from..)?)?.wrapping_add(from))?;
+        if let Some(after) = rest.strip_prefix(b"\r\n") {
+            return Some((line, after));
+        }
+        from = line.len().wrapping_add(1);
+    }
 }
 
 /// The text without white space at its end.

@@ -63,7 +63,20 @@ pub(super) fn dmarc(draft: DmarcDraft, checks_spf: bool, check: &mut Check) -> D
         );
     }
     let today = today();
-    let mode = draft.mode.map_or(default.mode, |v| v.value);
+    let mode = draft.mode.as_ref().map_or(default.mode, |v| v.value);
+    let seldom_seen = draft.seldom_seen.as_ref().map_or(default.seldom_seen, |v| v.value);
+    if enabled && mode == Enforcement::Observe {
+        share_of_nothing(draft.share.as_ref(), check);
+    }
+    if let Some(known_after) = draft.known_after.as_ref().filter(|_| enabled && seldom_seen == Enforcement::Reject) {
+        let cause = "no effect: with `seldom_seen = \"reject\"` as much is done to mail of seldom seen domains as to that of all others";
+        check.at(&known_after.at, CONFIG_UNUSED, cause, "remove it, or write another `seldom_seen`");
+    }
+    let knows_all = draft.known_after.as_ref().is_some_and(|v| v.value == 0);
+    if let Some(seldom_seen) = draft.seldom_seen.as_ref().filter(|_| enabled && knows_all) {
+        let cause = "no effect: with `known_after = 0` every domain is known";
+        check.at(&seldom_seen.at, CONFIG_UNUSED, cause, "remove it, or write another `known_after`");
+    }
     Dmarc {
         enabled,
         mode,
@@ -74,7 +87,7 @@ pub(super) fn dmarc(draft: DmarcDraft, checks_spf: bool, check: &mut Check) -> D
         // Where policies are applied, a second From field must not be the way around them; honest mail with one is rare, and not refused.
         multiple_from: draft.multiple_from.map_or_else(|| mode.min(Enforcement::Quarantine), |v| v.value),
         mailing_lists: draft.mailing_lists.map_or(default.mailing_lists, |v| v.value),
-        seldom_seen: draft.seldom_seen.map_or(default.seldom_seen, |v| v.value),
+        seldom_seen,
         known_after: check.number(draft.known_after, default.known_after, 0..=1_000_000, |n| n.to_string()),
         trusted_forwarders: clients(
             draft.trusted_forwarders.unwrap_or_default(),
@@ -90,6 +103,14 @@ pub(super) fn dmarc(draft: DmarcDraft, checks_spf: bool, check: &mut Check) -> D
         },
         remove_bimi: draft.remove_bimi.is_some_and(|v| v.value),
         overrides: overrides.into_iter().map(|each| one(each, today, check)).collect(),
+    }
+}
+
+/// A share of mail that nothing is done to. (A ramp has shares of its own.)
+fn share_of_nothing(share: Option<&Sourced<u64>>, check: &mut Check) {
+    if let Some(share) = share.filter(|share| share.value < 100) {
+        let cause = "no effect: with `mode = \"observe\"` nothing is done to any mail";
+        check.at(&share.at, CONFIG_UNUSED, cause, "remove it, or set another `mode`");
     }
 }
 
@@ -113,6 +134,10 @@ fn one(draft: Sourced<DmarcOverrideDraft>, today: Date, check: &mut Check) -> Dm
     if let Some(until) = draft.until.as_ref().filter(|until| until.value < today) {
         let cause = format!("no effect: {} is over", until.value);
         check.at(&until.at, CONFIG_UNUSED, cause, "remove the override, or write another day");
+    }
+    // Without a mode of its own its share counts for a ramp as well.
+    if draft.mode.as_ref().is_some_and(|mode| mode.value == Enforcement::Observe) {
+        share_of_nothing(draft.share.as_ref(), check);
     }
     DmarcOverride {
         senders: draft.sender.map(values).unwrap_or_default().into_iter().collect(),

@@ -25,7 +25,7 @@ use crate::exit::{Exit, Failure, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Domain that signs
+    /// Domain; of one without a key here, SPF and DMARC are looked at
     #[arg(value_parser = parse_domain)]
     domain: DomainName,
     /// Check this key only; may be given several times [default: all keys of the domain, its SPF record, and DMARC]
@@ -44,11 +44,14 @@ pub(crate) struct Args {
     source: Source,
 }
 
+/// The state of the keys of a domain that has none here.
+const NO_KEY: &str = "no-key";
+
 /// What was found about a domain.
 #[derive(Debug, Serialize)]
 struct Report {
     domain: String,
-    /// Of the keys.
+    /// Of the keys; `no-key` where there is none to compare.
     state: &'static str,
     keys: Vec<KeyRow>,
     /// `None` when single keys were asked for.
@@ -94,9 +97,7 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         let cause = format!("there is no key with the selector {missing} for {}", args.domain);
         return Err(Failure::new(Exit::Fail, cause, "`postseal key list` shows all keys"));
     }
-    if loaded.is_empty() && failed.is_empty() {
-        return Err(ring.no_key(&args.domain));
-    }
+    let has_keys = !loaded.is_empty() || !failed.is_empty();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (reports, spf, dmarc) = runtime.block_on(async {
         let asked = Asked::new(dns, &args.nameserver, args.zone.as_deref())?;
@@ -105,10 +106,12 @@ pub(super) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     })?;
     let mut rows: Vec<KeyRow> = failed.iter().map(|key| KeyRow::failed(key, &args.domain)).collect();
     rows.extend(loaded.iter().zip(&reports).map(|((own, key), report)| KeyRow::of(own, key, report)));
-    let (exit, state) = verdict(&rows);
+    // Others may sign for the domain, or nobody: its other records are looked at all the same.
+    let (exit, state) = if has_keys { verdict(&rows) } else { (Exit::Pass, NO_KEY) };
     let exit = spf.as_ref().map_or(exit, |spf| exit.or_worse(spf.exit()));
     let dmarc = dmarc.map(|mut dmarc| {
-        dmarc.compare(keys_published(&rows), spf.as_ref().and_then(Examined::lets_anybody_pass));
+        let keys = if has_keys { keys_published(&rows) } else { dmarc::Keys::Unknown };
+        dmarc.compare(keys, spf.as_ref().and_then(Examined::lets_anybody_pass));
         dmarc
     });
     let exit = dmarc.as_ref().map_or(exit, |dmarc| exit.or_worse(dmarc.exit()));
@@ -266,6 +269,14 @@ impl fmt::Display for KeyRow {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.state == NO_KEY {
+            writeln!(f, "{}: no key is configured for it, so there is none to compare with the DNS", self.domain)?;
+            let new = format!("make one with `postseal key new {}`", self.domain);
+            writeln!(
+                f,
+                "  fix: if it is to sign, {new}, or name the folder with `--state` or the file with `--config`"
+            )?;
+        }
         self.keys.iter().try_for_each(|row| write!(f, "{row}"))?;
         self.spf.as_ref().map_or(Ok(()), |spf| spf.write_short(f))?;
         self.dmarc.as_ref().map_or(Ok(()), |dmarc| dmarc.write_short(f))

@@ -11,7 +11,7 @@ mod show;
 /// For the end of `dns check --help`.
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
-  0   every key matches what is published, and SPF and DMARC are in order
+  0   every key matches what is published, as far as there are keys, and SPF and DMARC are in order
   1   something is to be mended, or a key cannot be used
   2   not known now, try again later (the DNS does not answer)
   64  the command line is wrong

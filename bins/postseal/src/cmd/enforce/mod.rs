@@ -3,14 +3,15 @@
 //! It reads the journal of the daemon, decides, and writes the step into the state folder, where the daemon finds it within seconds. Run it again and
 //! again, by a timer or with `--every`: each run is one decision.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dkim_core::domain::DomainName;
 use engine::enforcement::file::{self, FileError};
 use engine::enforcement::observe::Observation;
-use engine::enforcement::walk::{Decision, apply, decide};
+use engine::enforcement::walk::{self, apply, decide};
+use engine::enforcement::walker::{Walker, WalkerError};
 use engine::enforcement::{Ramp, Ramps, Standing, Thresholds};
 
 use super::keyring::{Source, parse_domain};
@@ -25,9 +26,13 @@ use self::report::{Listing, Report};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   done; the domain is on its way or at the top
-  1   a condition stopped it, and nothing is enforced; or the file or the journal cannot be read or written
+  1   a condition or somebody stopped it, and nothing is enforced; or the file or the journal cannot be read or written; or another
+      process walks the domain
   64  the command line is wrong
   78  the configuration is wrong";
+
+/// Options that change something about one domain.
+const CHANGES: [&str; 7] = ["approve", "ignore", "step", "messages", "approved_failing", "new_source", "temperrors"];
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("action").multiple(false)))]
@@ -38,11 +43,12 @@ pub(crate) struct Args {
     /// Take the decision that is due: begin, go one step up, stay, or stop and go back
     #[arg(long, group = "action")]
     ramp: bool,
-    /// With --ramp: decide again after this time, until the domain is at the top or stopped: 10min, 1h
+    /// With --ramp: decide again after this time (10min, 1h) and go on, at the top as well, where it watches for reasons to go back; it ends when the domain
+    /// is stopped or forgotten. Other options are taken at the first decision
     #[arg(long, value_name = "TIME", requires = "ramp", value_parser = parse_period)]
     every: Option<Duration>,
     /// Say what would be decided, and change nothing
-    #[arg(long, requires = "ramp")]
+    #[arg(long, requires = "ramp", conflicts_with = "every")]
     dry_run: bool,
     /// Stop and go back to observing, with this reason
     #[arg(long, group = "action", value_name = "REASON")]
@@ -51,10 +57,10 @@ pub(crate) struct Args {
     #[arg(long, group = "action")]
     resume: bool,
     /// Forget the domain: the mode of the configuration counts for it again
-    #[arg(long, group = "action")]
+    #[arg(long, group = "action", conflicts_with_all = CHANGES)]
     forget: bool,
     /// Show every domain that is on its way
-    #[arg(long, group = "action", conflicts_with = "domain")]
+    #[arg(long, group = "action", conflicts_with_all = CHANGES, conflicts_with_all = ["domain", "journal"])]
     list: bool,
     /// A source whose mail is the domain's own: dkim:DOMAIN, spf:DOMAIN, ip:NETWORK (/24 or /64); may be given several times
     #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
@@ -103,64 +109,111 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
         print(&listing, json, out)?;
         return Ok(Exit::Pass);
     };
-    let configured = args.source.read_config()?.map(|config| config.journal.folder(&state));
-    let journal = args.journal.clone().or(configured).unwrap_or_else(|| state.join("journal"));
-    loop {
-        let report = args.once(domain, &state, &journal)?;
+    let journal = args.source.journal(args.journal.as_deref())?;
+    let Some(period) = args.every else {
+        let report = args.once(domain, &state, &journal, true)?.ok_or_else(|| not_begun(domain))?;
         print(&report, json, out)?;
-        let period = args.every.filter(|_| report.goes_on());
-        let Some(period) = period else { return Ok(report.exit()) };
-        std::thread::sleep(period);
-    }
+        return Ok(report.exit());
+    };
+    let walker = Walker::take(&state, domain).map_err(|error| taken(&error))?;
+    let exit = args.watch(domain, &state, &journal, period, json, out);
+    drop(walker);
+    exit
 }
 
 impl Args {
-    /// One decision, or one change.
-    fn once(&self, domain: &str, state: &std::path::Path, journal: &std::path::Path) -> Result<Report, Failure> {
+    /// Decides again and again, to the end of the domain's way; at the top it goes on, for the sake of the way back.
+    fn watch(
+        &self,
+        domain: &str,
+        state: &Path,
+        journal: &Path,
+        period: Duration,
+        json: bool,
+        out: &mut impl Write,
+    ) -> Result<Exit, Failure> {
+        let mut last: Option<String> = None;
+        loop {
+            match self.once(domain, state, journal, last.is_none()) {
+                Ok(Some(report)) => {
+                    let line = report.line();
+                    if json || last.is_none() || report.is_news() {
+                        print(&report, json, out)?;
+                    } else if last.as_ref() != Some(&line) {
+                        writeln!(out, "{} {line}", report::time(now().as_secs()))?;
+                        out.flush()?;
+                    }
+                    if !report.goes_on() {
+                        return Ok(report.exit());
+                    }
+                    last = Some(line);
+                }
+                Ok(None) => {
+                    let cause = format!("{domain} was forgotten by another run, and is not walked any more");
+                    return Err(Failure::new(
+                        Exit::Fail,
+                        cause,
+                        format!("`postseal enforce {domain} --ramp` begins anew"),
+                    ));
+                }
+                // What was wrong for a moment, such as a full disk, does not end a watch; before it has begun it is a mistake of somebody.
+                Err(failure) if last.is_some() => {
+                    failure.report(false, &mut io::sink(), &mut io::stderr().lock());
+                }
+                Err(failure) => return Err(failure),
+            }
+            std::thread::sleep(period);
+        }
+    }
+
+    /// One decision, or one change; `None` for a domain that has to be begun first. Later decisions of a watch are not the `first` one: what the options
+    /// say is said already, and somebody may have said something else since.
+    fn once(&self, domain: &str, state: &Path, journal: &Path, first: bool) -> Result<Option<Report>, Failure> {
+        // A watch has it already.
+        let needs_walker = self.ramp && !self.dry_run && self.every.is_none();
+        let _walker = needs_walker.then(|| Walker::take(state, domain)).transpose().map_err(|error| taken(&error))?;
         let now = now().as_secs();
         let known = file::read(state).map_err(|error| failure(&error))?;
-        let since = known.domains.get(domain).map_or(now, |ramp| ramp.since);
+        let since = known.domains.get(domain).map_or(now, |ramp| walk::since(ramp, now));
         let seen = if self.ramp { observe(journal, domain, since)? } else { Observation::default() };
         let change = |ramps: &mut Ramps| {
             // Somebody else has changed it while the journal was read: what was seen is about another step.
             let is_same =
                 ramps.domains.get(domain).map(|ramp| ramp.since) == known.domains.get(domain).map(|it| it.since);
-            if self.ramp && !is_same { None } else { Some(self.change(ramps, domain, &seen, now)) }
+            if self.ramp && !is_same { None } else { Some(self.change(ramps, domain, &seen, now, first)) }
         };
         let report = if self.dry_run {
             change(&mut known.clone())
         } else {
             file::update(state, change).map_err(|error| failure(&error))?
         };
-        let report = report.ok_or_else(|| {
+        report.ok_or_else(|| {
             let fix = "run it again";
             Failure::new(Exit::Fail, format!("{domain} was changed by another run meanwhile"), fix)
-        })?;
-        report.ok_or_else(|| {
-            let fix = format!("begin with `postseal enforce {domain} --ramp`");
-            Failure::new(Exit::Fail, format!("{domain} is not on its way to enforcement"), fix)
         })
     }
 
     /// `None` for a domain that has to be begun first.
-    fn change(&self, ramps: &mut Ramps, domain: &str, seen: &Observation, now: u64) -> Option<Report> {
+    fn change(&self, ramps: &mut Ramps, domain: &str, seen: &Observation, now: u64, first: bool) -> Option<Report> {
         if self.forget {
             let ramp = ramps.domains.remove(domain)?;
             return Some(Report::new(domain, &ramp, None, seen).forgotten());
         }
-        if self.ramp {
+        if self.ramp && first {
             let begin = || Ramp::begin(now, Thresholds::default());
             ramps.domains.entry(domain.to_owned()).or_insert_with(begin);
         }
         let ramp = ramps.domains.get_mut(domain)?;
-        self.thresholds.write(&mut ramp.thresholds);
-        for source in &self.approve {
-            ramp.ignored.remove(source);
-            ramp.approved.insert(source.clone());
-        }
-        for source in &self.ignore {
-            ramp.approved.remove(source);
-            ramp.ignored.insert(source.clone());
+        if first {
+            self.thresholds.write(&mut ramp.thresholds);
+            for source in &self.approve {
+                ramp.ignored.remove(source);
+                ramp.approved.insert(source.clone());
+            }
+            for source in &self.ignore {
+                ramp.approved.remove(source);
+                ramp.ignored.insert(source.clone());
+            }
         }
         let decision = if let Some(why) = &self.stop {
             ramp.stop(now, why);
@@ -192,7 +245,7 @@ impl ThresholdArgs {
     }
 }
 
-fn observe(journal: &std::path::Path, domain: &str, since: u64) -> Result<Observation, Failure> {
+fn observe(journal: &Path, domain: &str, since: u64) -> Result<Observation, Failure> {
     Observation::of_journal(journal, domain, since).map_err(|error| {
         let cause = format!("the journal in {} cannot be read: {error}", journal.display());
         let fix = "name the folder with `--journal`, or the daemon's configuration with `--config`";
@@ -200,12 +253,27 @@ fn observe(journal: &std::path::Path, domain: &str, since: u64) -> Result<Observ
     })
 }
 
+fn not_begun(domain: &str) -> Failure {
+    let fix = format!("begin with `postseal enforce {domain} --ramp`");
+    Failure::new(Exit::Fail, format!("{domain} is not on its way to enforcement"), fix)
+}
+
+fn taken(error: &WalkerError) -> Failure {
+    let fix = match error {
+        WalkerError::Taken { .. } => {
+            "leave it to that process, or end it first; `--approve`, `--ignore`, `--stop`, `--resume` and `--forget` without `--ramp` reach it"
+        }
+        WalkerError::Io { .. } => "check the path and who may write to it, or name the folder with `--state`",
+    };
+    Failure::new(Exit::Fail, error.to_string(), fix)
+}
+
 fn failure(error: &FileError) -> Failure {
-    Failure::new(
-        Exit::Fail,
-        error.to_string(),
-        "check the path and who may write to it, or name the folder with `--state`",
-    )
+    let fix = match error {
+        FileError::Io { .. } => "check the path and who may write to it, or name the folder with `--state`",
+        FileError::Content { .. } => "mend the file, or remove it to begin anew: what it said is lost then",
+    };
+    Failure::new(Exit::Fail, error.to_string(), fix)
 }
 
 fn parse_period(text: &str) -> Result<Duration, String> {
@@ -230,9 +298,4 @@ fn parse_source(text: &str) -> Result<String, String> {
         }
         _ => Err(FORMS.to_owned()),
     }
-}
-
-/// Whether a decision leaves something to do.
-fn goes_on(decision: Option<&Decision>, ramp: &Ramp) -> bool {
-    decision.is_some() && ramp.standing == Standing::Walking && !ramp.is_at_the_top()
 }

@@ -8,7 +8,7 @@ use engine::enforcement::walk::Decision;
 use engine::enforcement::{Ramp, Ramps, Standing};
 use serde::Serialize;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, counted};
 
 /// Sources and events that are printed; JSON has all of them.
 const MAX_SHOWN: usize = 10;
@@ -107,7 +107,7 @@ impl Report {
                 .iter()
                 .map(|event| Happened { at: time(event.at), step: event.step.to_string(), why: event.why.clone() })
                 .collect(),
-            goes_on: super::goes_on(decision, ramp),
+            goes_on: ramp.standing == Standing::Walking,
             is_forgotten: false,
             was_told: false,
         }
@@ -124,8 +124,24 @@ impl Report {
         self
     }
 
+    /// Whether the domain is still on its way, or at the top.
     pub(super) fn goes_on(&self) -> bool {
         self.goes_on
+    }
+
+    /// Whether something else is in force than before.
+    pub(super) fn is_news(&self) -> bool {
+        self.stopped.is_some() || matches!(self.decision, Some("advance" | "stop"))
+    }
+
+    /// What is in force and why, in one line.
+    pub(super) fn line(&self) -> String {
+        let (domain, step) = (&self.domain, &self.step);
+        match (&self.stopped, self.decision, &self.why) {
+            (Some(why), _, _) => format!("{domain}: {step}; stopped: {}", plain(why)),
+            (None, Some(decision), Some(why)) => format!("{domain}: {step} ({decision}: {})", plain(why)),
+            _ => format!("{domain}: {step}"),
+        }
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -138,18 +154,14 @@ impl fmt::Display for Report {
         if self.is_forgotten {
             return writeln!(f, "{}: forgotten; the mode of the configuration counts", self.domain);
         }
-        write!(f, "{}: {}", self.domain, self.step)?;
-        match (&self.stopped, self.decision, &self.why) {
-            (Some(why), _, _) => writeln!(f, "; stopped: {}", plain(why))?,
-            (None, Some(decision), Some(why)) => writeln!(f, " ({decision}: {})", plain(why))?,
-            _ => writeln!(f)?,
-        }
+        writeln!(f, "{}", self.line())?;
         writeln!(f, "  since {}", self.since)?;
         if self.decision.is_some() {
             let Seen { messages, passed, failed, temperrors, lost } = &self.seen;
-            writeln!(f, "  {messages} messages: {passed} passed, {failed} failed; {temperrors} without a result")?;
+            let messages = counted(*messages, "message");
+            writeln!(f, "  {messages}: {passed} passed, {failed} failed; {temperrors} without a result")?;
             if *lost > 0 {
-                writeln!(f, "  the journal lost {lost} records of all domains meanwhile")?;
+                writeln!(f, "  the journal lost {} of all domains meanwhile", counted(*lost, "record"))?;
             }
         }
         for source in self.sources.iter().take(MAX_SHOWN) {
@@ -158,7 +170,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {:>8} passed {:>8} failed  {name} {mark}", source.passed, source.failed)?;
         }
         if let Some(more) = self.sources.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-            writeln!(f, "  and {more} more sources (--json has all)")?;
+            let more = u64::try_from(more).unwrap_or(u64::MAX);
+            writeln!(f, "  and {} (--json has all)", counted(more, "more source"))?;
         }
         let skipped = self.events.len().saturating_sub(MAX_SHOWN);
         for event in self.events.iter().skip(skipped) {
@@ -217,7 +230,7 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
-fn time(seconds: u64) -> String {
+pub(super) fn time(seconds: u64) -> String {
     let stamp = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     stamp.map_or_else(|| seconds.to_string(), |stamp| stamp.to_string())
 }

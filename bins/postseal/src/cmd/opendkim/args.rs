@@ -371,4 +371,19 @@ mod tests {
         let domain = parse(&RULES, [OsString::from_vec(b"-d\xff".to_vec())]).unwrap();
         assert_eq!(domain.utf8("domain"), Err(ArgsError::NotUtf8 { option: "domain" }));
     }
+
+    #[test]
+    fn every_command_line_is_read_or_refused() {
+        // Pieces in every order of three, apart and put together.
+        let pieces: [&[u8]; 12] =
+            [b"-", b"--", b"=", b"d", b"-b", b"1", b"--no", b"-domain", b"\xff", b"", b"-vv", b"--bits="];
+        for (first, second) in pieces.iter().flat_map(|first| pieces.map(|second| (*first, second))) {
+            for third in pieces {
+                let apart = [first, second, third].map(|piece| OsString::from_vec(piece.to_vec()));
+                let _ = parse(&RULES, apart);
+                let together = OsString::from_vec([first, second, third].concat());
+                let _ = parse(&RULES, [together.clone(), together]);
+            }
+        }
+    }
 }

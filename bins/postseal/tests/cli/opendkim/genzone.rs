@@ -45,7 +45,9 @@ fn zone_lines_have_strings_of_66_letters_and_ed25519_the_same_form() {
     let ed25519 = published(folder.path(), "e");
     assert_eq!(lines[10], format!("e._domainkey.sub.example.com.\tIN\tTXT\t( \"v=DKIM1\\;k=ed25519\\;p={ed25519}\" )"));
     assert!(lines[11].starts_with("r._domainkey.example.org.\tIN\t"), "the fourth field is the algorithm");
-    assert_eq!(zone(folder.path(), &["-F", "refile:table"]).replace(lines[1], ""), text.replace(lines[1], ""));
+    // But for the time in the second line.
+    let by_pattern = zone(folder.path(), &["-F", "refile:table"]);
+    assert_eq!(by_pattern.lines().skip(2).collect::<Vec<_>>(), lines[2..]);
 }
 
 #[test]
@@ -88,6 +90,10 @@ fn a_domain_is_chosen_with_or_without_what_is_below() {
     let both = call(&["-s", "-d", "example.com"]);
     assert_eq!(stderr(&both), "opendkim-genzone: record 2 for 'k3' skipped\n");
     assert_eq!(out(&both, 0).matches("IN\tTXT").count(), 2);
+    // Zone files have A-labels, whatever the table has.
+    fs::write(folder.path().join("unicode"), "k bücher.example:e:./e.private\n").unwrap();
+    let unicode = zone(folder.path(), &["-F", "-d", "Bücher.example", "file:unicode"]);
+    assert!(unicode.contains("\ne._domainkey.xn--bcher-kva.example.\tIN\tTXT"), "{unicode}");
     // `ample.com` is no domain above `example.com`.
     assert_eq!(out(&call(&["-s", "-d", "ample.com"]), 0).matches("IN\tTXT").count(), 0);
 }

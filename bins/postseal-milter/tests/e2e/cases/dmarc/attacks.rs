@@ -160,13 +160,22 @@ fn m6_a_second_from_field_in_any_disguise_is_seen() {
             observed(site, "a@stranger.example", &with_from(&format!("From : {bank}\r\nFrom: {stranger}\r\n")));
         is_judged(&delivered, "pass", "stranger.example", "reject");
         assert_eq!(delivered.all("X-Mailbox-Line").len(), 1, "{}", delivered.header());
+        // To Postfix a name with octets beyond ASCII is none, and the body begins: what follows is text of the stranger.
+        let delivered =
+            observed(site, "a@stranger.example", &with_from(&format!("From: {stranger}\r\nFrom\u{a0}: {bank}\r\n")));
+        is_judged(&delivered, "pass", "stranger.example", "reject");
+        assert!(!delivered.header().contains("bank"), "{}", delivered.header());
+        let marked = with_from(&format!("\u{feff}From: {bank}\r\nFrom: {stranger}\r\n"));
+        fate(site, "a@stranger.example", &marked).is_refused_for_its_author();
         // A name without its colon ends the header section.
         let delivered =
             fate(site, "a@stranger.example", &with_from(&format!("From\r\n : {bank}\r\nFrom: {stranger}\r\n")));
         delivered.is_refused_for_its_author();
 
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), format!(" {value}").into_bytes());
-        for name in ["From", "From ", "FROM\t", " From", "\tfrom", "From\r\n "] {
+        for name in
+            ["From", "From ", "FROM\t", " From", "\tfrom", "From\r\n ", "From\u{a0}", "\u{feff}From", "Fr\u{200b}om"]
+        {
             let fields = [field(name, bank), field("From", stranger)];
             is_refused_directly(&direct(site, b"<a@stranger.example>", &fields));
             let fields = [field("From", stranger), field(name, bank)];
