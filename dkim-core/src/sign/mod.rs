@@ -32,13 +32,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! *Invariants*: From is always signed, `l=` is never written, and the text of the field is made once: what is hashed is what is handed out.
+//! *Invariants*: From is always signed, `l=` is written only where [`SignatureSpec::body_length`] asks for it, and the text of the field is made once:
+//! what is hashed is what is handed out.
+//!
+//! A spec with [`Selection::InMessageOrder`] and [`Layout::OpenDkim`] gives the fields that OpenDKIM gives. Its `ReplaceRules` have no part here:
+//! give [`Signing::start`] a header in which they are applied ([`replaced`]); what is listed and hashed is of that one.
+//!
 //! *What it does not do*: it does not decide whose mail to sign, does not change the message, and sees the body only as its hash. Bare CR and LF in
 //! the *body* are therefore for the caller to look for.
 
 mod headers;
 mod in_message_order;
 mod layout;
+mod replaced;
 mod spec;
 
 use std::sync::Arc;
@@ -57,6 +63,7 @@ use crate::signature::format::TagListWriter;
 use self::headers::Named;
 pub use self::layout::Layout;
 use self::layout::OpenDkimWriter;
+pub use self::replaced::replaced;
 pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, Selection, SignatureSpec};
 
 /// [`FIELD_NAME`] as `relaxed` has it, with its colon.
