@@ -133,6 +133,10 @@ impl Work {
                     skip = Some(SignSkip::NoUsableKey);
                 }
             }
+            SignPlan::With(signers) => {
+                recognition = recognize(signers, headers, rules, now, &mut hash_plan);
+                attempts.extend(signers.iter().map(|signer| start_signing(signer, headers, now, &mut hash_plan)));
+            }
         }
         Self { verification, recognition, attempts, skip, hasher: hash_plan.start(), keys, needed }
     }
