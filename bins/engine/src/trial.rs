@@ -114,11 +114,9 @@ impl Trial {
             envelope: Envelope::new(incoming.mail_from, [], self.rules.config().limits.recipients),
         };
         let message = Message::begin(Arc::clone(&self.rules), Arc::clone(&self.listener), Arc::clone(&self.ids), facts);
-        let mut asked = Asked { message, mail_from: None, helo: None, resolver: &self.resolver, deadline };
-        asked.ask().await;
-        let refused_at = [RejectAt::Mail, RejectAt::Rcpt]
-            .into_iter()
-            .find(|step| matches!(asked.message.at(*step), EnvelopeStep::Refuse(_)));
+        let mut asked =
+            Asked { message, mail_from: None, helo: None, resolver: &self.resolver, deadline, running: JoinSet::new() };
+        asked.start();
         for recipient in incoming.rcpt_to {
             asked.message.recipient(recipient);
         }
@@ -126,10 +124,18 @@ impl Trial {
             asked.message.header(field.name, field.value);
         }
         asked.message.end_of_headers(incoming.at);
-        asked.ask().await;
+        asked.start();
+        asked.join().await;
+        // Behind a relay, whose client is known from the header section alone, nothing is refused.
+        let refused_at = [RejectAt::Mail, RejectAt::Rcpt]
+            .into_iter()
+            .find(|step| matches!(asked.message.at(*step), EnvelopeStep::Refuse(_)));
         asked.message.body(incoming.body, incoming.at);
         let Asked { message, mail_from, helo, .. } = asked;
         let (mut closing, job) = message.finish(incoming.at);
+        // As in the daemon, one question's time is left in any case.
+        let now = Instant::now();
+        let deadline = deadline.max(now.checked_add(self.rules.config().dns.timeout).unwrap_or(now));
         while let Some(name) = closing.question().map(|question| question.name.as_str().to_owned()) {
             match timeout_at(deadline, self.resolver.txt(&name)).await {
                 Ok(answer) => closing.answer(&answer),
@@ -149,17 +155,21 @@ struct Asked<'r> {
     helo: Option<Outcome<Helo>>,
     resolver: &'r Resolver,
     deadline: Instant,
+    running: JoinSet<Option<Answered>>,
 }
 
 impl Asked<'_> {
-    /// Answers what the message wants to know now, all at once; what has no answer by the deadline ends where it stands.
-    async fn ask(&mut self) {
-        let mut running = JoinSet::new();
+    /// Asks what the message wants to know now, beside what is asked already.
+    fn start(&mut self) {
         for lookup in self.message.take_lookups() {
-            running.spawn(answer(lookup, self.resolver.clone(), self.deadline));
+            self.running.spawn(answer(lookup, self.resolver.clone(), self.deadline));
         }
-        // A panic in a lookup leaves its question unanswered, as in the daemon.
-        while let Some(done) = running.join_next().await {
+    }
+
+    /// Gives the message its answers; what has none by the deadline ends where it stands.
+    async fn join(&mut self) {
+        while let Some(done) = self.running.join_next().await {
+            // A panic in a lookup leaves its question unanswered, as in the daemon.
             let Some(answered) = done.ok().flatten() else { continue };
             match &answered {
                 Answered::MailFrom(outcome) => self.mail_from = Some(outcome.clone()),

@@ -16,12 +16,17 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dkim_core::UnixTime;
+use dkim_core::header::{HeaderBlock, HeaderLimits};
 use engine::config::Listener;
 use engine::dns::Resolver;
 use engine::keys::Keys;
 use engine::message::Rules;
+use engine::message::dmarc::DmarcResults;
+use engine::message::origin::Client;
 use engine::server::Setup;
 use engine::socket_address::SocketAddress;
+use engine::trial::{Incoming, Trial};
 use hickory_proto::op::ResponseCode;
 use milter_proto::{Decision, MtaSession};
 
@@ -148,4 +153,45 @@ fn an_mta_that_gives_up_while_alignment_is_asked_for_is_noticed_at_once() {
     let begun = Instant::now();
     daemon.inbound();
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// `postseal explain` and `replay` ask as the daemon does: all at once.
+#[test]
+fn a_message_that_is_tried_asks_everything_at_the_same_time() {
+    let server = Server::start(|asked: &Asked| {
+        let reply = match asked.name().to_ascii().trim_end_matches('.') {
+            "_dmarc.bank.example" => asked.text(&[b"v=DMARC1; p=reject"]),
+            "a.bank.example" | "mx.example" => asked.text(&[b"v=spf1 +all"]),
+            _ => asked.reply(ResponseCode::NXDomain),
+        };
+        vec![Packet::from(reply).after(Duration::from_millis(700))]
+    });
+    let text = format!("[dns]\nnameservers = [\"{}\"]\n", server.address);
+    let config = config(&text, &std::env::temp_dir());
+    let resolver = Resolver::new(&config.dns, engine::BACKEND).unwrap();
+    let trial = Trial::new(Rules::new(config, &Keys::default()), resolver, "mx.example.net");
+    let (headers, body) = HeaderBlock::parse(MAIL, HeaderLimits::default()).unwrap();
+    let incoming = Incoming {
+        client: Client::Ip("192.0.2.1".parse().unwrap(), 40_000),
+        is_authenticated: false,
+        helo: b"mx.example",
+        mail_from: b"<x@a.bank.example>",
+        rcpt_to: &[],
+        headers: &headers,
+        body: &MAIL[body..],
+        at: UnixTime::from_secs(1_790_000_000),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let begun = Instant::now();
+    let tried = runtime.block_on(trial.run(&incoming));
+    let took = begun.elapsed();
+    assert_eq!(tried.verdict.found.dmarc.as_ref().map(DmarcResults::result), Some("pass"));
+    assert_eq!(tried.helo.map(|outcome| outcome.result.as_str()), Some("pass"));
+    // SPF of both identities and the two names of the policy; that of alignment comes last. One after the other that would be 3.5 s.
+    assert!(
+        server.asked(None) >= 5 && took < Duration::from_millis(2700),
+        "{took:?} for {} questions",
+        server.asked(None)
+    );
+    assert_eq!(trial.rules().known_domains().count("bank.example"), 0, "what is tried makes nobody known");
 }

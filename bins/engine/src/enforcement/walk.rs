@@ -13,7 +13,7 @@
 //! 4. there are more sources than can be told apart;
 //! 5. nothing of the domain passed at this step.
 //!
-//! It goes up when its step is old enough and has seen enough mail, and stays at the top. What is older than [`PATIENCE`] times the length of a step is not
+//! It goes up when its step is old enough and has seen enough mail, and stays at the top. What is older than four times the length of a step is not
 //! looked at ([`since`]): at the top the mail of today counts, and records that were lost are no reason to wait for ever. Pure: the counts and the time come
 //! from the caller.
 

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dkim_core::canon::Canon;
-use engine::config::diagnostics::{
-    CONFIG_CONFLICT, CONFIG_RANGE, CONFIG_READ, CONFIG_UNUSED, CONFIG_VALUE, Code, Severity,
-};
+use engine::config::diagnostics::{CONFIG_CONFLICT, CONFIG_READ, CONFIG_UNUSED, CONFIG_VALUE, Code, Severity};
 use engine::config::old_file::{AuthservName, OLD_HOLE, OLD_VALUE};
 use engine::config::opendkim::{
     Action, Actions, DEFAULT_OMIT_HEADERS, DEFAULT_SIGN_HEADERS, Minimum, OpenDkim, SignatureAlgorithm,
@@ -78,7 +76,8 @@ fn s1_2_process() {
     let rate = read.auto_restart_rate.unwrap().value;
     assert_eq!((rate.restarts, rate.within), (10, Duration::from_secs(3600)));
     all_refused(&["Socket 8891@localhost:", "Socket inet:x@localhost", "UserID :mail", "UserID a b"], CONFIG_VALUE);
-    all_refused(&["UMask 01000", "UMask 0x200", "AutoRestartCount -1"], CONFIG_RANGE);
+    let (read, finding) = warned("UMask 01022");
+    assert_eq!((read.process.umask.unwrap().value, finding.code), (0o22, OLD_VALUE));
     // A path is what has no colon, and starts at the base directory.
     let read = accepted("BaseDirectory /var/lib/opendkim\nSocket run/s\n").process;
     assert_eq!(read.socket.unwrap().value.path(), Some(Path::new("/var/lib/opendkim/run/s")));
@@ -242,6 +241,10 @@ fn s1_2_lists_of_fields_may_stand_in_a_file() {
     for text in ["OversignHeaders file:/etc/h", "OversignHeaders /etc/h"] {
         assert_eq!(dkim_with(text, &files).unwrap().0.signing.oversign_headers, ["Subject", "To"], "{text}");
     }
+    let files = files.with("/base/h", "Cc\n").with("h", "Bcc\n");
+    for (text, name) in [("OversignHeaders file:h", "Bcc"), ("BaseDirectory /base\nOversignHeaders file:h", "Cc")] {
+        assert_eq!(dkim_with(text, &files).unwrap().0.signing.oversign_headers, [name], "{text}");
+    }
     assert_eq!(only(&dkim_with("SenderHeaders /none", &files).unwrap_err()).code, CONFIG_READ);
     for text in ["SignHeaders refile:/etc/h", "SignHeaders ldap://h/b", "SignHeaders lua:/x", "MustBeSigned db:/x.db"] {
         assert_eq!(only(&dkim_with(text, &files).unwrap_err()).code, CONFIG_VALUE, "{text}");
@@ -283,7 +286,6 @@ fn s1_2_keys_and_dns() {
     assert_eq!(read.test_public_keys.unwrap().value, Path::new("/keys"));
     assert_eq!(read.test_dns_data.unwrap().value, "file:/zone");
     all_refused(&["Nameservers localhost", "Nameservers 127.0.0.1 ::1"], CONFIG_VALUE);
-    all_refused(&["DNSTimeout -1", "MinimumKeyBits -1"], CONFIG_RANGE);
 }
 
 #[test]
@@ -297,6 +299,26 @@ fn s8_6_values_that_do_not_do_what_they_say() {
     let (read, finding) = warned("MaximumHeaders 0");
     assert_eq!((read.verifying.maximum_headers, finding.code), (None, OLD_VALUE));
     all_warned(&["QueryCache no", "SoftStart no", "RemoveARAll no", "CheckSigningTable no"], OLD_VALUE);
+}
+
+/// OpenDKIM starts with them.
+#[test]
+fn negative_numbers_leave_the_default() {
+    for name in [
+        "AutoRestartCount",
+        "ClockDrift",
+        "DNSTimeout",
+        "MaximumHeaders",
+        "MaximumSignaturesToVerify",
+        "MaximumSignedBytes",
+        "MinimumKeyBits",
+        "SignatureTTL",
+        "UMask",
+    ] {
+        let (read, finding) = warned(&format!("{name} -1"));
+        assert_eq!(finding.code, OLD_VALUE, "{name}");
+        assert_eq!(OpenDkim { lines: Vec::new(), ..read }, OpenDkim::default(), "{name}");
+    }
 }
 
 #[test]
@@ -380,5 +402,5 @@ fn s1_2_ldap() {
     assert_eq!((read.timeout, read.ldap.use_tls), (Duration::from_secs(7), true));
     assert_eq!(read.ldap.bind_user.as_deref(), Some("cn=x"));
     assert_eq!((read.ldap.keepalive_idle, read.ldap.keepalive_probes), (Some(Duration::from_secs(60)), Some(3)));
-    all_refused(&["LDAPTimeout soon", "LDAPTimeout 0", "LDAPKeepaliveProbes -1"], CONFIG_VALUE);
+    all_warned(&["LDAPTimeout soon", "LDAPTimeout 0", "LDAPKeepaliveProbes -1"], OLD_VALUE);
 }

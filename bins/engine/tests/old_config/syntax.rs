@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use engine::config::diagnostics::{
     CONFIG_MISSING, CONFIG_RANGE, CONFIG_READ, CONFIG_SYNTAX, CONFIG_TYPE, CONFIG_UNKNOWN_KEY,
 };
-use engine::config::old_file::{MAX_INCLUDE_DEPTH, MAX_INCLUDES, MAX_LINE_FINDINGS, MAX_OLD_FILE, OLD_REPEATED, Value};
+use engine::config::old_file::{
+    MAX_INCLUDE_DEPTH, MAX_INCLUDES, MAX_LINE_FINDINGS, MAX_OLD_FILE, OLD_REPEATED, OLD_VALUE, Value,
+};
 use engine::config::opendkim::OpenDkim;
 use engine::config::{opendkim, opendmarc};
 
@@ -123,10 +125,12 @@ fn s1_1_integers_are_read_with_base_0() {
 #[test]
 fn s1_1_integers_have_32_bits() {
     assert_eq!(accepted("SignatureTTL 2147483647").signing.signature_ttl, Some(Duration::from_secs(2_147_483_647)));
-    for text in ["2147483648", "99999999999999999999", "0x80000000", "-2147483649"] {
+    for text in ["2147483648", "99999999999999999999", "0x80000000", "-2147483649", "-99999999999999999999"] {
         assert_eq!(refused(&format!("SignatureTTL {text}")).code, CONFIG_RANGE, "{text}");
     }
-    assert_eq!(refused("SignatureTTL -5").code, CONFIG_RANGE);
+    // Negative ones are taken, and mean nothing.
+    let (read, finding) = warned("SignatureTTL -5");
+    assert_eq!((read.signing.signature_ttl, finding.code), (None, OLD_VALUE));
 }
 
 #[test]
@@ -158,7 +162,15 @@ fn s1_1_an_included_file_overrides_what_stands_above_and_not_what_stands_below()
     let places: Vec<_> = found.iter().map(|finding| (finding.file.clone().unwrap(), finding.line.unwrap())).collect();
     assert_eq!(places, [(PathBuf::from(DKIM), 1), (PathBuf::from("more.conf"), 2)], "{found}");
     let names: Vec<&str> = read.lines.iter().map(|line| line.option.name).collect();
-    assert_eq!(names, ["SyslogName", "SyslogName", "LogWhy", "LogWhy"]);
+    assert_eq!(names, ["SyslogName", "Include", "SyslogName", "LogWhy", "LogWhy"]);
+}
+
+#[test]
+fn s1_1_several_files_may_be_included() {
+    let files = Files::default().with("a", "SyslogName a\n").with("b", "LogWhy yes\n");
+    let (read, found) = dkim_with("Include a\nInclude b\n", &files).unwrap();
+    assert!(found.is_empty(), "{found}");
+    assert_eq!((read.logging.name.as_str(), read.logging.why), ("a", true));
 }
 
 #[test]

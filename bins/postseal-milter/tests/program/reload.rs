@@ -124,20 +124,48 @@ fn signals_in_a_row_are_no_reloads_at_the_same_time_and_the_last_state_counts() 
 }
 
 #[test]
-fn a_reload_that_hangs_in_reading_delays_neither_mail_nor_the_end() {
+fn a_reload_that_takes_long_to_read_delays_neither_mail_nor_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write(folder, "c.toml", &listen(folder, &["a"]));
     let running = Running::start(folder, &["--config", "c.toml"]);
-    // A pipe into which nobody writes stands for a file system that does not answer.
-    std::fs::remove_file(folder.join("c.toml")).unwrap();
-    nix::unistd::mkfifo(&folder.join("c.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // So many domains and keys stand for a file system that is slow to answer.
+    let mut text = listen(folder, &["a"]);
+    for number in 0..200_000 {
+        text.push_str(&format!(
+            "[[domain]]\nname = \"d{number}.example\"\nkeys = [{{ selector = \"s\", file = \"k.pem\" }}]\n"
+        ));
+    }
+    write(folder, "c.toml", &text);
     running.signal(Signal::SIGHUP);
     running.wait_for("reloading");
     for _ in 0..20 {
         assert!(negotiates(UnixStream::connect(folder.join("a")).unwrap()));
     }
-    assert!(!running.log().contains("reload failed"), "{}", running.log());
+    let log = running.log();
+    assert!(!log.contains("reloaded") && !log.contains("reload failed"), "it was read before mail came");
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
+}
+
+/// It would be waited for, for ever and without a word.
+#[test]
+fn a_pipe_in_place_of_the_configuration_or_of_a_list_is_told_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "c.toml", &listen(folder, &["a"]));
+    let running = Running::start(folder, &["--config", "c.toml"]);
+    nix::unistd::mkfifo(&folder.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let list = "[dmarc]\nmethod = \"public-suffix-list\"\npublic_suffix_list = \"pipe\"\n";
+    write(folder, "c.toml", &format!("{}{list}", listen(folder, &["a"])));
+    running.signal(Signal::SIGHUP);
+    let log = running.wait_for_times("reload failed", 1);
+    assert!(log.contains("E-DMARC-SUFFIXES") && log.contains("it is not a regular file"), "{log}");
+    std::fs::remove_file(folder.join("c.toml")).unwrap();
+    std::fs::rename(folder.join("pipe"), folder.join("c.toml")).unwrap();
+    running.signal(Signal::SIGHUP);
+    let log = running.wait_for_times("reload failed", 2);
+    assert!(log.contains("E-CONFIG-READ"), "{log}");
+    assert!(negotiates(UnixStream::connect(folder.join("a")).unwrap()));
     assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
 }
 

@@ -26,6 +26,9 @@ pub const MAX_INCLUDES: usize = 100;
 /// Findings about lines of one configuration; the last one says that there are more.
 pub const MAX_LINE_FINDINGS: usize = 100;
 
+/// Findings behind which no name is compared with those that exist.
+const MAX_SUGGESTIONS: usize = 20;
+
 /// A value in its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -129,7 +132,10 @@ impl Reader<'_> {
                 let fix = format!("write a value behind `{}`, or remove the line for the default", option.name);
                 self.problem(&at, CONFIG_MISSING, "required value missing", &fix);
             }
-            (Kind::Include, _) => self.include(Path::new(value), &at, depth),
+            (Kind::Include, _) => {
+                self.set(option, Value::Text(value.to_owned()), at.clone());
+                self.include(Path::new(value), &at, depth);
+            }
             (Kind::Text, _) => self.set(option, Value::Text(value.to_owned()), at),
             (Kind::Boolean, _) => self.boolean(option, value, at),
             (Kind::Integer, _) => self.integer(option, value, at),
@@ -188,11 +194,12 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, name: &str, at: &Location) {
-        if self.found.len() >= MAX_LINE_FINDINGS {
-            self.left_out = self.left_out.saturating_add(1);
-            return;
-        }
-        let meant = did_you_mean(name, self.schema.options().map(|option| option.name));
+        // The distance to every name is taken; a file full of unknown ones is another kind of file.
+        let meant = if self.found.len() < MAX_SUGGESTIONS {
+            did_you_mean(name, self.schema.options().map(|option| option.name))
+        } else {
+            String::new()
+        };
         let cause = format!("unrecognized parameter `{}`{meant}", shown(name));
         let fix = format!("remove the line, or write the name of an option of {}", self.schema.program);
         self.problem(at, CONFIG_UNKNOWN_KEY, &cause, &fix);

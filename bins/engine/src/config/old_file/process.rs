@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::diagnostics::{CONFIG_RANGE, CONFIG_UNUSED, CONFIG_VALUE};
+use super::super::diagnostics::{CONFIG_UNUSED, CONFIG_VALUE};
 use super::super::draft::Sourced;
+use super::OLD_VALUE;
 use super::names::{Fate, OldOption};
 use super::settings::{Misfit, Settings};
 use super::values::{shown, words_about};
@@ -108,15 +109,10 @@ impl Process {
         let auto_restart = settings.flag_or("AutoRestart", false);
         // OpenDKIM looks at the rate only where it is used.
         let code = if auto_restart { CONFIG_VALUE } else { CONFIG_UNUSED };
-        let umask = settings.number("UMask");
-        if let Some(umask) = umask.as_ref().filter(|umask| umask.value > 0o777) {
-            let cause = format!("{:#o} is not a mask of permissions", umask.value);
-            settings.report(&umask.at, CONFIG_RANGE, cause, "write it in octal, with a leading `0`: `007`");
-        }
         Self {
             socket: settings.parsed("Socket", |text| socket(text, &base)),
             user: settings.parsed("UserID", user),
-            umask: umask.filter(|umask| umask.value <= 0o777),
+            umask: read_umask(settings),
             pid_file: settings.path("PidFile"),
             background: settings.flag_or("Background", true),
             base_directory,
@@ -125,6 +121,17 @@ impl Process {
             auto_restart_rate: settings.parsed_or("AutoRestartRate", code, restart_rate),
         }
     }
+}
+
+/// `UMask`; umask(2) looks at the nine bits of permissions alone.
+fn read_umask(settings: &mut Settings<'_>) -> Option<Sourced<u32>> {
+    let Sourced { value: written, at } = settings.number("UMask")?;
+    let value = written & 0o777;
+    if value != written {
+        let cause = format!("0{written:o} is not a mask of permissions; {value:04o} of it holds");
+        settings.report(&at, OLD_VALUE, cause, "write it in octal, with a leading `0`: `007`");
+    }
+    Some(Sourced { value, at })
 }
 
 /// A socket in all spellings; a path may be relative.

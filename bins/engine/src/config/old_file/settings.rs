@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::diagnostics::{CONFIG_RANGE, CONFIG_VALUE, Code, Diagnostic, Diagnostics, Location};
+use super::super::diagnostics::{CONFIG_VALUE, Code, Diagnostic, Diagnostics, Location};
 use super::super::draft::Sourced;
 use super::lines::{Line, Value};
-use super::names::{Fate, OldOption, Schema};
+use super::names::{Fate, Kind, OldOption, Schema};
 use super::values::words;
-use super::{OLD_DIFFERS, OLD_NOT_CARRIED, OLD_REMOVED, OLD_REPEATED};
+use super::{OLD_DIFFERS, OLD_NOT_CARRIED, OLD_REMOVED, OLD_REPEATED, OLD_VALUE};
 
 /// Why a value means nothing: cause and mend.
 pub(in crate::config) type Misfit = (String, &'static str);
@@ -48,7 +48,8 @@ impl<'l> Settings<'l> {
     }
 
     fn overridden(&mut self, line: &Line, counts: &Line) {
-        if line.value == counts.value {
+        // Each included file stands for itself.
+        if line.value == counts.value || line.option.kind == Kind::Include {
             return;
         }
         let place = if line.at.file == counts.at.file {
@@ -133,14 +134,16 @@ impl<'l> Settings<'l> {
         self.flag(name).map_or(default, |flag| flag.value)
     }
 
-    /// A number that is not negative.
+    /// A number; a negative one is reported and is as if it were not there.
     pub(in crate::config) fn number(&mut self, name: &'static str) -> Option<Sourced<u32>> {
         let line = self.ask(name)?;
         let Value::Number(number) = line.value else { return None };
         match u32::try_from(number) {
             Ok(value) => Some(Sourced { value, at: line.at.clone() }),
             Err(_) => {
-                self.report(&line.at, CONFIG_RANGE, format!("{number} is negative"), "write a number from 0 on");
+                // OpenDKIM starts with it, and each place of its code makes something else of it.
+                let cause = format!("{number} is negative and has no effect: the default holds");
+                self.report(&line.at, OLD_VALUE, cause, "write a number from 0 on, or remove the line");
                 None
             }
         }

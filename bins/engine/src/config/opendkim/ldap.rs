@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::diagnostics::CONFIG_VALUE;
-use super::super::old_file::{Fate, OldOption, Settings};
+use super::super::old_file::{Fate, OLD_VALUE, OldOption, Settings};
 use crate::dataset::{LdapOptions, OpenOptions};
 
 /// The names.
@@ -50,12 +49,12 @@ fn seconds(settings: &mut Settings<'_>, name: &'static str) -> Option<Duration> 
     number(settings, name).map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// A number that is text in OpenDKIM's table.
+/// A number that is text in OpenDKIM's table, so that it starts with anything.
 fn number(settings: &mut Settings<'_>, name: &'static str) -> Option<u32> {
     const FIX: &str = "write a whole number from 1 on";
     let read = |text: &str| {
         let number = text.parse::<u32>().ok().filter(|number| *number > 0);
-        number.ok_or_else(|| ("it is not a number from 1 on".to_owned(), FIX))
+        number.ok_or_else(|| ("it is not a number from 1 on and has no effect: the default holds".to_owned(), FIX))
     };
-    settings.parsed_or(name, CONFIG_VALUE, read).map(|number| number.value)
+    settings.parsed_or(name, OLD_VALUE, read).map(|number| number.value)
 }

@@ -1,5 +1,7 @@
 //! Lists of names: written in place, or one a line in a file.
 
+use std::path::PathBuf;
+
 use super::super::diagnostics::CONFIG_VALUE;
 use super::super::draft::Sourced;
 use super::super::old_file::{FileReader, Settings, read_list_file, words};
@@ -15,7 +17,8 @@ pub(super) fn names(
     let Sourced { value, at } = settings.text(name)?;
     let value = match Spec::parse(&value) {
         Ok(Spec::Csl(list)) => words(&list).map(str::to_owned).collect(),
-        Ok(Spec::File(file)) => match read_list_file(&file, &at, files) {
+        // OpenDKIM is in its base directory when it opens files of lists.
+        Ok(Spec::File(file)) => match read_list_file(&base_directory(settings).join(file), &at, files) {
             Ok(names) => names,
             Err(found) => {
                 settings.extend(found);
@@ -32,4 +35,9 @@ pub(super) fn names(
         }
     };
     Some(Sourced { value, at })
+}
+
+/// Where relative paths start: the working directory unless `BaseDirectory` says otherwise.
+fn base_directory(settings: &Settings<'_>) -> PathBuf {
+    settings.path("BaseDirectory").map_or_else(PathBuf::new, |base| base.value)
 }

@@ -70,7 +70,7 @@ pub struct OpenDkim {
     pub results: Results,
     /// LDAP, for those who open data sets.
     pub ldap: OpenOptions,
-    /// Every line in its order, those that a later one overrides included.
+    /// Every line in its order, `Include` lines and those that a later one overrides among them.
     pub lines: Vec<Line>,
 }
 

@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use dkim_core::crypto::SigningKey;
+use dkim_core::domain::DomainName;
 use dkim_core::key_record::KeyRecord;
 use jiff::Zoned;
 use nix::unistd::{Uid, User};
@@ -108,6 +109,10 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
             Err(Stop::new(code::USAGE, format!("invalid {words} value"), "seconds are wanted, from 0 to 2147483647"))
         }
     };
+    let only = given.utf8("domain")?.map(|domain| match DomainName::parse(domain) {
+        Ok(parsed) if !domain.is_ascii() => parsed.to_string(),
+        _ => domain.to_owned(),
+    });
     let form = Form {
         suffix: match (given.has("full-names"), given.has("suffix")) {
             (true, _) => Suffix::Full,
@@ -117,7 +122,7 @@ pub(super) fn run(given: &Given, console: &mut Console<'_>) -> Result<u8, Stop> 
         is_for_email: given.has("email-only"),
         ttl: given.number("ttl").map(|_| seconds("ttl", "TTL", 0)).transpose()?,
         default_ttl: seconds("default-ttl", "default TTL", 86_400)?,
-        only: given.utf8("domain")?,
+        only: only.as_deref(),
         for_nsupdate: given.has("nsupdate"),
     };
     let soa = Soa {

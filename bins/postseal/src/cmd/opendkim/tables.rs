@@ -37,7 +37,8 @@ impl Config {
     pub(super) fn read(named: Option<&OsStr>) -> Result<Option<Self>, Stop> {
         let file = match named {
             Some(file) => Path::new(file),
-            None if File::open(DEFAULT_FILE).is_ok() => Path::new(DEFAULT_FILE),
+            // A pipe in its place would not let itself be opened.
+            None if Path::new(DEFAULT_FILE).is_file() && File::open(DEFAULT_FILE).is_ok() => Path::new(DEFAULT_FILE),
             None => return Ok(None),
         };
         let read = opendkim::read_part(file).map_err(|findings| {
@@ -104,9 +105,9 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// As it is written; `%` for a key of many domains.
+    /// As it is written, in A-labels; `%` for a key of many domains.
     pub(super) domain: String,
-    /// As it is written.
+    /// As it is written, in A-labels.
     pub(super) selector: String,
     /// The row as the daemon reads it; else what the old tool says.
     pub(super) key: Result<KeyEntry, &'static str>,
@@ -127,7 +128,16 @@ impl Entry {
         let name = row.name.to_owned();
         match row.fields() {
             Ok(fields) => {
-                Self { name, domain: fields.domain.to_owned(), selector: fields.selector.to_owned(), key: key(&fields) }
+                let key = key(&fields);
+                // Zone files have A-labels.
+                let ascii = |text: &str, parsed: Option<String>| match parsed {
+                    Some(parsed) if !text.is_ascii() => parsed,
+                    _ => text.to_owned(),
+                };
+                let parsed = key.as_ref().ok();
+                let domain = ascii(fields.domain, parsed.map(|row| row.domain.to_string()));
+                let selector = ascii(fields.selector, parsed.map(|row| row.selector.to_string()));
+                Self { name, domain, selector, key }
             }
             Err(_) => Self { name, domain: String::new(), selector: String::new(), key: Err("KeyTable entry corrupt") },
         }

@@ -90,6 +90,10 @@ fn a_domain_is_chosen_with_or_without_what_is_below() {
     let both = call(&["-s", "-d", "example.com"]);
     assert_eq!(stderr(&both), "opendkim-genzone: record 2 for 'k3' skipped\n");
     assert_eq!(out(&both, 0).matches("IN\tTXT").count(), 2);
+    // Zone files have A-labels, whatever the table has.
+    fs::write(folder.path().join("unicode"), "k bücher.example:e:./e.private\n").unwrap();
+    let unicode = zone(folder.path(), &["-F", "-d", "Bücher.example", "file:unicode"]);
+    assert!(unicode.contains("\ne._domainkey.xn--bcher-kva.example.\tIN\tTXT"), "{unicode}");
     // `ample.com` is no domain above `example.com`.
     assert_eq!(out(&call(&["-s", "-d", "ample.com"]), 0).matches("IN\tTXT").count(), 0);
 }
