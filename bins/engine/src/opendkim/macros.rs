@@ -34,8 +34,8 @@ impl MacroList {
     /// What the last macro says that the MTA has; `None` where it has none of them.
     #[must_use]
     pub fn verdict(&self, macros: &Macros) -> Option<bool> {
-        let values = self.entries.iter().filter_map(|(name, values)| Some((macros.get(name)?, values)));
-        let (value, wanted) = values.last()?;
+        let mut values = self.entries.iter().rev().filter_map(|(name, values)| Some((macros.get(name)?, values)));
+        let (value, wanted) = values.next()?;
         Some(wanted.is_empty() || wanted.iter().any(|wanted| wanted.as_bytes() == value))
     }
 }

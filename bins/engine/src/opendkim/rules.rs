@@ -7,7 +7,7 @@ use std::time::Duration;
 use dkim_core::canon::Canon;
 use dkim_core::crypto::Backend;
 use dkim_core::domain::Selector;
-use dkim_core::sign::SignatureSpec;
+use dkim_core::sign::{Layout, Selection, SignatureSpec};
 use dkim_core::signature::Identity;
 
 use super::macros::MacroList;
@@ -104,6 +104,11 @@ impl Style {
         (spec.header_canon, spec.body_canon) = self.canonicalization;
         spec.identity.clone_from(&request.identity);
         spec.lifetime = self.lifetime;
+        spec.signed.clone_from(&self.signed);
+        spec.oversigned.clone_from(&self.oversigned);
+        spec.selection = Selection::InMessageOrder { omitted: self.omitted.clone() };
+        spec.layout = Layout::OpenDkim;
+        spec.request_reports = self.requests_reports;
         spec
     }
 }
@@ -180,16 +185,16 @@ impl Keys {
 }
 
 /// An option that is not written is no failure.
-trait Transposed<T> {
-    fn transposed(self) -> Option<Option<T>>;
+trait Transposed {
+    fn transposed(self) -> Self;
 }
 
-impl<T> Transposed<T> for Option<Option<T>> {
-    fn transposed(self) -> Option<Option<T>> {
+impl<T> Transposed for Option<Option<T>> {
+    fn transposed(self) -> Self {
         match self {
             None => Some(None),
             Some(None) => None,
-            Some(opened) => Some(opened),
+            opened => opened,
         }
     }
 }
