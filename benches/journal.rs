@@ -33,6 +33,7 @@ fn closing(rules: &Arc<Rules>) -> (Closing, SignJob) {
         origin: Origin::Inbound,
         rule: OriginRule::NotTrusted,
         client: Client::Ip([192, 0, 2, 10].into(), 40_000),
+        is_ignored: false,
         client_name: b"mail.example.org".to_vec(),
         helo: b"mail.example.org".to_vec(),
         iprev: None,

@@ -9,7 +9,7 @@
 //! # What it never does
 //!
 //! No IO, no clock, no resolver, no threads, no `async`. It never panics on input, never allocates by a number found in a message, never repairs a
-//! message, never signs with `l=`, and never believes a result that it reads in a header field.
+//! message, never signs with `l=` unless it is asked to, and never believes a result that it reads in a header field.
 //!
 //! # Sign, verify, say so
 //!

@@ -64,7 +64,7 @@ pub fn check(request: &Request) -> Result<Diagnostics, Diagnostics> {
 /// # Errors
 ///
 /// [`Failure`]: that of `life`, or a system that gives no threads.
-pub fn in_runtime(life: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub fn in_runtime<T>(life: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| unavailable(&error))?;
     let ended = runtime.block_on(life);
     runtime.shutdown_background();
@@ -83,7 +83,7 @@ impl Daemon {
         // A quick start writes into the folder, so it takes it first.
         let early = match &request.source {
             Source::Quickstart { state_dir, .. } => Some(StateLock::take(&request.state_dir(state_dir))),
-            Source::File(_) => None,
+            Source::File(_) | Source::OldFiles { .. } => None,
         };
         if let Some(Err(error @ StateLockError::InUse { .. })) = early {
             return Err(unavailable(&error));

@@ -54,6 +54,7 @@ pub mod known_domains;
 pub mod logging;
 mod lru;
 pub mod message;
+pub mod opendkim;
 pub mod quickstart;
 pub mod regular_file;
 pub mod reload;

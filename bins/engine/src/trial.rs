@@ -105,6 +105,7 @@ impl Trial {
             origin,
             rule,
             client: incoming.client,
+            is_ignored: false,
             client_name: Vec::new(),
             helo: incoming.helo.to_vec(),
             iprev: None,

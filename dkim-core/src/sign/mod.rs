@@ -32,11 +32,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! *Invariants*: From is always signed, `l=` is never written, and the text of the field is made once: what is hashed is what is handed out.
+//! *Invariants*: From is always signed, `l=` is written only where [`SignatureSpec::body_length`] asks for it, and the text of the field is made once:
+//! what is hashed is what is handed out.
+//!
+//! A spec with [`Selection::InMessageOrder`] and [`Layout::OpenDkim`] gives the fields that OpenDKIM gives. Its `ReplaceRules` have no part here:
+//! give [`Signing::start`] a header in which they are applied ([`replaced`]); what is listed and hashed is of that one.
+//!
 //! *What it does not do*: it does not decide whose mail to sign, does not change the message, and sees the body only as its hash. Bare CR and LF in
 //! the *body* are therefore for the caller to look for.
 
 mod headers;
+mod in_message_order;
+mod layout;
+mod replaced;
 mod spec;
 
 use std::sync::Arc;
@@ -44,15 +52,19 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::UnixTime;
-use crate::body_hash::{BodyHashId, BodyHashPlan, BodyHashes};
+use crate::body_hash::{BodyHash, BodyHashId, BodyHashPlan, BodyHashes};
 use crate::canon::Canon;
-use crate::crypto::{HashValue, KeyError, SigningKey};
+use crate::canon::header::write_signature_field;
+use crate::crypto::{KeyError, SigningKey};
 use crate::header::HeaderBlock;
 use crate::signature::FIELD_NAME;
 use crate::signature::format::TagListWriter;
 
 use self::headers::Named;
-pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, SignatureSpec};
+pub use self::layout::Layout;
+use self::layout::OpenDkimWriter;
+pub use self::replaced::replaced;
+pub use self::spec::{BareLineEnds, DEFAULT_OVERSIGNED, DEFAULT_SIGNED, PreparedSpec, Selection, SignatureSpec};
 
 /// [`FIELD_NAME`] as `relaxed` has it, with its colon.
 const RELAXED_FIELD_NAME: &[u8] = b"dkim-signature:";
@@ -76,13 +88,21 @@ pub struct NewField {
 pub struct Signing {
     spec: PreparedSpec,
     key: Arc<dyn SigningKey>,
-    /// The fields of each name that the spec wants.
-    named: Vec<Named>,
+    chosen: Chosen,
     /// The canonical text of the fields that are signed.
     text: Vec<u8>,
     timestamp: Option<u64>,
     expiration: Option<u64>,
     body: BodyHashId,
+}
+
+/// What `h=` lists.
+#[derive(Clone, Debug)]
+enum Chosen {
+    /// The fields of each name that the spec wants.
+    ByName(Vec<Named>),
+    /// The names, with colons between them.
+    Listed(String),
 }
 
 /// Why a message is not signed.
@@ -157,7 +177,16 @@ impl Signing {
         prepared.0.checked.clone()?;
         let spec = prepared.spec();
         // Which fields there are counts before what is in them.
-        let (named, text) = headers::select(headers, &prepared.0)?;
+        let (chosen, text) = match &spec.selection {
+            Selection::ByName => {
+                let (named, text) = headers::select(headers, &prepared.0)?;
+                (Chosen::ByName(named), text)
+            }
+            Selection::InMessageOrder { omitted } => {
+                let (list, text) = in_message_order::select(headers, spec, omitted)?;
+                (Chosen::Listed(list), text)
+            }
+        };
         if spec.bare_line_ends == BareLineEnds::Refuse {
             headers::check_line_ends(headers)?;
         }
@@ -167,9 +196,11 @@ impl Signing {
             Some(lifetime) if lifetime.as_secs() == 0 => return Err(SignError::Expiration),
             Some(lifetime) => Some(now.as_secs().checked_add(lifetime.as_secs()).ok_or(SignError::Expiration)?),
         };
-        let body = plan.request(spec.body_canon, key.algorithm().hash(), None);
+        // All of a body is the hash that the other signatures want as well.
+        let limit = spec.body_length.filter(|most| *most < u64::MAX);
+        let body = plan.request(spec.body_canon, key.algorithm().hash(), limit);
         let timestamp = spec.timestamp.then(|| now.as_secs());
-        Ok(Self { spec: prepared, key, named, text, timestamp, expiration, body })
+        Ok(Self { spec: prepared, key, chosen, text, timestamp, expiration, body })
     }
 
     /// Whether [`finish`](Self::finish) may take long enough to be moved off an asynchronous thread ([`SigningKey::may_block`]).
@@ -190,7 +221,10 @@ impl Signing {
     /// [`SignError::Key`] if the key does not sign, [`SignError::BodyMissing`] for the answers of another plan.
     pub fn finish(mut self, bodies: &BodyHashes) -> Result<NewField, SignError> {
         let body = bodies.get(self.body).ok_or(SignError::BodyMissing)?;
-        let value = self.unsigned_value(body.digest());
+        if self.spec().layout == Layout::OpenDkim {
+            return self.finish_as_opendkim(body);
+        }
+        let value = self.unsigned_value(body);
         match self.spec().header_canon {
             Canon::Simple => {
                 for part in [FIELD_NAME, ":", value.as_str()] {
@@ -207,8 +241,17 @@ impl Signing {
         Ok(NewField { name: FIELD_NAME, value: value.finish_with(&signature) })
     }
 
+    #[cold]
+    fn finish_as_opendkim(mut self, body: &BodyHash) -> Result<NewField, SignError> {
+        let value = self.unsigned_opendkim_value(body);
+        let parts = [value.as_str().as_bytes(), b""];
+        write_signature_field(self.spec.spec().header_canon, FIELD_NAME.as_bytes(), parts, &mut self.text);
+        let signature = self.key.sign(&self.text)?;
+        Ok(NewField { name: FIELD_NAME, value: value.finish_with(&signature) })
+    }
+
     /// The value up to the `b=` whose value is missing.
-    fn unsigned_value(&self, body_hash: &HashValue) -> TagListWriter {
+    fn unsigned_value(&self, body: &BodyHash) -> TagListWriter {
         let spec = self.spec();
         let mut value = TagListWriter::new(FIELD_NAME);
         value.tag("v", "1");
@@ -225,14 +268,57 @@ impl Signing {
         if let Some(expiration) = self.expiration {
             value.number("x", expiration);
         }
-        let wanted = self.spec.0.names.iter().zip(&self.named);
-        value.list(
-            "h",
-            wanted.flat_map(|(wanted, named)| std::iter::repeat_n(&*wanted.name, wanted.times(named.count))),
-        );
-        value.base64("bh", body_hash);
+        if spec.request_reports {
+            value.tag("r", "y");
+        }
+        match &self.chosen {
+            Chosen::ByName(named) => value.list("h", self.names(named)),
+            Chosen::Listed(list) => value.list("h", list.split(':')),
+        }
+        value.base64("bh", body.digest());
+        if spec.body_length.is_some() {
+            value.number("l", body.hashed_octets());
+        }
         value.open_base64("b");
         value
+    }
+
+    /// The same with [`Layout::OpenDkim`].
+    fn unsigned_opendkim_value(&self, body: &BodyHash) -> OpenDkimWriter {
+        let spec = self.spec();
+        let mut value = OpenDkimWriter::new();
+        value.tag("v", "1");
+        value.tag("a", self.key.algorithm().as_str());
+        value.tag("c", canonicalizations(spec.header_canon, spec.body_canon));
+        value.tag("d", spec.domain.as_str());
+        value.tag("s", spec.selector.as_str());
+        for (name, time) in [("t", self.timestamp), ("x", self.expiration)] {
+            if let Some(time) = time {
+                value.tag(name, &time.to_string());
+            }
+        }
+        if let Some(identity) = &spec.identity {
+            value.tag("i", &identity.to_tag_value());
+        }
+        if spec.request_reports {
+            value.tag("r", "y");
+        }
+        value.hash("bh", body.digest());
+        if spec.body_length.is_some() {
+            value.tag("l", &body.hashed_octets().to_string());
+        }
+        match &self.chosen {
+            Chosen::ByName(named) => value.list("h", self.names(named)),
+            Chosen::Listed(list) => value.list("h", list.split(':')),
+        }
+        value.open_signature();
+        value
+    }
+
+    /// Each name as often as it is listed.
+    fn names<'a>(&'a self, named: &'a [Named]) -> impl Iterator<Item = &'a str> + Clone {
+        let wanted = self.spec.0.names.iter().zip(named);
+        wanted.flat_map(|(wanted, named)| std::iter::repeat_n(&*wanted.name, wanted.times(named.count)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SignError;
+use super::layout::Layout;
 use crate::canon::Canon;
 use crate::domain::{DomainName, Selector};
 use crate::signature::{Identity, is_header_name, key_name_fits};
@@ -54,7 +55,7 @@ pub(super) const ALWAYS_SIGNED: &[&str] = &["from", "list-unsubscribe", "list-un
 const MAX_LOCAL_PART: usize = 64;
 
 /// Longest name of a field: with the SP before it, the `h=` and a colon behind it, it must fit a line of 998 octets.
-const MAX_NAME: usize = 994;
+pub(super) const MAX_NAME: usize = 994;
 
 /// What to sign with and what to sign.
 ///
@@ -82,19 +83,51 @@ pub struct SignatureSpec {
     /// Default relaxed.
     pub body_canon: Canon,
     /// Names of fields that are signed wherever the message has them, all of them. From and the fields of RFC 8058 are signed in any case. Default
-    /// [`DEFAULT_SIGNED`].
+    /// [`DEFAULT_SIGNED`]. See [`Selection`] for another reading.
     pub signed: Vec<String>,
-    /// Names of fields that are listed once more than the message has them, and so are signed as well. Default [`DEFAULT_OVERSIGNED`].
+    /// Names of fields that are listed once more than the message has them, and so are signed as well. Default [`DEFAULT_OVERSIGNED`]. See
+    /// [`Selection`] for another reading.
     pub oversigned: Vec<String>,
+    /// How `h=` is made of the two lists. Default [`Selection::ByName`].
+    pub selection: Selection,
+    /// How the field is written. Default [`Layout::Native`].
+    pub layout: Layout,
     /// Whether to write the time of signing (`t=`). Default true.
     pub timestamp: bool,
     /// How long the signature is valid (`x=`), in whole seconds. A limit of days makes replay harder; too short a one makes delayed mail fail.
     /// Default none.
     pub lifetime: Option<Duration>,
+    /// Whether to ask for reports of failures (`r=y`, RFC 6651 §3.1). Default false.
+    pub request_reports: bool,
+    /// Most octets of the canonical body that are signed; the field then says how many they are (`l=`), also where the body has no more
+    /// (`u64::MAX` signs all of any body). Default none: all of it, without `l=`.
+    ///
+    /// Anybody can add to a body signed this way and the signature stays good (§8.2), so many verifiers do not count it. It is for recipients
+    /// behind an old mailing list, and for nobody else.
+    pub body_length: Option<u64>,
     /// What to do about a bare CR or LF in the header. Default [`BareLineEnds::Refuse`].
     pub bare_line_ends: BareLineEnds,
     /// Most names in `h=`; a message with more fields to sign is refused. Default 256, which is what verifiers of this crate accept.
     pub max_header_names: usize,
+}
+
+/// Which fields are signed and in what order `h=` lists them.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// Name by name in the order of [`SignatureSpec::signed`] and spelled as there, each as often as the message has it and once more if it is
+    /// oversigned.
+    #[default]
+    ByName,
+    /// As OpenDKIM: every field that [`SignatureSpec::signed`] covers and `omitted` does not, in the order of the message and spelled as there; From
+    /// in any case. Behind them the names of [`SignatureSpec::oversigned`], each once, as they are spelled in that list.
+    ///
+    /// In both lists of names a "*" stands for any characters. An oversigned name means one field less than with [`ByName`](Self::ByName): where the
+    /// message has such a field and it is not covered, it is the one that is signed, and one may be added.
+    InMessageOrder {
+        /// Fields that are not signed although [`SignatureSpec::signed`] covers them; without effect on From.
+        omitted: Vec<String>,
+    },
 }
 
 /// A [`SignatureSpec`] for many messages: checked once, and its lists of names made into one. A clone shares it.
@@ -224,8 +257,12 @@ impl SignatureSpec {
             body_canon: Canon::Relaxed,
             signed: owned(DEFAULT_SIGNED),
             oversigned: owned(DEFAULT_OVERSIGNED),
+            selection: Selection::default(),
+            layout: Layout::default(),
             timestamp: true,
             lifetime: None,
+            request_reports: false,
+            body_length: None,
             bare_line_ends: BareLineEnds::default(),
             max_header_names: 256,
         }

@@ -20,6 +20,7 @@ pub mod diagnostics;
 mod dmarc;
 mod domains;
 mod draft;
+pub mod from_old;
 mod native;
 mod networks;
 pub mod old_file;

@@ -33,6 +33,8 @@ pub struct Facts {
     pub rule: OriginRule,
     /// The client.
     pub client: Client,
+    /// Whether it may send as a domain of ours without a word about it (`ExternalIgnoreList` of OpenDKIM).
+    pub is_ignored: bool,
     /// The client's name as the MTA knows it.
     pub client_name: Vec<u8>,
     /// What it said in HELO or EHLO; empty when it said nothing.

@@ -14,6 +14,7 @@ use super::dmarc::KnownDomains;
 use crate::config::{Config, SigningDomain};
 use crate::enforcement::Steps;
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
+use crate::opendkim::Ways;
 
 /// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Rules {
     known: KnownDomains,
     steps: Steps,
     is_trial: bool,
+    ways: Option<Arc<Ways>>,
 }
 
 /// Who signs for the authors of one rule.
@@ -76,6 +78,7 @@ impl Rules {
             known: KnownDomains::default(),
             steps: Steps::default(),
             is_trial: false,
+            ways: None,
             config,
         }
     }
@@ -123,6 +126,19 @@ impl Rules {
     #[must_use]
     pub fn is_trial(&self) -> bool {
         self.is_trial
+    }
+
+    /// With the ways of OpenDKIM: they choose what is signed and with which keys, in place of the domains of the configuration.
+    #[must_use]
+    pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
+        self.ways = ways;
+        self
+    }
+
+    /// The ways of OpenDKIM, for a daemon that runs from its file.
+    #[must_use]
+    pub fn ways(&self) -> Option<&Arc<Ways>> {
+        self.ways.as_ref()
     }
 
     /// How organizational domains are found.

@@ -46,6 +46,7 @@ pub(super) fn facts(origin: Origin) -> Facts {
         origin,
         rule: if origin.is_ours() { OriginRule::Authenticated } else { OriginRule::NotTrusted },
         client: Client::Unknown,
+        is_ignored: false,
         client_name: b"client.example".to_vec(),
         helo: b"client.example".to_vec(),
         iprev: None,

@@ -165,6 +165,7 @@ fn listeners(list: Vec<Sourced<ListenDraft>>, mode: Mode, trust: &Arc<Trust>, ch
             socket_owner: draft.socket_owner.map(|owner| owner.value),
             socket_group: draft.socket_group.map(|group| group.value),
             mode: draft.mode.map_or(mode, |mode| mode.value),
+            takes_part: true,
             trust: own_trust.unwrap_or_else(|| Arc::clone(trust)),
         });
     }

@@ -183,7 +183,7 @@ fn m6_mail_without_one_author_has_its_result_and_its_own_policy() {
         let observed = verdict(&rules(""), stranger("<jo@elsewhere.test>"), fields, &dns);
         assert_eq!(observed.action, Action::Accept, "{cause}");
         let held = verdict(&rules(STRICT), stranger("<jo@elsewhere.test>"), fields, &dns);
-        assert_eq!(held.action, Action::Quarantine, "{cause}");
+        assert_eq!(held.action, Action::Quarantine(crate::message::verdict::RejectCause::Dmarc), "{cause}");
         assert_eq!((field(&observed, "dmarc"), field(&observed, "dmarc_cause")), (result.into(), cause.into()));
         assert_eq!(field(&observed, "dmarc_would"), "reject", "{cause}");
         let refused = verdict(&rules(&strict), stranger("<jo@elsewhere.test>"), fields, &dns);
@@ -223,12 +223,16 @@ fn a_domain_is_known_when_its_mail_passed_often_enough() {
     let dns = Dns::with("v=DMARC1; p=reject");
     let rules = rules("[dmarc]\nmode = \"reject\"\nknown_after = 3");
     let action = |sender, id| verdict(&rules, stranger(sender), &[FROM_BANK[0], ("Message-ID", id)], &dns).action;
-    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine);
+    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine(crate::message::verdict::RejectCause::Dmarc));
     // One message that is put off behind us, and comes again.
     for id in ["<1@x>", "<1@x>", "<1@x>", "<2@x>"] {
         assert_eq!(action("<x@news.bank.test>", id), Action::Accept);
     }
-    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine, "two messages passed, one of them often");
+    assert_eq!(
+        action("<x@elsewhere.test>", "<0@x>"),
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc),
+        "two messages passed, one of them often"
+    );
     assert_eq!(action("<x@news.bank.test>", "<3@x>"), Action::Accept);
     assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
 }
@@ -276,7 +280,7 @@ fn list_mail_is_at_most_quarantined_and_has_its_reason() {
     let dns = Dns::with("v=DMARC1; p=reject");
     let fields = [FROM_BANK[0], ("List-Id", "<x.elsewhere.test>")];
     let verdict = verdict(&rules(STRICT), stranger("<x@elsewhere.test>"), &fields, &dns);
-    assert_eq!(verdict.action, Action::Quarantine);
+    assert_eq!(verdict.action, Action::Quarantine(crate::message::verdict::RejectCause::Dmarc));
     assert_eq!(field(&verdict, "dmarc_override"), "mailing_list: List-Id field");
 }
 
@@ -286,8 +290,14 @@ fn behind_a_relay_nothing_is_refused() {
     let mut facts = stranger("<x@elsewhere.test>");
     facts.rule = OriginRule::Upstream;
     let strict = format!("{STRICT}\nmultiple_from = \"reject\"");
-    assert_eq!(verdict(&rules(&strict), facts.clone(), &FROM_BANK, &dns).action, Action::Quarantine);
-    assert_eq!(verdict(&rules(&strict), facts, &[], &dns).action, Action::Quarantine);
+    assert_eq!(
+        verdict(&rules(&strict), facts.clone(), &FROM_BANK, &dns).action,
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc)
+    );
+    assert_eq!(
+        verdict(&rules(&strict), facts, &[], &dns).action,
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc)
+    );
 }
 
 #[test]
@@ -297,7 +307,10 @@ fn our_own_people_behind_a_relay_are_never_judged_and_forwarders_there_are_known
     for (received, action) in [
         ("from x ([198.51.100.7]) by relay.example with ESMTPSA id 1; x", Action::Accept),
         ("from x ([203.0.113.5]) by relay.example with ESMTPS id 1; x", Action::Accept),
-        ("from x ([198.51.100.7]) by relay.example with ESMTPS id 1; x", Action::Quarantine),
+        (
+            "from x ([198.51.100.7]) by relay.example with ESMTPS id 1; x",
+            Action::Quarantine(crate::message::verdict::RejectCause::Dmarc),
+        ),
     ] {
         let fields = [("Received", received), FROM_BANK[0]];
         let verdict = verdict(&rules(&text), stranger("<jo@bank.test>"), &fields, &dns);
