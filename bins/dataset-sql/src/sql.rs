@@ -6,6 +6,7 @@
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use engine::dataset::{OpenError, OpenOptions};
 use sqlx::encode::IsNull;
@@ -65,7 +66,8 @@ impl Sql {
                     .filename(dsn.path())
                     .read_only(true)
                     .create_if_missing(false)
-                    .busy_timeout(options.timeout)
+                    // Beyond the engine's limit, so that it is that which ends the wait for a lock.
+                    .busy_timeout(options.timeout.saturating_add(Duration::from_secs(1)))
                     .disable_statement_logging(),
             )),
         };

@@ -175,7 +175,7 @@ impl Way for Directory {
             SUCCESS | SIZE_LIMIT_EXCEEDED => {}
             NO_SUCH_OBJECT => return Ok(None),
             // The base of the key, where the key is part of it: there is nothing under such a name.
-            INVALID_DN_SYNTAX if url.base(key) != url.base("") => return Ok(None),
+            INVALID_DN_SYNTAX if url.base_has_key() => return Ok(None),
             _ => return Err(Failure::Lost(self.said(&LdapError::LdapResult { result }))),
         }
         let Some(entry) = entries.into_iter().find(|entry| !entry.is_ref() && !entry.is_intermediate()) else {

@@ -9,7 +9,7 @@ use crate::words::open_error;
 pub const MAX_URLS: usize = 8;
 
 /// One URL: where to go, and what to ask there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Url {
     pub(super) scheme: Scheme,
     /// A host; for `ldapi` the path of the socket, decoded.
@@ -118,6 +118,11 @@ impl Url {
     /// Where to search, for `key`.
     pub(super) fn base(&self, key: &str) -> String {
         fill(&self.base, || dn_escape(key).into_owned(), || domain(key))
+    }
+
+    /// Whether the key is a part of the base.
+    pub(super) fn base_has_key(&self) -> bool {
+        self.base.contains("$d") || self.base.contains("$D")
     }
 
     /// The filter for `key`, escaped as RFC 4515 §3 has it.

@@ -58,7 +58,7 @@ impl Slapd {
             person("cn=other.example,ou=keys", "other.example", "title: other\n"),
             person("cn=a*b,ou=keys", "a*b", "title: star\n"),
             person("cn=a(b\\\\,ou=keys", "a(b\\", "title: paren\n"),
-            person("cn=binary,ou=keys", "binary", "jpegPhoto:: /w==\n"),
+            person("cn=binary,ou=keys", "binary", "userPassword:: /w==\n"),
             person("cn=hidden.example,ou=secret", "hidden.example", "title: hidden\n"),
         ];
         let ldif = folder.file("data.ldif", &ldif.concat());
@@ -129,7 +129,7 @@ async fn s2_1_ldap() {
     assert_eq!(fields(&lookup, "a(b\\").await.unwrap(), ["paren", "", ""]);
     let order = open(&format!("{}/ou=keys,dc=example,dc=com?employeeNumber,TITLE?one?(cn=$d)", slapd.tcp()));
     assert_eq!(fields(&order, "example.com").await.unwrap(), ["2048", "d.example"]);
-    let photo = open(&format!("{}/ou=keys,dc=example,dc=com?jpegPhoto?one?(cn=$d)", slapd.tcp()));
+    let photo = open(&format!("{}/ou=keys,dc=example,dc=com?userPassword?one?(cn=$d)", slapd.tcp()));
     assert!(failure(&photo, "binary").await.contains("not UTF-8"));
 
     // The key in the base: as it is, and as a name.
