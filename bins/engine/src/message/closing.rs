@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use dkim_core::UnixTime;
 use dkim_core::header::HeaderBlock;
-use dkim_core::verify::SignatureReport;
+use dkim_core::verify::{Outcome, SignatureReport};
 use dmarc_core::dns::{Question, TxtAnswer};
 use dmarc_core::outcome::DmarcResult;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use super::HeaderSummary;
 use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
 use super::dmarc::policy::{self, Circumstances};
-use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign, mark};
+use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign, mark, mark_of_signature};
 use super::entry;
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
@@ -261,8 +261,16 @@ impl Closing {
     fn mark_of_pass(&self, action: Action, dmarc: Option<&DmarcResults>) -> Option<u32> {
         let Judged::Evaluated { evaluation, .. } = &dmarc?.judged else { return None };
         let headers = self.headers.as_ref()?;
-        (action == Action::Accept && evaluation.result == DmarcResult::Pass)
-            .then(|| mark(self.facts.envelope.sender(), headers))
+        if action != Action::Accept || evaluation.result != DmarcResult::Pass {
+            return None;
+        }
+        if evaluation.is_spf_aligned() {
+            return Some(mark(self.facts.envelope.sender(), headers));
+        }
+        let aligned = evaluation.dkim.iter().find(|identifier| identifier.is_aligned_pass())?;
+        let mut passed = self.verified.reports().iter().filter(|report| report.outcome == Outcome::Pass);
+        let signature = passed.find(|report| report.domain.as_ref() == Some(&aligned.domain))?;
+        Some(mark_of_signature(signature))
     }
 
     /// Counts a pass, once a message however often it comes: what the MTA, or a filter behind us, puts off comes again.
