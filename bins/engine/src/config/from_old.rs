@@ -24,8 +24,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("TrustSignaturesFrom", "signatures of all domains count"),
     ("StrictHeaders", "mail with fields too often is judged as it is"),
     ("RequiredHeaders", "mail without From or Date passes"),
-    ("MaximumSignedBytes", "signatures cover the whole body"),
-    ("BodyLengthDB", "signatures cover the whole body"),
     ("RemoveOldSignatures", "old signatures stay"),
     ("ReplaceRules", "fields are signed as they are"),
     ("KeepAuthResults", "fields under our name are removed"),
