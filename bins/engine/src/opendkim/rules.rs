@@ -44,6 +44,8 @@ pub struct Ways {
     pub(super) on: Actions,
     /// `AlwaysAddARHeader`.
     pub(super) always_adds: bool,
+    /// `MustBeSigned`.
+    must_be_signed: Vec<String>,
     /// `LogWhy`: decisions are logged.
     pub(super) logs_why: bool,
 }
@@ -162,6 +164,7 @@ impl Ways {
             style: Style::new(&dkim.signing),
             on: dkim.verifying.on,
             always_adds: dkim.results.always_add,
+            must_be_signed: dkim.verifying.must_be_signed.names.clone(),
             logs_why: dkim.logging.why,
         })
     }
@@ -177,6 +180,12 @@ impl Ways {
     pub fn on_signature_error(&self) -> Option<DkimStep> {
         let action = self.on.signature_error;
         (action != Action::Accept).then_some(DkimStep { action, cause: DkimCause::SignatureError })
+    }
+
+    /// Fields that a signature has to cover where the message has them (`MustBeSigned`).
+    #[must_use]
+    pub fn must_be_signed(&self) -> &[String] {
+        &self.must_be_signed
     }
 
     /// Whether unsigned mail gets a result (`dkim=none`) in any case (`AlwaysAddARHeader`).
