@@ -150,6 +150,18 @@ impl Ways {
         })
     }
 
+    /// Whether a key in memory signs for this domain (A-labels, lower case).
+    #[must_use]
+    pub fn signs_for(&self, domain: &str) -> bool {
+        match &self.keys {
+            Keys::None => false,
+            Keys::Tables { keys, .. } => keys
+                .entries()
+                .any(|key| key.fields().is_ok_and(|fields| fields.domain.trim().eq_ignore_ascii_case(domain))),
+            Keys::Single { domains, .. } => domains.get(domain).is_some(),
+        }
+    }
+
     /// Names of macros that the MTA is asked for beside the usual ones.
     pub fn macro_names(&self) -> impl Iterator<Item = &str> {
         self.macros.iter().flat_map(MacroList::names)
