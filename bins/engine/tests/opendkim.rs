@@ -104,8 +104,50 @@ fn s1_3_mail_of_internal_hosts_is_signed_by_the_tables_and_of_others_verified() 
 fn s1_3_internal_mail_without_a_key_is_verified_like_that_of_others() {
     let daemon = start(OPENDKIM, None, "");
     let answer = from(&daemon, "192.0.2.9").message("<a@other.example>", mail("a@other.example", "").as_bytes());
-    let results = inserted(&answer, "Authentication-Results");
-    assert!(results.len() == 1 && results[0].starts_with("mx.example; dkim=none"), "{:?}", answer.edits);
+    // OpenDKIM says nothing of unsigned mail, unless it is told to.
+    assert_eq!(answer.edits, [""; 0]);
+    let daemon = start(&format!("{OPENDKIM}AlwaysAddARHeader yes\n"), None, "");
+    let answer = from(&daemon, "192.0.2.9").message("<a@other.example>", mail("a@other.example", "").as_bytes());
+    assert_eq!(inserted(&answer, "Authentication-Results"), ["mx.example; dkim=none"]);
+}
+
+/// A signature of a domain, with values that nothing verifies with.
+fn bad_signature(domain: &str) -> String {
+    let bh = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let field = format!("DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=rsa; h=from; bh={bh}; b=AAAA\r\n");
+    mail(&format!("a@{domain}"), &field)
+}
+
+fn reply(answer: &Answer) -> String {
+    match &answer.decision {
+        Some(Decision::ReplyCode(code)) => code.to_smtp(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn s1_4_what_signatures_come_to_has_the_answer_that_the_options_name() {
+    let unsigned = mail("a@other.example", "");
+    let (bad, keyless) = (bad_signature("example.com"), bad_signature("nokey.example"));
+    for (options, raw, expected) in [
+        ("", &bad, "Some(Continue)"),
+        ("On-BadSignature reject", &bad, "550 5.7.0 bad DKIM signature data"),
+        ("On-BadSignature t", &bad, "451 4.7.0 bad DKIM signature data"),
+        ("On-BadSignature discard", &bad, "Some(Discard)"),
+        ("On-BadSignature reject", &keyless, "Some(Continue)"),
+        ("On-KeyNotFound reject", &keyless, "550 5.7.0 DKIM key retrieval failed"),
+        ("On-Default reject\nOn-KeyNotFound accept", &keyless, "Some(Continue)"),
+        ("On-NoSignature reject", &unsigned, "550 5.7.0 no DKIM signature data"),
+        ("On-NoSignature reject\nAlwaysAddARHeader yes", &unsigned, "Some(Continue)"),
+        ("On-NoSignature reject", &bad, "Some(Continue)"),
+    ] {
+        let daemon = start(&format!("{OPENDKIM}{options}\n"), None, "");
+        let answer = from(&daemon, "198.51.100.7").message("<a@other.example>", raw.as_bytes());
+        assert_eq!(reply(&answer), expected, "{options}");
+    }
+    let daemon = start(&format!("{OPENDKIM}On-BadSignature quarantine\n"), None, "");
+    let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", bad.as_bytes());
+    assert!(answer.edits.contains(&"quarantine bad DKIM signature data".to_owned()), "{:?}", answer.edits);
 }
 
 #[test]
@@ -147,8 +189,8 @@ fn with_both_files_one_socket_does_all_and_the_other_takes_part_in_nothing() {
     let answer = from(&daemon, "198.51.100.7").message("<a@bank.example>", forged.as_bytes());
     let Some(Decision::ReplyCode(code)) = &answer.decision else { panic!("{answer:?}") };
     assert!(code.to_smtp().starts_with("550 5.7.1 "), "{}", code.to_smtp());
-    // Own people are not judged, and the second socket accepts at once.
-    let answer = from(&daemon, "192.0.2.9").message("<a@bank.example>", mail("a@bank.example", "").as_bytes());
+    // What is signed is not judged, and the second socket accepts at once.
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
     assert_eq!(answer.decision, Some(Decision::Continue));
     let second = std::os::unix::net::UnixStream::connect(daemon.folder.path().join("dmarc")).unwrap();
     let mut mta = Mta::new(support::Stream::Unix(second), MtaOptions::default());

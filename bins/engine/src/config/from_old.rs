@@ -20,10 +20,6 @@ use crate::socket_address::SocketAddress;
 
 /// Options that are read and not applied yet: whoever has set one is told so.
 const NOT_YET: &[(&str, &str)] = &[
-    ("On-BadSignature", "mail with a bad signature passes with its result"),
-    ("On-NoSignature", "mail without a signature passes"),
-    ("On-KeyNotFound", "mail whose key is not in the DNS passes with its result"),
-    ("On-SignatureError", "mail that cannot be signed passes unsigned, or is put off where it is the fault of the key"),
     ("MustBeSigned", "signatures that leave out such fields count"),
     ("Minimum", "a signature with `l=` counts if it covers the whole body"),
     ("TrustSignaturesFrom", "signatures of all domains count"),
@@ -33,7 +29,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("BodyLengthDB", "signatures cover the whole body"),
     ("RemoveOldSignatures", "old signatures stay"),
     ("ReplaceRules", "fields are signed as they are"),
-    ("AlwaysAddARHeader", "unsigned mail gets `dkim=none` in any case"),
     ("KeepAuthResults", "fields under our name are removed"),
     ("RemoveARFrom", "fields under our own name alone are removed"),
     ("NoHeaderB", "results have their `header.b`"),
@@ -133,7 +128,8 @@ fn apply_dkim(dkim: &OpenDkim, config: &mut Config) {
         config.limits.header.max_bytes = usize::try_from(most).unwrap_or(usize::MAX);
     }
     let on = &dkim.verifying.on;
-    config.policy.on_dns_failure = on_failure(on.dns_error);
+    // What follows from signatures is decided by the ways of OpenDKIM, keys that could not be asked for included.
+    config.policy.on_dns_failure = OnFailure::Accept;
     config.policy.on_internal_error = on_failure(on.internal_error);
     config.policy.on_limit = on_failure(on.security);
 }

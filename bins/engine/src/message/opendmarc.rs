@@ -7,7 +7,7 @@ use super::closing::Closing;
 use super::dmarc::{DmarcResults, Judged, draw, mark};
 use super::origin::Client;
 use super::spf::SpfResults;
-use super::verdict::{self, Action};
+use super::verdict::{Action, RejectCause};
 use crate::opendmarc::Ways;
 use crate::opendmarc::history::{self, Entry};
 use crate::server::host_name;
@@ -79,9 +79,10 @@ impl Closing {
             return None;
         }
         let action = match action {
-            Action::Accept => history::Action::Accept,
-            Action::Quarantine => history::Action::Quarantine,
-            Action::Reject(verdict::RejectCause::Dmarc) => history::Action::Reject,
+            Action::Quarantine(RejectCause::Dmarc) => history::Action::Quarantine,
+            Action::Reject(RejectCause::Dmarc) => history::Action::Reject,
+            // OpenDMARC does not know what OpenDKIM does about it.
+            Action::Accept | Action::Quarantine(_) => history::Action::Accept,
             // It comes again, or was refused for another reason.
             _ => return None,
         };

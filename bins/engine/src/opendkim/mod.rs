@@ -12,6 +12,7 @@
 //! What differs from OpenDKIM: fields under our name are removed from mail that is signed, too; a message is never left alone early while such a field is
 //! in it; mail that holds a signature of ours already that is still valid is not signed again.
 
+mod act;
 mod choose;
 mod client;
 mod macros;
@@ -20,6 +21,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+pub use self::act::{DkimCause, DkimStep, act};
 pub use self::choose::{Choice, Mail};
 pub use self::client::ClientLists;
 pub(crate) use self::client::of_host;

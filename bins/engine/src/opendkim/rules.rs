@@ -9,9 +9,11 @@ use dkim_core::crypto::Backend;
 use dkim_core::domain::Selector;
 use dkim_core::sign::{Layout, Selection, SignatureSpec};
 use dkim_core::signature::Identity;
+use dkim_core::verify::SignatureReport;
 
+use super::act::{DkimCause, DkimStep, act};
 use super::macros::MacroList;
-use crate::config::opendkim::{Choosing, OpenDkim, Signing};
+use crate::config::opendkim::{Action, Actions, Choosing, OpenDkim, Signing};
 use crate::config::{Diagnostics, Sourced};
 use crate::dataset::{Dataset, HostList, KeyLocation, KeyTable, Opener, Reading, SignRequest, SigningTable};
 use crate::keys::{KeyCache, SafeKeys};
@@ -36,6 +38,10 @@ pub struct Ways {
     pub(super) cache: KeyCache,
     /// What signatures look like.
     pub(super) style: Style,
+    /// `On-…`.
+    pub(super) on: Actions,
+    /// `AlwaysAddARHeader`.
+    pub(super) always_adds: bool,
     /// `LogWhy`: decisions are logged.
     pub(super) logs_why: bool,
 }
@@ -146,6 +152,8 @@ impl Ways {
             keys: keys?,
             cache: KeyCache::new(backend, safe_keys),
             style: Style::new(&dkim.signing),
+            on: dkim.verifying.on,
+            always_adds: dkim.results.always_add,
             logs_why: dkim.logging.why,
         })
     }
@@ -160,6 +168,25 @@ impl Ways {
                 .any(|key| key.fields().is_ok_and(|fields| fields.domain.trim().eq_ignore_ascii_case(domain))),
             Keys::Single { domains, .. } => domains.get(domain).is_some(),
         }
+    }
+
+    /// What follows from the signatures of a message that was verified (`On-…`).
+    #[must_use]
+    pub fn act(&self, reports: &[SignatureReport]) -> Option<DkimStep> {
+        act(reports, &self.on, self.always_adds)
+    }
+
+    /// What happens to a message of our own that could not be signed (`On-SignatureError`).
+    #[must_use]
+    pub fn on_signature_error(&self) -> Option<DkimStep> {
+        let action = self.on.signature_error;
+        (action != Action::Accept).then_some(DkimStep { action, cause: DkimCause::SignatureError })
+    }
+
+    /// Whether unsigned mail gets a result (`dkim=none`) in any case (`AlwaysAddARHeader`).
+    #[must_use]
+    pub fn adds_results_to_unsigned_mail(&self) -> bool {
+        self.always_adds
     }
 
     /// Names of macros that the MTA is asked for beside the usual ones.
