@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 const OPENDMARC: &str = "AuthservID mx.example\nSocket local:@/socket\nSyslog true\n";
 
 const OPENDKIM: &str = "Syslog yes\nMode sv\nSocket local:@/socket\nRequireSafeKeys no\nKeyTable @/KeyTable\n\
-    SigningTable refile:@/SigningTable\nInternalHosts @/TrustedHosts\nAuthservID mx.example\n";
+    SigningTable refile:@/SigningTable\nInternalHosts @/TrustedHosts\nAuthservID mx.example\nAlwaysAddARHeader yes\n";
 
 /// Domains that ask for each of the policies, and send no mail themselves.
 const RECORDS: &str = "_dmarc.reject.example IN TXT \"v=DMARC1; p=reject; rua=mailto:r@reject.example\"\n\
@@ -316,7 +316,11 @@ fn s3_1_required_headers_required_from_and_several_authors() {
 #[test]
 fn s3_1_the_list_of_public_suffixes_finds_organizational_domains_and_makes_pct_count() {
     let folder = folder(None, &format!("{OPENDMARC}RejectFailures true\nPublicSuffixList @/suffixes\n"));
-    std::fs::write(folder.path().join("suffixes"), "// ===BEGIN ICANN DOMAINS===\nexample\nco.example\n").unwrap();
+    std::fs::write(
+        folder.path().join("suffixes"),
+        "// ===BEGIN ICANN DOMAINS===\nexample\nco.example\n// ===END ICANN DOMAINS===\n",
+    )
+    .unwrap();
     let prepared = read(&folder, false).unwrap_or_else(|found| panic!("{found}"));
     // Under the list `shop.co.example` has an organizational domain of its own, and asks nothing of `co.example`.
     let records = "_dmarc.co.example IN TXT \"v=DMARC1; p=reject\"\n_dmarc.deep.example IN TXT \"v=DMARC1; p=reject\"\n\

@@ -68,7 +68,7 @@ impl Facts {
     /// Whether the message is somebody else's, and nobody has judged it for us.
     #[must_use]
     pub(super) fn is_to_be_judged(&self) -> bool {
-        self.judged.unwrap_or(!self.origin.is_ours() && !self.rule.keeps_results())
+        self.judged.unwrap_or_else(|| !self.origin.is_ours() && !self.rule.keeps_results())
     }
 }
 

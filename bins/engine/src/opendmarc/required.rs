@@ -74,7 +74,7 @@ impl Required {
             return no_from;
         }
         let no_date = (count("Date") != 1).then_some("not exactly one Date field");
-        let several = AT_MOST_ONE.into_iter().filter(|(name, _)| count(name) > 1).map(|(_, words)| words).last();
+        let several = AT_MOST_ONE.into_iter().rfind(|(name, _)| count(name) > 1).map(|(_, words)| words);
         several.or(no_date).or(no_from)
     }
 }

@@ -81,7 +81,7 @@ fn quoted(string: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::dns::Resolver;
-    use dkim_core::verify::TxtAnswer;
+    use dmarc_core::dns::TxtAnswer;
 
     #[tokio::test]
     async fn s3_1_test_data_is_a_name_and_its_text_and_no_other_name_is_there() {
