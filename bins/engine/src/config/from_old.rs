@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
-use super::old_file::{AuthservName, Line, OLD_NOT_CARRIED};
+use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED};
+use super::section::shorten;
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
-use super::words::{Enforcement, LogSink, Mode, OnFailure, OrgDomains};
+use super::words::{LogSink, Mode, OnFailure, OrgDomains};
 use super::{Config, Dmarc, KeyChecks, Listener, Spf, Trust};
 use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
 use crate::server::host_name;
@@ -28,16 +29,8 @@ const NOT_YET: &[(&str, &str)] = &[
     ("ReplaceRules", "fields are signed as they are"),
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
-    ("AuthservIDWithJobID", "the queue id does not follow the name"),
     ("TestPublicKeys", "keys are asked for in the DNS"),
     ("TestDNSData", "the DNS is asked"),
-    ("IgnoreAuthenticatedClients", "mail of authenticated clients is never judged, as with `true`"),
-    ("IgnoreHosts", "mail of the hosts in `InternalHosts` is never judged"),
-    ("IgnoreMailFrom", "mail of these authors is judged like other mail"),
-    ("HistoryFile", "no history is written; the journal is"),
-    ("CopyFailuresTo", "nobody gets a copy"),
-    ("RejectMultiValueFrom", "such mail is quarantined at most"),
-    ("RejectString", "the reply has the words of RFC 9989"),
 ];
 
 /// The configuration.
@@ -72,6 +65,7 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
     }
     (config.authserv_id, config.remove_authserv_ids) = authserv_ids(files);
     config.remove_authserv_ids.extend(also_removed(files, found));
+    config.authserv_id_with_job_id = files.authserv_id().1;
     config.keys = KeyChecks { interval: None };
     log(files, &mut config);
     if let Some(dkim) = &files.opendkim {
@@ -81,7 +75,7 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),
     };
-    for line in lines(files) {
+    for line in files.opendkim.iter().flat_map(|dkim| &dkim.lines) {
         tell_if_not_yet(line, found);
     }
     config
@@ -161,29 +155,27 @@ fn on_failure(action: Action) -> OnFailure {
 }
 
 fn apply_dmarc(dmarc: &OpenDmarc) -> Dmarc {
-    let mode = match (dmarc.acting.reject_failures, dmarc.acting.hold_quarantined) {
-        (true, _) => Enforcement::Reject,
-        (false, true) => Enforcement::Quarantine,
-        (false, false) => Enforcement::Observe,
-    };
     let list = dmarc.evaluating.public_suffix_list.as_ref();
+    // What is done about a result is for `crate::opendmarc`.
     let mut settings = Dmarc {
-        mode,
         method: if list.is_some() { OrgDomains::PublicSuffixList } else { OrgDomains::TreeWalk },
         public_suffix_list: list.map(|list| list.value.clone()),
-        // OpenDMARC knew neither lists nor whom it has seen before.
-        mailing_lists: mode,
-        seldom_seen: mode,
-        multiple_from: mode.min(Enforcement::Quarantine),
         ..Dmarc::default()
     };
     settings.reply.code = (7, 1);
     settings
 }
 
-fn lines(files: &OldFiles) -> impl Iterator<Item = &Line> {
-    let dkim = files.opendkim.iter().flat_map(|dkim| &dkim.lines);
-    dkim.chain(files.opendmarc.iter().flat_map(|dmarc| &dmarc.lines))
+/// Findings about options whose effect is not what their users believe. `signs_for`: whether mail of a domain is signed here.
+pub(crate) fn tell_of_holes(dmarc: &OpenDmarc, signs_for: impl Fn(&str) -> bool, found: &mut Diagnostics) {
+    let Some(authors) = &dmarc.ignoring.mail_from else { return };
+    for author in authors.value.iter().filter(|author| signs_for(&author.to_ascii_lowercase())) {
+        let author = shorten(author);
+        let cause = format!("{author} is a domain of your own: mail of strangers who write it into From is not judged");
+        let fix = "remove it; own people are known as authenticated or trusted clients (`IgnoreAuthenticatedClients yes`, \
+                   `IgnoreHosts`)";
+        found.push(Diagnostic::at(&authors.at, OLD_HOLE, cause, fix));
+    }
 }
 
 fn tell_if_not_yet(line: &Line, found: &mut Diagnostics) {

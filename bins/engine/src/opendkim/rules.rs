@@ -169,6 +169,18 @@ impl Ways {
         })
     }
 
+    /// Whether a key in memory signs for this domain (A-labels, lower case).
+    #[must_use]
+    pub fn signs_for(&self, domain: &str) -> bool {
+        match &self.keys {
+            Keys::None => false,
+            Keys::Tables { keys, .. } => keys
+                .entries()
+                .any(|key| key.fields().is_ok_and(|fields| fields.domain.trim().eq_ignore_ascii_case(domain))),
+            Keys::Single { domains, .. } => domains.get(domain).is_some(),
+        }
+    }
+
     /// What follows from the signatures of a message that was verified (`On-…`).
     #[must_use]
     pub fn act(&self, reports: &[SignatureReport]) -> Option<DkimStep> {
