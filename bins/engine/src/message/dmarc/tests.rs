@@ -237,6 +237,40 @@ fn a_domain_is_known_when_its_mail_passed_often_enough() {
     assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
 }
 
+/// `h=` of a message of bank.test as its own server signs it.
+fn signed_of_bank() -> (Vec<(String, String)>, &'static str) {
+    let text = "[[domain]]\nname = \"bank.test\"\nallow_ed25519_only = true\nkeys = [{ selector = \"ed\", file = \"absent.pem\" }]\n";
+    let (config, _) = config::parse(text, Path::new("test.toml")).unwrap();
+    let mut signing = Rules::new(config, &Keys::default());
+    let key = crate::message::tests::key();
+    let record: &'static str = dkim_core::key_record::KeyRecord::text_for(&*key).leak();
+    assert!(signing.add_signer(0, &dkim_core::domain::Selector::parse("ed").unwrap(), key));
+    let mut facts = stranger("<x@bank.test>");
+    (facts.origin, facts.rule) = (Origin::Submission, OriginRule::Authenticated);
+    let verdict = verdict(&Arc::new(signing), facts, &FROM_BANK, &Dns::with("v=DMARC1; p=reject"));
+    let mut edits = verdict.edits.inserted();
+    let (name, value) = edits.next().unwrap();
+    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+    let fields = vec![(text(name), text(value)), (FROM_BANK[0].0.to_owned(), FROM_BANK[0].1.to_owned())];
+    (fields, record)
+}
+
+#[test]
+fn a_signed_message_that_is_sent_again_in_other_envelopes_counts_once() {
+    let (fields, record) = signed_of_bank();
+    let mut dns = Dns::with("v=DMARC1; p=reject");
+    dns.0.insert("ed._domainkey.bank.test", record);
+    let rules = rules("[dmarc]\nmode = \"reject\"");
+    for number in 0..20 {
+        let (sender, id) = (format!("<x{number}@elsewhere.test>"), format!("<{number}@x>"));
+        let mut all: Vec<(&str, &str)> = vec![("Message-ID", &id)];
+        all.extend(fields.iter().map(|(name, value)| (name.as_str(), value.trim_start())));
+        let verdict = verdict(&rules, stranger(&sender), &all, &dns);
+        assert_eq!((verdict.action, field(&verdict, "dmarc")), (Action::Accept, "pass".into()));
+    }
+    assert_eq!(rules.known_domains().count("bank.test"), 1);
+}
+
 #[test]
 fn what_passes_and_is_not_taken_makes_no_domain_known() {
     // DMARC passes by DKIM or SPF, and the message is put off for a key that does not answer, or refused for its sender.
