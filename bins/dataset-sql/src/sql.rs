@@ -107,10 +107,11 @@ fn mysql(dsn: &Dsn) -> MySqlConnectOptions {
     if dsn.host.starts_with('/') {
         return options.socket(&dsn.host);
     }
-    if dsn.port.is_none() && (dsn.host.is_empty() || dsn.host.eq_ignore_ascii_case("localhost")) {
-        if let Some(socket) = MYSQL_SOCKETS.into_iter().find(|path| Path::new(path).exists()) {
-            return options.socket(socket);
-        }
+    if dsn.port.is_none()
+        && (dsn.host.is_empty() || dsn.host.eq_ignore_ascii_case("localhost"))
+        && let Some(socket) = MYSQL_SOCKETS.into_iter().find(|path| Path::new(path).exists())
+    {
+        return options.socket(socket);
     }
     let host = if dsn.host.is_empty() { "localhost" } else { &dsn.host };
     options.host(host).port(dsn.port.unwrap_or(3306))
