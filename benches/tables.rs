@@ -1,10 +1,15 @@
-//! OpenDKIM's tables with 100,000 domains: reading them, and asking for a sender.
+//! OpenDKIM's tables with 100,000 domains: reading them, asking for a sender, and the keys that they name.
 //!
 //! `KeyTable` has a key for each domain. `SigningTable` is once a `refile:` whose patterns are `*@domain`, with every tenth domain as `*@*.domain` too, a thousand
 //! `user@*`, and fifty true regular expressions; and once a `file:`. A lookup is all of it: the pattern, the value, the key, the request. Before the
 //! benchmarks the program prints what the tables take in memory and how long it takes to read them from disk, once.
 
-#![expect(clippy::expect_used, reason = "the tables are written here and well-formed")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "the tables are written here and well-formed"
+)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,9 +20,11 @@ use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use dkim_core::domain::DomainName;
+use engine::BACKEND;
 use engine::config::diagnostics::Location;
 use engine::config::{Diagnostics, Sourced};
-use engine::dataset::{HostList, KeyTable, NoOpener, OpenOptions, Sender, SigningTable};
+use engine::dataset::{HostList, KeyLocation, KeyTable, NoOpener, OpenOptions, Sender, SigningTable};
+use engine::keys::{KeyCache, SafeKeys};
 
 const DOMAINS: usize = 100_000;
 
@@ -154,5 +161,45 @@ fn tables(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tables);
+/// Keys that a table names: loaded for the first time, and there already. Prints what one takes in memory.
+fn keys(criterion: &mut Criterion) {
+    const COPIES: usize = 1000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../bins/engine/tests/key_files/pkcs8.pem");
+    let locations: Vec<KeyLocation> = (0..COPIES)
+        .map(|number| {
+            let file = folder.path().join(format!("{number}.pem"));
+            fs::copy(source, &file).expect("a copy");
+            KeyLocation::File(Arc::from(file))
+        })
+        .collect();
+    let cache = KeyCache::with_limit(BACKEND, SafeKeys::Warned, usize::MAX);
+    let before = resident();
+    for location in &locations {
+        cache.load_now(location).expect("a key");
+    }
+    let each = |resident: usize| resident.saturating_sub(before) * 1024 / COPIES;
+    let loaded = each(resident());
+    // The backend prepares some of its numbers for the first signature.
+    for location in &locations {
+        let key = cache.load_now(location).expect("a key").key;
+        key.sign(b"x").expect("a signature");
+    }
+    eprintln!(
+        "{COPIES} RSA keys of 2048 bits: {loaded} octets resident for each, {} when each has signed",
+        each(resident())
+    );
+    let mut group = criterion.benchmark_group("key_cache");
+    group.bench_function("hit", |bencher| bencher.iter(|| cache.get(black_box(&locations[7])).expect("loaded")));
+    group.sample_size(10);
+    group.bench_function("load", |bencher| {
+        bencher.iter(|| {
+            cache.clear();
+            cache.load_now(&locations[7]).expect("a key")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, tables, keys);
 criterion_main!(benches);

@@ -118,6 +118,21 @@ impl Wants {
         Ok(())
     }
 
+    /// Asks at a stage for these macros as well; those that are on its list stay there once.
+    ///
+    /// # Errors
+    /// As [`set_macros`](Self::set_macros).
+    pub fn add_macros(&mut self, stage: Stage, names: &[&str]) -> Result<(), UsageError> {
+        let list = self.list(stage).unwrap_or_default().to_owned();
+        let known: Vec<&str> = list.split(' ').filter(|name| !name.is_empty()).collect();
+        let is_new = |name: &&&str| {
+            let bare = without_braces(name.as_bytes());
+            !known.iter().any(|known| without_braces(known.as_bytes()) == bare)
+        };
+        let all: Vec<&str> = known.iter().chain(names.iter().filter(is_new)).copied().collect();
+        self.set_macros(stage, &all)
+    }
+
     /// Leaves the macros of a stage to the configuration of the MTA.
     pub fn unset_macros(&mut self, stage: Stage) {
         if let Some(slot) = list_index(stage).and_then(|index| self.macros.get_mut(index)) {

@@ -11,12 +11,17 @@ use dkim_core::domain::DomainName;
 use dmarc_core::psl::{PslLimits, PublicSuffixList, Sections};
 
 use crate::config::diagnostics::{CONFIG_MISSING, DMARC_SUFFIXES, Location};
-use crate::config::{self, Config, Diagnostic, Diagnostics, Dmarc, Listener, LogFormat, OrgDomains};
+use crate::config::{
+    self, Config, Diagnostic, Diagnostics, Dmarc, Listener, LogFormat, OrgDomains, from_old, old_files,
+};
 use crate::connection::Setup;
+use crate::dataset::{NoOpener, Opener};
 use crate::dns::Resolver;
 use crate::instance::Instance;
 use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
+use crate::opendkim::Ways;
+use crate::opendmarc;
 use crate::quickstart;
 use crate::regular_file;
 use crate::socket_address::SocketAddress;
@@ -35,6 +40,19 @@ pub const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal, 64 wrong argume
 pub enum Source {
     /// A file.
     File(PathBuf),
+    /// The files of OpenDKIM and OpenDMARC, either or both.
+    OldFiles {
+        /// `opendkim.conf`.
+        opendkim: Option<PathBuf>,
+        /// `opendmarc.conf`.
+        opendmarc: Option<PathBuf>,
+        /// In place of the first socket.
+        socket: Option<SocketAddress>,
+        /// The state folder.
+        state_dir: PathBuf,
+        /// Who opens tables that are in databases.
+        opener: Openers,
+    },
     /// No file: sign for these domains with keys in the state folder, which are made if they are not there. Without a domain,
     /// verify only.
     Quickstart {
@@ -46,6 +64,24 @@ pub enum Source {
         socket: SocketAddress,
     },
 }
+
+/// Who opens tables that are in databases; the engine has nobody of its own.
+#[derive(Clone, Debug)]
+pub struct Openers(pub Arc<dyn Opener>);
+
+impl Default for Openers {
+    fn default() -> Self {
+        Self(Arc::new(NoOpener))
+    }
+}
+
+impl PartialEq for Openers {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Openers {}
 
 /// What a daemon is started with; a reload goes by the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +130,9 @@ impl Request {
 /// All findings, of the configuration, the zone file, the system's resolver configuration or the state folder.
 pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, Diagnostics> {
     let backend = crate::BACKEND;
+    let mut ways = None;
+    let mut ways_of_opendmarc = None;
+    let mut test_zone = None;
     let (mut config, mut findings, instructions) = match &request.source {
         Source::File(file) => {
             let (config, warnings) = config::load(file)?;
@@ -106,6 +145,28 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 ..config.journal
             };
             (Config { state_dir, journal, ..config }, warnings, None)
+        }
+        Source::OldFiles { opendkim, opendmarc, socket, state_dir, opener } => {
+            let (files, mut found) = old_files::read(opendkim.as_deref(), opendmarc.as_deref())?;
+            let state_dir = request.state_dir(state_dir);
+            let config = from_old::config(&files, socket.as_ref(), &state_dir, &mut found);
+            let ways_of = |dkim| Ways::new(dkim, &*opener.0, backend, &mut found);
+            // Without a file of OpenDKIM nothing is signed and nobody is internal.
+            let opened = files.opendkim.as_ref().map(ways_of);
+            if let Some(dmarc) = &files.opendmarc {
+                let before = in_force.and_then(|setup| setup.rules.opendmarc()).map(AsRef::as_ref);
+                ways_of_opendmarc = opendmarc::Ways::new(dmarc, before, &mut found).map(Arc::new);
+                if let Some(file) = &dmarc.evaluating.test_dns_data {
+                    test_zone = opendmarc::test_zone(file).map_err(|more| found.extend(more)).ok();
+                }
+                let signing = opened.as_ref().and_then(Option::as_ref);
+                from_old::tell_of_holes(dmarc, |domain| signing.is_some_and(|ways| ways.signs_for(domain)), &mut found);
+            }
+            if found.has_errors() {
+                return Err(found);
+            }
+            ways = opened.flatten().map(Arc::new);
+            (config, found, None)
         }
         Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {
             let state_dir = request.state_dir(state_dir);
@@ -134,12 +195,13 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
         // A quick start has read the same keys and says the same.
         findings.extend(found);
     }
-    let resolver = match in_force {
-        Some(setup) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
-        None => Resolver::new(&config.dns, backend)?,
+    let resolver = match (test_zone, in_force) {
+        (Some(zone), _) => Resolver::offline(zone, backend),
+        (None, Some(setup)) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
+        (None, None) => Resolver::new(&config.dns, backend)?,
     };
     let suffixes = public_suffixes(&config.dmarc)?;
-    let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes);
+    let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
     if let Some(setup) = in_force {
         let before = &setup.rules;
         rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());

@@ -3,7 +3,6 @@
 //! `dataset/refile_glibc.txt` has a pattern, a text and what `regcomp` and `regexec` of glibc 2.36 say of them in the locale C, with the flags of OpenDKIM
 //! (`REG_EXTENDED`, `REG_ICASE`) and the pattern turned into an expression as OpenDKIM does it: made for this project by a program that calls the library with
 //! patterns at random and with a list of the odd ones.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic")]
 
 use std::path::Path;
 

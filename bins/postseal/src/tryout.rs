@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use engine::config::{self, Config};
+use engine::config::{self, Config, Enforcement};
 use engine::enforcement::{self, Ramps, Steps};
 use engine::keys::Keys;
 use engine::known_domains;
@@ -54,6 +54,8 @@ pub(crate) struct Kept {
     pub(crate) state: Option<PathBuf>,
     /// The folder of the journal.
     pub(crate) journal: PathBuf,
+    /// Whether it is told what full enforcement would do, which may make a difference where nothing is done as well.
+    pub(crate) tells_full: bool,
 }
 
 /// Whose mail is known to pass (`dmarc.known_after`).
@@ -101,7 +103,8 @@ pub(crate) fn trial(mut config: Config, source: &Source, kept: &Kept) -> Result<
         }
     }
     let domains = KnownDomains::default();
-    let known = if asks_for_known(&config, &ramps) { count(&kept.journal, &domains) } else { Known::Unasked };
+    let known =
+        if asks_for_known(&config, &ramps, kept.tells_full) { count(&kept.journal, &domains) } else { Known::Unasked };
     if matches!(known, Known::Assumed { .. }) {
         config.dmarc.known_after = 0;
     }
@@ -113,11 +116,12 @@ pub(crate) fn trial(mut config: Config, source: &Source, kept: &Kept) -> Result<
 }
 
 /// Whether more may be done to mail of a domain that is known than to that of others.
-fn asks_for_known(config: &Config, ramps: &Ramps) -> bool {
+fn asks_for_known(config: &Config, ramps: &Ramps, tells_full: bool) -> bool {
     let dmarc = &config.dmarc;
     let of_overrides = dmarc.overrides.iter().filter_map(|each| each.mode);
     let of_ramps = ramps.domains.values().map(|ramp| ramp.in_force().mode);
     let most = of_overrides.chain(of_ramps).fold(dmarc.mode, Ord::max);
+    let most = if tells_full { Enforcement::Reject } else { most };
     dmarc.enabled && dmarc.known_after > 0 && most > dmarc.seldom_seen
 }
 

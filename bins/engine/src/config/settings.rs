@@ -30,6 +30,8 @@ pub struct Listener {
     pub socket_group: Option<String>,
     /// What is done with mail from this socket.
     pub mode: Mode,
+    /// Whether anything is done at all: a socket that takes part in nothing agrees on nothing with the MTA and accepts each connection; default yes.
+    pub takes_part: bool,
     /// Which of that mail is our own.
     pub trust: Arc<Trust>,
 }
@@ -44,6 +46,7 @@ impl Listener {
             socket_owner: None,
             socket_group: None,
             mode: Mode::Both,
+            takes_part: true,
             trust: Arc::new(Trust::default()),
         }
     }

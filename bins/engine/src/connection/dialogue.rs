@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dkim_core::UnixTime;
 use dkim_core::domain::DomainName;
-use milter_proto::flags::Actions;
+use milter_proto::flags::{Actions, Steps};
 use milter_proto::{
     Decision, Event, FilterSession, Frame, LeadingSpace, Peer, ProtocolError, Stage, UsageError, Wants, header_text,
 };
@@ -20,12 +20,18 @@ use crate::config::{Listener, OnFailure};
 use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
 use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, Refused, SignJob, Verdict};
+use crate::opendkim::{Choice, ClientLists, Mail, Ways};
+use crate::opendmarc::Judges;
 
 /// What the connection has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Go on with the next frame.
     Continue,
+    /// A client has come, and lists have to be asked about it.
+    Client,
+    /// The header section is complete, and what is done with the message has to be chosen.
+    Choice,
     /// MAIL or RCPT has no answer yet: what is known of the sender decides, or will.
     EnvelopeStep,
     /// The message is complete: join its lookups and answer.
@@ -54,6 +60,8 @@ pub(super) struct Dialogue {
     host_name: Arc<str>,
     client: Client,
     client_name: Vec<u8>,
+    /// The lists of OpenDKIM's ways that the client is on.
+    lists: ClientLists,
     helo: Vec<u8>,
     ids: Option<Arc<AuthservIds>>,
     open: Option<Open>,
@@ -75,23 +83,48 @@ const MAX_HELO: usize = 512;
 ///
 /// `Wants::default` has the rest: HDR_LEADSPC, no replies to header fields, end of headers and body, all other events with replies
 /// (NODATA and NR_DATA would make Postfix stall).
-pub(super) fn wants() -> Wants {
+///
+/// With the ways of OpenDKIM the end of headers is answered, since mail is left alone or put off there; their macros are asked for at MAIL, where it is
+/// decided whose mail it is.
+pub(super) fn wants(ways: Option<&Ways>) -> Wants {
     let mut wants = Wants::default();
+    if let Some(ways) = ways {
+        wants.steps = wants.steps.without(Steps::NO_REPLY_END_OF_HEADERS);
+        let of_ways: Vec<&str> = ways.macro_names().collect();
+        // A list that is too long, or a name that is none, is for the MTA's own configuration.
+        if !of_ways.is_empty() && wants.add_macros(Stage::Mail, &of_ways).is_err() {
+            tracing::warn!("not all macros of MacroList can be asked for; let the MTA send them at MAIL");
+        }
+    }
     wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::QUARANTINE | Actions::SET_MACRO_LIST;
     // Without them forged fields would stay: no session is better, and `milter_default_action` decides.
     wants.required = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS;
     wants
 }
 
+/// Recipients are added for `CopyFailuresTo` of OpenDMARC alone.
+fn with_copies(mut wants: Wants, has_copies: bool) -> Wants {
+    if has_copies {
+        wants.actions |= Actions::ADD_RCPT;
+    }
+    wants
+}
+
 impl Dialogue {
     pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>, keeps_entries: bool) -> Self {
         Self {
-            session: FilterSession::new(wants()),
+            session: FilterSession::new(if listener.takes_part {
+                let wants = wants(setup.rules.ways().map(AsRef::as_ref));
+                with_copies(wants, setup.rules.opendmarc().is_some_and(|ways| ways.copy_failures_to().is_some()))
+            } else {
+                Wants::nothing()
+            }),
             setup,
             listener,
             host_name,
             client: Client::Unknown,
             client_name: Vec::new(),
+            lists: ClientLists::default(),
             helo: Vec::new(),
             ids: None,
             open: None,
@@ -108,11 +141,19 @@ impl Dialogue {
         let event = self.session.receive(frame)?;
         let mut next = Next::Continue;
         match event {
+            // An MTA that sends no CONNECT hears at its first question that nobody looks at its mail.
+            Event::Connect { .. } | Event::Helo(_) | Event::MailFrom { .. } if !self.listener.takes_part => {
+                self.session.reply(&Decision::Accept, out)?;
+            }
             Event::Connect { hostname, peer } => {
                 self.client = client_of(&peer);
                 self.client_name = hostname.to_vec();
                 self.helo.clear();
                 self.ids = None;
+                self.lists = ClientLists::default();
+                if self.setup.rules.ways().is_some() {
+                    next = Next::Client;
+                }
             }
             Event::Helo(name) => {
                 self.end_message();
@@ -134,7 +175,11 @@ impl Dialogue {
             }
             Event::EndOfHeaders => {
                 if let Some(open) = &mut self.open {
-                    open.message.end_of_headers(now());
+                    if self.setup.rules.ways().is_some() {
+                        next = Next::Choice;
+                    } else {
+                        open.message.end_of_headers(now());
+                    }
                 }
                 // A field of a megabyte is rare, its buffer need not stay.
                 self.raw.shrink_to(64 * 1024);
@@ -163,6 +208,7 @@ impl Dialogue {
                 self.ids = None;
                 self.client = Client::Unknown;
                 self.client_name.clear();
+                self.lists = ClientLists::default();
             }
             Event::OutOfOrder { stage } => {
                 self.end_message();
@@ -177,6 +223,57 @@ impl Dialogue {
             self.session.reply(&Decision::Continue, out)?;
         }
         Ok(next)
+    }
+
+    /// The client, for whoever asks lists about it.
+    pub(super) fn client(&self) -> (Client, &[u8]) {
+        (self.client, &self.client_name)
+    }
+
+    /// Answers CONNECT: a peer's mail passes untouched.
+    pub(super) fn answer_client(&mut self, lists: ClientLists, out: &mut Vec<u8>) -> Result<(), DialogueError> {
+        self.lists = lists;
+        if self.session.awaits_decision() {
+            let decision = if lists.is_peer { Decision::Accept } else { Decision::Continue };
+            self.session.reply(&decision, out)?;
+        }
+        Ok(())
+    }
+
+    /// The message whose header section is complete, for whoever chooses what is done with it, and its queue id.
+    pub(super) fn mail_to_choose_for(&mut self) -> Option<(Mail, String)> {
+        let open = self.open.as_mut()?;
+        // Postfix has an id from the first recipient on.
+        if let Some(id) = self.session.macros().get("i") {
+            open.message.queue_id(id);
+        }
+        let mail = open.message.mail_to_choose_for()?;
+        let job = self.session.macros().get("i").filter(|id| !id.is_empty());
+        Some((mail, job.map_or_else(|| "(unknown-jobid)".to_owned(), |id| id.escape_ascii().to_string())))
+    }
+
+    /// Answers the end of headers by what was chosen.
+    pub(super) fn answer_choice(&mut self, choice: Option<Choice>, out: &mut Vec<u8>) -> Result<(), DialogueError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        // What OpenDKIM has nothing to do with goes on to OpenDMARC.
+        let choice = match choice {
+            Some(Choice::LeaveAlone) if open.message.is_for_opendmarc() => Some(Choice::Verify),
+            other => other,
+        };
+        let decision = match choice {
+            Some(Choice::Tempfail) => Decision::TempFail,
+            // With a forged field in it the message goes on to its end, where that is removed.
+            Some(Choice::LeaveAlone) if !open.message.has_forged_fields() => Decision::Accept,
+            _ => Decision::Continue,
+        };
+        open.message.go_on(choice, now());
+        if self.session.awaits_decision() {
+            if decision != Decision::Continue {
+                self.open = None;
+            }
+            self.session.reply(&decision, out)?;
+        }
+        Ok(())
     }
 
     /// Whether a message is in flight.
@@ -283,7 +380,9 @@ impl Dialogue {
 
     /// Whether signatures with `simple` headers may fail because the MTA takes spaces away; asked once the options are agreed.
     pub(super) fn lacks_leading_space(&self) -> bool {
-        self.session.negotiated().is_some() && self.session.leading_space() == LeadingSpace::OneStripped
+        self.listener.takes_part
+            && self.session.negotiated().is_some()
+            && self.session.leading_space() == LeadingSpace::OneStripped
     }
 
     /// MAIL or RCPT has come: whether it has its answer now.
@@ -302,13 +401,25 @@ impl Dialogue {
             daemon_name: macros.get("{daemon_name}"),
             daemon_port: macros.get("{daemon_port}"),
         };
-        let (origin, rule) = origin::decide(&facts, &self.listener.trust);
+        let judges = self.setup.rules.opendmarc().map(|ways| {
+            let judges = ways.judges(self.client, &self.client_name, facts.auth_authen);
+            judges.log(&self.client_name, self.client, envelope.sender());
+            judges
+        });
+        let (origin, rule) = match (self.setup.rules.ways(), judges) {
+            (Some(ways), _) => ways.origin(&facts, self.lists, macros),
+            (None, Some(judges)) => judges.origin(self.client),
+            (None, None) => origin::decide(&facts, &self.listener.trust),
+        };
         let facts = Facts {
             queue_id: macros.get("i").filter(|id| !id.is_empty()).map(<[u8]>::to_vec),
             listener: self.listener.socket.to_string(),
             origin,
             rule,
             client: self.client,
+            is_ignored: self.lists.is_ignored,
+            judged: judges.map(|judges| judges == Judges::Yes),
+            mta_name: macros.get("j").map(<[u8]>::to_vec),
             client_name: self.client_name.clone(),
             helo: self.helo.clone(),
             iprev: Iprev::new(self.client, macros.get("{client_resolve}"), macros.get("{client_ptr}")),

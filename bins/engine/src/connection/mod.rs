@@ -190,6 +190,11 @@ impl Connection {
         self.log_refused();
         match next {
             Next::Continue => self.start_lookups().await,
+            Next::Client => self.client().await?,
+            Next::Choice => {
+                Box::pin(self.choose()).await?;
+                self.start_lookups().await;
+            }
             Next::EnvelopeStep => {
                 self.start_lookups().await;
                 Box::pin(self.envelope_step()).await?;
@@ -279,6 +284,38 @@ impl Connection {
                 Ok(true)
             }
         }
+    }
+
+    /// Asks the lists of OpenDKIM's ways about the client and answers CONNECT.
+    async fn client(&mut self) -> Result<(), End> {
+        let setup = Arc::clone(&self.setup);
+        let Some(ways) = setup.rules.ways() else { return Ok(()) };
+        let (client, name) = self.dialogue.client();
+        let lists = ways.client(name, client).await;
+        self.dialogue.answer_client(lists, &mut self.out)?;
+        Ok(())
+    }
+
+    /// Has the ways of OpenDKIM choose what is done with a message, and answers the end of its header section.
+    async fn choose(&mut self) -> Result<(), End> {
+        let setup = Arc::clone(&self.setup);
+        let Some(ways) = setup.rules.ways() else { return Ok(()) };
+        let choice = match self.dialogue.mail_to_choose_for() {
+            None => None,
+            Some((mail, job)) => {
+                let mut progress = progress(self.surroundings.progress);
+                let mut choice = pin!(ways.choose(&mail, &job));
+                loop {
+                    tokio::select! {
+                        biased;
+                        choice = &mut choice => break Some(choice),
+                        _ = progress.tick() => self.sign_of_life().await?,
+                    }
+                }
+            }
+        };
+        self.dialogue.answer_choice(choice, &mut self.out)?;
+        Ok(())
     }
 
     /// Starts the lookups that the message asked for.
@@ -383,6 +420,11 @@ impl Connection {
         self.dialogue.conclude(&verdict, &mut self.out)?;
         self.flush().await?;
         self.surroundings.logger.log(verdict.record);
+        if let (Some(record), Some(history)) =
+            (verdict.history, self.setup.rules.opendmarc().and_then(|ways| ways.history()))
+        {
+            history.append(record);
+        }
         append(&self.surroundings.journal, verdict.entry).await;
         Ok(())
     }

@@ -76,30 +76,37 @@ impl<'a> KeyFields<'a> {
     ///
     /// What is missing.
     pub fn of(value: &'a Value<'_>) -> Result<Self, &'static str> {
-        let fields = value.fields(4);
-        let field = |index: usize| fields.get(index).copied().unwrap_or_default();
-        let (domain, selector, mut key) = (field(0), field(1), field(2));
-        let mut named = fields.get(3).copied();
-        let is_text = !matches!(value, Value::Columns(columns) if columns.len() > 1);
-        if is_text && named.is_some() {
-            // The text was split at every colon of a path, too: the last part alone may be the algorithm.
-            let rest = value.text().splitn(3, ':').nth(2).map_or("", trim);
-            (key, named) = match rest.rsplit_once(':') {
-                Some((front, last)) if algorithm(trim(last)).is_some() || trim(last).is_empty() => {
-                    (trim(front), Some(trim(last)))
+        let fields = match value {
+            Value::Text(text) => Self::of_text(text)?,
+            Value::Columns(columns) => match &**columns {
+                [single] => Self::of_text(single)?,
+                columns => {
+                    let column = |index: usize| columns.get(index).map_or("", |column| trim(column));
+                    // A column that is NULL is empty.
+                    let algorithm = Some(column(3)).filter(|word| !word.is_empty());
+                    Self { domain: column(0), selector: column(1), key: column(2), algorithm }
                 }
-                _ => (rest, None),
-            };
+            },
+        };
+        match fields {
+            Self { domain: "", .. } => Err("the domain is empty"),
+            Self { selector: "", .. } => Err("the selector is empty"),
+            Self { key: "", .. } => Err("the key is empty"),
+            fields => Ok(fields),
         }
-        match (domain, selector, key, named) {
-            ("", ..) => Err("the domain is empty"),
-            (_, "", ..) => Err("the selector is empty"),
-            (_, _, "", _) => Err("the key is empty"),
-            (.., Some("")) if is_text => Err("the algorithm is empty"),
-            (domain, selector, key, named) => {
-                Ok(Self { domain, selector, key, algorithm: named.filter(|named| !named.is_empty()) })
-            }
-        }
+    }
+
+    fn of_text(text: &'a str) -> Result<Self, &'static str> {
+        let mut parts = text.splitn(3, ':').map(trim);
+        let mut part = || parts.next().unwrap_or_default();
+        let (domain, selector, rest) = (part(), part(), part());
+        // A path may have colons in it: the last part alone may be the algorithm.
+        let (key, algorithm) = match rest.rsplit_once(':') {
+            Some((_, "")) => return Err("the algorithm is empty"),
+            Some((key, last)) if algorithm(trim(last)).is_some() => (trim(key), Some(trim(last))),
+            _ => (rest, None),
+        };
+        Ok(Self { domain, selector, key, algorithm })
     }
 
     /// The entry for mail of `sender`.
@@ -110,6 +117,8 @@ impl<'a> KeyFields<'a> {
     pub fn for_sender(&self, sender: &DomainName) -> Result<KeyEntry, &'static str> {
         let domain = match self.domain {
             "%" => sender.clone(),
+            // The usual case, and the text is shared.
+            domain if domain == sender.as_str() => sender.clone(),
             domain => DomainName::parse(domain).map_err(|_| "the domain is none")?,
         };
         let selector = Selector::parse(self.selector).map_err(|_| "the selector is none")?;

@@ -82,6 +82,22 @@ impl Value<'_> {
         }
     }
 
+    /// The value in two fields, split at the first `:`; the second may be empty.
+    pub(super) fn pair(&self) -> (&str, &str) {
+        let split = |text| {
+            let (first, second) = str::split_once(text, ':').unwrap_or((text, ""));
+            (trim(first), trim(second))
+        };
+        match self {
+            Self::Text(text) => split(text),
+            Self::Columns(columns) => match &**columns {
+                [] => ("", ""),
+                [single] => split(single),
+                [first, second, ..] => (trim(first), trim(second)),
+            },
+        }
+    }
+
     /// The value as one text: of a database, the first column.
     #[must_use]
     pub fn text(&self) -> &str {

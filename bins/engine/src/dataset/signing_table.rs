@@ -175,8 +175,8 @@ fn steps(domain: &str) -> impl Iterator<Item = Step<'_>> {
 
 /// What an entry asks for.
 async fn request(value: &Value<'_>, keys: &KeyTable, sender: Sender<'_>) -> Result<SignRequest, TableError> {
-    let fields = value.fields(2);
-    let name = match fields.first().copied().unwrap_or_default() {
+    let (name, signer) = value.pair();
+    let name = match name {
         "%" => sender.domain.as_str(),
         name => name,
     };
@@ -186,8 +186,7 @@ async fn request(value: &Value<'_>, keys: &KeyTable, sender: Sender<'_>) -> Resu
         Err(EntryError::Corrupt(_)) => return Err(TableError::Corrupt(name.to_owned())),
         Err(EntryError::Lookup(error)) => return Err(TableError::KeyTable { name: name.to_owned(), error }),
     };
-    let signer = fields.get(1).copied().filter(|signer| !signer.is_empty());
-    let identity = signer.and_then(|signer| identity(signer, sender.domain, &entry.domain));
+    let identity = identity(signer, sender.domain, &entry.domain);
     Ok(SignRequest {
         key_name: name.to_owned(),
         domain: entry.domain,
@@ -200,6 +199,9 @@ async fn request(value: &Value<'_>, keys: &KeyTable, sender: Sender<'_>) -> Resu
 
 /// The signer as `i=`, unless it is not at or below `d=`.
 fn identity(signer: &str, sender: &DomainName, signing: &DomainName) -> Option<Identity> {
+    if signer.is_empty() {
+        return None;
+    }
     let signer = signer.replace('%', sender.as_str());
     let (local, domain) = signer.rsplit_once('@')?;
     let domain = DomainName::parse(domain).ok()?;
@@ -207,8 +209,7 @@ fn identity(signer: &str, sender: &DomainName, signing: &DomainName) -> Option<I
 }
 
 fn check_entry(pattern: &str, line: u32, value: &Value<'_>, keys: &KeyTable, report: &mut Report<'_>) {
-    let fields = value.fields(2);
-    match fields.first().copied().unwrap_or_default() {
+    match value.pair().0 {
         "" => report.note(DATASET_VALUE, line, || {
             let cause = format!("the entry has no key; mail that it is for is put off: `{}`", shown(pattern));
             (cause, "write the name of a key of KeyTable behind it, or remove it".to_owned())

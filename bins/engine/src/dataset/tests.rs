@@ -274,6 +274,19 @@ impl Opener for Columned {
     }
 }
 
+#[test]
+fn s2_2_a_value_is_split_at_colons_and_the_last_field_has_the_rest() {
+    let text = Value::Text("a: b :c:d");
+    assert_eq!(
+        (text.fields(1), text.fields(2), text.fields(3)),
+        (vec!["a: b :c:d"], vec!["a", "b :c:d"], vec!["a", "b", "c:d"])
+    );
+    let columns = |columns: &[&str]| Value::Columns(columns.iter().map(|column| (*column).to_owned()).collect());
+    assert_eq!(columns(&["a:b:c"]).fields(2), ["a", "b:c"]);
+    assert_eq!(columns(&["a:b", " c", "d"]).fields(2), ["a:b", "c"]);
+    assert_eq!((columns(&["a:b", "c"]).text(), text.text(), columns(&[]).text()), ("a:b", "a: b :c:d", ""));
+}
+
 #[tokio::test]
 async fn s2_2_tables_in_a_database_have_a_column_for_each_field() {
     let mut found = Diagnostics::default();

@@ -1,11 +1,14 @@
 //! The file that holds the ramps: `STATE/enforcement.json`.
 //!
-//! Written beside the old one and renamed over it, so that a reader sees one or the other. *Limits*: [`MAX_OCTETS`].
+//! Written beside the old one and renamed over it, so that a reader sees one or the other. *Limits*: [`MAX_OCTETS`], [`WAIT`].
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use dkim_core::domain::DomainName;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::ramp::{LADDER, Ramps};
@@ -14,6 +17,15 @@ use crate::regular_file;
 
 /// The name of the file in the state folder.
 pub const NAME: &str = "enforcement.json";
+
+/// The file that is locked while the ramps are changed.
+const LOCK: &str = ".enforcement.lock";
+
+/// Longest wait for another process that changes the ramps, which takes milliseconds.
+pub const WAIT: Duration = Duration::from_secs(10);
+
+/// Between two tries to lock.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Octets of the largest file that is read: ten thousand domains with all their events.
 pub const MAX_OCTETS: u64 = 64 << 20;
@@ -76,16 +88,14 @@ fn checked(ramps: Ramps) -> Result<Ramps, String> {
     Ok(ramps)
 }
 
-/// Reads, changes and writes the ramps, while nobody else does.
+/// Reads, changes and writes the ramps, while nobody else does; others are waited for, [`WAIT`] at most.
 ///
 /// # Errors
 ///
 /// [`FileError`]; nothing is written then.
 pub fn update<R>(folder: &Path, change: impl FnOnce(&mut Ramps) -> R) -> Result<R, FileError> {
-    let file = folder.join(".enforcement.lock");
-    let opened = walker::open(&file);
-    let locked = opened
-        .and_then(|opened| Flock::lock(opened, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)));
+    let file = folder.join(LOCK);
+    let locked = walker::open(&file).and_then(|opened| lock(opened, WAIT));
     let _lock = locked.map_err(|source| FileError::Io { file, source })?;
     let before = read(folder)?;
     let mut ramps = before.clone();
@@ -94,6 +104,23 @@ pub fn update<R>(folder: &Path, change: impl FnOnce(&mut Ramps) -> R) -> Result<
         write(folder, &ramps)?;
     }
     Ok(result)
+}
+
+/// Somebody who wants to stop a domain must not wait for ever for a process that hangs.
+fn lock(mut file: File, wait: Duration) -> io::Result<Flock<File>> {
+    let begin = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK)) if begin.elapsed() < wait => file = again,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let why = format!("another process has held it for {} s", wait.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            Err((_, error)) => return Err(error.into()),
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Writes the ramps of a state folder.
@@ -119,4 +146,23 @@ pub fn write(folder: &Path, ramps: &Ramps) -> Result<(), FileError> {
         Ok(())
     };
     written().map_err(|source| FileError::Io { file: file.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_not_given_back_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || walker::open(&folder.path().join(LOCK)).unwrap();
+        let held = lock(open(), WAIT).unwrap();
+        let error = lock(open(), Duration::from_millis(50)).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::TimedOut, "another process has held it for 0 s")
+        );
+        drop(held);
+        update(folder.path(), |_| ()).unwrap();
+    }
 }

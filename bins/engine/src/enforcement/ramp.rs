@@ -125,6 +125,9 @@ pub struct Ramp {
     pub thresholds: Thresholds,
     /// Sources whose mail is the domain's own: those that were told, and those whose mail passed while it observed.
     pub approved: BTreeSet<String>,
+    /// Those of them that somebody has named: of a network, all hosts count.
+    #[serde(default)]
+    pub named: BTreeSet<String>,
     /// Sources that are none, whatever they authenticate as.
     pub ignored: BTreeSet<String>,
     /// What happened, the latest last, at most 100.
@@ -141,6 +144,7 @@ impl Ramp {
             since: at,
             thresholds,
             approved: BTreeSet::new(),
+            named: BTreeSet::new(),
             ignored: BTreeSet::new(),
             events: Vec::new(),
         };

@@ -8,7 +8,7 @@ use crate::journal::record::{Dkim, Dmarc, Identity, Spf};
 
 const DAY: u64 = 86_400;
 
-/// A message of `author` from a client, with the domain that it authenticates as.
+/// A message of `author` from a client, with the domain that it authenticates as. The domain's SPF record names 192.0.2.0 to 192.0.2.9.
 fn record(author: &str, client: &str, authenticated: Option<&str>, result: &str) -> Record {
     let dkim = authenticated.map(|domain| Dkim {
         domain: domain.to_owned(),
@@ -24,7 +24,11 @@ fn record(author: &str, client: &str, authenticated: Option<&str>, result: &str)
             mail_from: Identity { domain: "x.example".to_owned(), result: "fail".to_owned() },
             ..Spf::default()
         }),
-        dmarc: Some(Dmarc { result: result.to_owned(), ..Dmarc::default() }),
+        dmarc: Some(Dmarc {
+            result: result.to_owned(),
+            spf_aligned: result == "pass" && client.starts_with("192.0.2.") && client.len() == "192.0.2.x".len(),
+            ..Dmarc::default()
+        }),
         ..Record::default()
     }
 }
@@ -94,7 +98,7 @@ fn an_incident_stops_the_ramp_and_takes_it_back_to_observing() {
     // The domain's own host loses its signature.
     let mut broken_signer = day(100, 50);
     for _ in 0..20 {
-        broken_signer.add("bank.example", &record("bank.example", "192.0.2.9", None, "fail"));
+        broken_signer.add("bank.example", &record("bank.example", "192.0.2.1", None, "fail"));
     }
     let why = "20 of 120 messages of ip:192.0.2.0/24 fail, which is an approved source";
     let mut ramp = half_way();
@@ -181,6 +185,101 @@ fn whoever_adds_a_signature_of_his_own_to_mail_that_passes_is_no_source_of_it() 
     seen.add("bank.example", &replayed);
     let own = seen.own_sources(10);
     assert_eq!(own.into_iter().collect::<Vec<_>>(), ["dkim:bank.example", "ip:192.0.2.0/24"]);
+}
+
+/// Forgeries without a domain, from a host beside one of the domain, or from where signed messages of the domain were sent once more.
+#[test]
+fn neighbours_of_a_host_and_whoever_sends_a_signed_message_again_take_nothing_back() {
+    let forgeries = |seen: &mut Observation, client: &str| {
+        for _ in 0..30 {
+            seen.add("bank.example", &record("bank.example", client, None, "fail"));
+        }
+    };
+    let mut neighbour = day(100, 0);
+    forgeries(&mut neighbour, "192.0.2.77");
+    let mut replayed = day(100, 0);
+    for _ in 0..50 {
+        replayed.add("bank.example", &record("bank.example", "203.0.113.5", Some("bank.example"), "pass"));
+    }
+    forgeries(&mut replayed, "203.0.113.5");
+    assert!(!replayed.own_sources(10).contains("ip:203.0.113.0/24"), "a signature says nothing of who sent it");
+    for (seen, network, failed) in
+        [(neighbour, "ip:192.0.2.0/24", "30 of 130"), (replayed, "ip:203.0.113.0/24", "30 of 80")]
+    {
+        for mut ramp in [half_way(), top()] {
+            let before = ramp.clone();
+            let Decision::Stay(told) = walk(&mut ramp, &seen, 1000 * DAY) else { panic!("{network}") };
+            assert!(told.starts_with(&format!("{failed} messages of {network} fail, and nobody has said")), "{told}");
+            assert_eq!(ramp, before);
+        }
+        // Somebody says so: then it is a forger, or the domain's own, all of it.
+        let mut ramp = half_way();
+        ramp.ignored.insert(network.to_owned());
+        assert!(matches!(decide(&ramp, &seen, 8 * DAY), Decision::Advance(_)), "{network}");
+        let mut ramp = half_way();
+        ramp.approved.insert(network.to_owned());
+        ramp.named.insert(network.to_owned());
+        let Decision::Stop(told) = decide(&ramp, &seen, 8 * DAY) else { panic!("{network} was named") };
+        assert!(told.contains("an approved source"), "{told}");
+    }
+}
+
+#[test]
+fn many_sources_hide_no_approved_one() {
+    let mut seen = Observation::of_approved(&half_way().approved);
+    for number in 0..u32::try_from(observe::MAX_SOURCES).unwrap() + 10 {
+        let client = std::net::Ipv4Addr::from(number << 8).to_string();
+        seen.add("bank.example", &record("bank.example", &client, None, "fail"));
+    }
+    seen.add("bank.example", &record("bank.example", "192.0.2.1", Some("bank.example"), "pass"));
+    for _ in 0..20 {
+        seen.add("bank.example", &record("bank.example", "192.0.2.1", None, "fail"));
+    }
+    assert!(seen.untold > 0);
+    let Decision::Stop(told) = decide(&half_way(), &seen, 8 * DAY) else { panic!("the incident was not seen") };
+    assert_eq!(told, "20 of 21 messages of ip:192.0.2.0/24 fail, which is an approved source");
+}
+
+#[tokio::test]
+async fn hosts_are_known_from_before_the_step_and_damage_of_then_is_no_reason_to_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal =
+        crate::journal::JournalThread::spawn(crate::journal::Settings::new(folder.path().to_owned())).unwrap();
+    let at = |at: u64, record: Record| Record { at: at * 1000, ..record };
+    let [v4, v6] = ["192.0.2.1", "2001:db8::1"];
+    let mut of_v6 = at(100, record("bank.example", v6, None, "pass"));
+    of_v6.dmarc.as_mut().unwrap().spf_aligned = true;
+    for record in [
+        at(50, record("bank.example", "192.0.2.2", Some("bank.example"), "pass")),
+        at(100, record("bank.example", v4, Some("bank.example"), "pass")),
+        of_v6,
+        at(200, record("bank.example", v4, None, "fail")),
+        at(200, record("bank.example", "2001:db8::ffff", None, "fail")),
+        at(200, record("bank.example", "192.0.2.2", None, "fail")),
+    ] {
+        journal.journal().append(record).await;
+    }
+    assert!(journal.finish(std::time::Duration::from_secs(10)));
+    let approved = ["ip:192.0.2.0/24".to_owned(), "dkim:quiet.example".to_owned()].into();
+    let observe = || Observation::of_journal(folder.path(), "bank.example", 200, 100, &approved).unwrap();
+    let seen = observe();
+    assert_eq!((seen.messages, seen.failed, seen.sources.len(), seen.hosts.len()), (3, 3, 2, 2), "{seen:?}");
+    assert_eq!((seen.sources["ip:192.0.2.0/24"].failed, seen.sources["ip:192.0.2.0/24"].failed_of_hosts), (2, 1));
+    assert_eq!(seen.sources["ip:2001:db8::/64"].failed_of_hosts, 1);
+    // A record of before the step that cannot be read, and then one of the step.
+    let segment = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .find(|path| std::fs::read(path).is_ok_and(|octets| octets.starts_with(b"J1 ")));
+    let segment = segment.unwrap();
+    let whole = std::fs::read_to_string(&segment).unwrap();
+    for (line, damaged) in [(1, false), (4, true), (5, true)] {
+        let lines = whole.lines().enumerate();
+        let text: String =
+            lines.map(|(at, text)| if at == line { "x\n".into() } else { format!("{text}\n") }).collect();
+        std::fs::write(&segment, text).unwrap();
+        assert_eq!(observe().damaged, damaged, "{line}");
+    }
 }
 
 #[test]

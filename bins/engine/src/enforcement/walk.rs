@@ -1,7 +1,9 @@
 //! The decision about a ramp: stay, go one step up, or stop and go back.
 //!
 //! It stops and goes back to observing when more than `approved_failing` percent of the mail of an approved source fails: enforcement would hit the domain's
-//! own mail. So does a source that nobody has named and of which mail passed as well.
+//! own mail. So does a source that nobody has named and of which mail passed as well. Of a network that nobody has named, failing mail counts for that
+//! when it came from a host that the domain's SPF record names: its neighbours, and whoever sends a signed message of the domain once more, could switch
+//! enforcement off otherwise.
 //!
 //! It stays where it is, whatever its age, while
 //!
@@ -10,14 +12,15 @@
 //! 3. a source that nobody has named authenticates as somebody and sends `new_source` messages that fail: a service of the domain that is not set up, or a
 //!    forger with a domain of his own. Somebody has to say which: it is approved or ignored. It is no reason to go back, or any forger could
 //!    switch enforcement off;
-//! 4. there are more sources than can be told apart;
-//! 5. nothing of the domain passed at this step.
+//! 4. more than `approved_failing` percent of the mail of a network fails from which as many messages passed, from hosts that may or may not be the domain's;
+//! 5. there are more sources than can be told apart;
+//! 6. nothing of the domain passed at this step.
 //!
 //! It goes up when its step is old enough and has seen enough mail, and stays at the top. What is older than four times the length of a step is not
 //! looked at ([`since`]): at the top the mail of today counts, and records that were lost are no reason to wait for ever. Pure: the counts and the time come
 //! from the caller.
 
-use super::observe::Observation;
+use super::observe::{Counts, Observation};
 use super::ramp::{Ramp, Standing};
 
 /// What is to be done with a ramp.
@@ -40,7 +43,13 @@ const PATIENCE: u64 = 4;
 /// From when on mail counts for the decision, in seconds since the epoch.
 #[must_use]
 pub fn since(ramp: &Ramp, now: u64) -> u64 {
-    ramp.since.max(now.saturating_sub(ramp.thresholds.step.saturating_mul(PATIENCE)))
+    ramp.since.max(hosts_since(ramp, now))
+}
+
+/// From when on mail tells which hosts are the domain's own: from before the step as well, or a host that fails from its first hour on would be a stranger.
+#[must_use]
+pub fn hosts_since(ramp: &Ramp, now: u64) -> u64 {
+    now.saturating_sub(ramp.thresholds.step.saturating_mul(PATIENCE))
 }
 
 /// Decides. `seen` is what came [`since`] the step began, or lately.
@@ -79,17 +88,22 @@ fn is_enough(ramp: &Ramp, count: u64) -> bool {
 }
 
 fn reason_to_stop(ramp: &Ramp, seen: &Observation) -> Option<String> {
+    // A network that nobody has named is known by its hosts alone.
+    let counted_failing = |source: &String, counts: &Counts| {
+        let is_whole = counts.authenticates || ramp.named.contains(source);
+        if is_whole { counts.failed } else { counts.failed_of_hosts }
+    };
     let failing = seen.sources.iter().find(|(source, counts)| {
-        let all = counts.passed.saturating_add(counts.failed);
+        let failed = counted_failing(source, counts);
         !ramp.ignored.contains(*source)
             && (ramp.approved.contains(*source) || (counts.passed > 0 && counts.authenticates))
-            && is_enough(ramp, counts.failed)
-            && is_more(counts.failed, all, ramp.thresholds.approved_failing)
+            && is_enough(ramp, failed)
+            && is_more(failed, counts.all(), ramp.thresholds.approved_failing)
     });
     failing.map(|(source, counts)| {
-        let all = counts.passed.saturating_add(counts.failed);
+        let (failed, all) = (counted_failing(source, counts), counts.all());
         let what = if ramp.approved.contains(source) { "an approved source" } else { "a source of mail that passes" };
-        format!("{} of {all} messages of {source} fail, which is {what}", counts.failed)
+        format!("{failed} of {all} messages of {source} fail, which is {what}")
     })
 }
 
@@ -108,11 +122,27 @@ fn reason_to_wait(ramp: &Ramp, seen: &Observation) -> Option<String> {
         let is_told = ramp.approved.contains(*source) || ramp.ignored.contains(*source);
         !is_told && counts.authenticates && is_enough(ramp, counts.failed) && counts.failed >= counts.passed
     });
-    unknown.map(|(source, counts)| {
+    let unknown = unknown.map(|(source, counts)| {
         format!(
             "{source} sends mail of the domain that fails ({}), and nobody has said what it is",
             counted(counts.failed, "message")
         )
+    });
+    unknown.or_else(|| doubtful_network(ramp, seen))
+}
+
+/// A network with mail that passes and mail that fails, which may be that of a host of the domain, of a neighbour, or of a forger who sends signed messages again.
+fn doubtful_network(ramp: &Ramp, seen: &Observation) -> Option<String> {
+    let doubtful = seen.sources.iter().find(|(source, counts)| {
+        !counts.authenticates
+            && !ramp.ignored.contains(*source)
+            && (ramp.approved.contains(*source) || is_enough(ramp, counts.passed))
+            && is_enough(ramp, counts.failed)
+            && is_more(counts.failed, counts.all(), ramp.thresholds.approved_failing)
+    });
+    doubtful.map(|(source, counts)| {
+        let (failed, all) = (counts.failed, counts.all());
+        format!("{failed} of {all} messages of {source} fail, and nobody has said whether its hosts are the domain's")
     })
 }
 

@@ -4,11 +4,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::Uid;
 
 /// Octets of a domain that are part of the file's name; of a longer one it is a checksum. A name in a folder has 255 at most.
 const MAX_NAME: usize = 200;
@@ -81,11 +82,17 @@ fn name(domain: &str) -> String {
 }
 
 /// Opens a lock file, and makes it if it is not there. One that another user has made can be locked without writing to it.
+///
+/// Whoever can read a file can lock it, so nobody but the owner of the folder may: the folder may be readable for everyone.
 pub(super) fn open(file: &Path) -> io::Result<File> {
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
+    options.read(true).write(true).create_new(true).mode(0o600).custom_flags(flags);
     match options.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.inspect(|made| give_to_owner(made, file)),
+    }
+    match options.create_new(false).open(file) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             OpenOptions::new().read(true).custom_flags(flags).open(file)
         }
@@ -93,9 +100,33 @@ pub(super) fn open(file: &Path) -> io::Result<File> {
     }
 }
 
+/// What root makes in the folder of another user is his, as the folder is: he walks as well. Where that cannot be, it stays with root.
+fn give_to_owner(made: &File, file: &Path) {
+    let folder = file.parent().and_then(|folder| folder.metadata().ok());
+    if let Some(folder) = folder.filter(|folder| Uid::effective().is_root() && folder.uid() != 0) {
+        let _ = fchown(made, Some(folder.uid()), Some(folder.gid()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn nobody_but_the_owner_of_the_folder_can_hold_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name("bank.example"));
+        if Uid::effective().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
+        }
+        for _ in 0..2 {
+            Walker::take(folder.path(), "bank.example").unwrap();
+            let (data, owner) = (file.metadata().unwrap(), folder.path().metadata().unwrap().uid());
+            assert_eq!((data.permissions().mode() & 0o777, data.uid()), (0o600, owner));
+        }
+    }
 
     #[test]
     fn one_walks_a_domain_and_the_next_one_is_told_who() {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use dkim_core::UnixTime;
 use dkim_core::header::HeaderBlock;
+use dkim_core::verify::{Outcome, SignatureReport};
 use dmarc_core::dns::{Question, TxtAnswer};
 use dmarc_core::outcome::DmarcResult;
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use super::HeaderSummary;
 use super::authserv_ids::AuthservIds;
 use super::body_facts::BodyFacts;
 use super::dmarc::policy::{self, Circumstances};
-use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign, mark};
+use super::dmarc::{DmarcResults, Judged, Judging, counted_domain, draw, list_sign, mark, mark_of_signature};
 use super::entry;
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
@@ -27,11 +28,12 @@ use super::report::{Facts, Report};
 use super::results::{self, DkimResults};
 use super::rules::Rules;
 use super::spf::{self, Ruling, SpfResults};
-use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes};
-use super::work::{Signed, Verified};
+use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes, RejectCause};
+use super::work::{Attempt, AttemptOutcome, Signed, Verified};
 use crate::config::{Enforcement, OnFailure, OnKeyError};
 use crate::journal;
 use crate::logging::Record;
+use crate::opendkim::DkimStep;
 
 /// A message that is complete and waits for its signatures.
 #[derive(Debug)]
@@ -66,6 +68,8 @@ pub struct Verdict {
     pub record: Record,
     /// The journal's entry, where [`Closing::with_entry`] asked for it.
     pub entry: Option<Box<journal::Record>>,
+    /// The record for OpenDMARC's history file, where one is written.
+    pub history: Option<String>,
     /// What it was decided from.
     pub found: Found,
 }
@@ -146,6 +150,7 @@ impl Closing {
             reports,
             spf: self.spf.as_ref().map_or(Ruling::Pass, SpfResults::ruling),
             dmarc: dmarc.as_ref().map_or(DmarcStep::Done(Enforcement::Observe), |dmarc| self.step(dmarc)),
+            dkim: self.dkim_step(dkim.is_some(), reports, signed.as_ref()),
             signed: signed.as_ref(),
             on_key_error: self.header.on_key_error.unwrap_or(OnKeyError::Unsigned),
         };
@@ -196,13 +201,32 @@ impl Closing {
         });
         let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
+        let history = dmarc.as_ref().and_then(|dmarc| guard(|| self.history(action, dmarc)).ok().flatten());
         let found = Found { dkim: self.verified, spf: self.spf, dmarc, signed };
-        Verdict { action, reply, edits, record, entry, found }
+        Verdict { action, reply, edits, record, entry, history, found }
+    }
+
+    /// What follows from DKIM alone, where the options of OpenDKIM decide about it.
+    fn dkim_step(&self, is_verified: bool, reports: &[SignatureReport], signed: Option<&Signed>) -> Option<DkimStep> {
+        let ways = self.rules.ways()?;
+        if is_verified {
+            return ways.act(reports);
+        }
+        let failed = |attempt: &Attempt| {
+            matches!(attempt.outcome, AttemptOutcome::KeyFailed(_) | AttemptOutcome::MessageRefused(_))
+        };
+        match signed {
+            Some(Signed::Tried(attempts)) if attempts.iter().any(failed) => ways.on_signature_error(),
+            _ => None,
+        }
     }
 
     /// What is done about what DMARC says.
     fn judge(&self, judging: Judging) -> Option<DmarcResults> {
         let judged = judging.finish()?;
+        if self.rules.opendmarc().is_some() {
+            return Some(self.judge_as_opendmarc(judged));
+        }
         let dmarc = &self.rules.config().dmarc;
         let recipients;
         let mut circumstances = Circumstances {
@@ -236,15 +260,23 @@ impl Closing {
         if !self.facts.can_quarantine {
             ruling.without_quarantine();
         }
-        Some(DmarcResults { judged, ruling })
+        Some(DmarcResults { judged, ruling, words: None })
     }
 
     /// The number of a message that makes its domain known: one that passed and is taken.
     fn mark_of_pass(&self, action: Action, dmarc: Option<&DmarcResults>) -> Option<u32> {
         let Judged::Evaluated { evaluation, .. } = &dmarc?.judged else { return None };
         let headers = self.headers.as_ref()?;
-        (action == Action::Accept && evaluation.result == DmarcResult::Pass)
-            .then(|| mark(self.facts.envelope.sender(), headers))
+        if action != Action::Accept || evaluation.result != DmarcResult::Pass {
+            return None;
+        }
+        if evaluation.is_spf_aligned() {
+            return Some(mark(self.facts.envelope.sender(), headers));
+        }
+        let aligned = evaluation.dkim.iter().find(|identifier| identifier.is_aligned_pass())?;
+        let mut passed = self.verified.reports().iter().filter(|report| report.outcome == Outcome::Pass);
+        let signature = passed.find(|report| report.domain.as_ref() == Some(&aligned.domain))?;
+        Some(mark_of_signature(signature))
     }
 
     /// Counts a pass, once a message however often it comes: what the MTA, or a filter behind us, puts off comes again.
@@ -298,7 +330,12 @@ impl Closing {
             return Some(Edits::new());
         }
         let doomed = self.own.doomed();
-        let Some(dkim) = dkim else {
+        let says_nothing = |dkim: &DkimResults<'_>| {
+            // `AlwaysAddARHeader` of OpenDKIM: without it, unsigned mail of which there is nothing else to say gets no field.
+            let is_silent = self.rules.ways().is_some_and(|ways| !ways.adds_results_to_unsigned_mail());
+            is_silent && matches!(dkim, DkimResults::Reports([])) && self.spf.is_none() && dmarc.is_none()
+        };
+        let Some(dkim) = dkim.filter(|dkim| !says_nothing(dkim)) else {
             return verdict::edits(doomed, NewFields { signed, ..NewFields::default() }, is_smtputf8).ok();
         };
         // "verify: continue, mark (default)"
@@ -308,11 +345,23 @@ impl Closing {
         let mut others = self.spf.as_ref().map_or_else(Vec::new, SpfResults::infos);
         others.extend(dmarc.map(DmarcResults::info));
         others.extend(self.facts.iprev_of_client(&config.spf).map(Iprev::info));
-        let results = results::field_value(self.ids.own(), dkim, others, remark, is_smtputf8).ok()?;
+        let with_job_id;
+        let own_id = if config.authserv_id_with_job_id {
+            with_job_id = format!("{}/{}", self.ids.own(), self.facts.job());
+            &with_job_id
+        } else {
+            self.ids.own()
+        };
+        let results = results::field_value(own_id, dkim, others, remark, is_smtputf8).ok()?;
         let spf = self.spf.as_ref().filter(|_| config.spf.received_spf);
         let received_spf = spf.and_then(|spf| spf.received_spf(self.ids.own()));
-        let tag = dmarc.and_then(DmarcResults::tag);
-        let quarantine = dmarc.filter(|_| action == Action::Quarantine).map(DmarcResults::quarantine_reason);
+        // OpenDMARC has no such field.
+        let tag = dmarc.filter(|_| self.rules.opendmarc().is_none()).and_then(DmarcResults::tag);
+        let quarantine = match action {
+            Action::Quarantine(RejectCause::Dkim(cause)) => Some(cause.text().to_owned()),
+            Action::Quarantine(_) => dmarc.map(DmarcResults::quarantine_reason),
+            _ => None,
+        };
         let new = NewFields {
             results: Some(&results),
             received_spf: received_spf.as_deref(),
@@ -320,7 +369,9 @@ impl Closing {
             quarantine: quarantine.as_deref(),
             signed,
         };
-        verdict::edits(doomed, new, is_smtputf8).ok()
+        let mut edits = verdict::edits(doomed, new, is_smtputf8).ok()?;
+        self.edits_of_opendmarc(dmarc, &mut edits).ok()?;
+        Some(edits)
     }
 }
 

@@ -24,6 +24,7 @@ mod guard;
 mod headers;
 mod iprev;
 mod lookups;
+mod opendmarc;
 pub mod origin;
 mod own_fields;
 pub mod plan;
@@ -64,6 +65,7 @@ use self::own_fields::OwnFields;
 use self::spf::{Spf, SpfResults};
 use self::work::Work;
 use crate::config::{self, Listener, Mode, OnKeyError};
+use crate::opendkim::{Choice, Mail};
 
 /// A message from MAIL FROM to its verdict.
 #[derive(Debug)]
@@ -90,6 +92,8 @@ pub struct Message {
 #[derive(Debug)]
 enum Stage {
     Headers(Headers),
+    /// The header section is complete, and what is done with the message is being chosen.
+    Choosing(Arc<HeaderBlock>),
     Body(Box<Work>),
     /// Work on the message panicked and was given up.
     Failed,
@@ -171,27 +175,97 @@ impl Message {
 
     /// The header section is complete.
     pub fn end_of_headers(&mut self, now: UnixTime) {
-        let Stage::Headers(headers) = std::mem::replace(&mut self.stage, Stage::Failed) else { return };
-        self.header.fields = headers.fields();
-        self.header.signatures = headers.signatures();
-        self.header.has_bare_cr = headers.has_bare_cr();
-        self.header.trouble = headers.trouble();
+        self.close_headers();
+        self.go_on(None, now);
+    }
+
+    /// The header section is complete, and what is done with the message has to be chosen: what that takes. [`go_on`](Self::go_on) follows.
+    pub fn mail_to_choose_for(&mut self) -> Option<Mail> {
+        self.close_headers();
+        let Stage::Choosing(headers) = &self.stage else { return None };
+        Some(Mail {
+            headers: Arc::clone(headers),
+            is_ours: self.facts.origin.is_ours(),
+            is_ignored: self.facts.is_ignored,
+            recipients: self.facts.envelope.recipients().to_vec(),
+            mode: self.listener.mode,
+            client: self.facts.client.to_string(),
+        })
+    }
+
+    /// Whether fields stand in the header section that claim to be ours.
+    #[must_use]
+    pub fn has_forged_fields(&self) -> bool {
+        self.own.doomed().next().is_some()
+    }
+
+    /// Whether the ways of OpenDMARC judge it although those of OpenDKIM have nothing to do with it: mail of our own is left to its signatures.
+    #[must_use]
+    pub fn is_for_opendmarc(&self) -> bool {
+        self.rules.opendmarc().is_some() && self.facts.is_to_be_judged() && !self.facts.origin.is_ours()
+    }
+
+    /// What the ways of OpenDMARC do not judge after all: mail that is signed here, and that of authors who are ignored.
+    fn not_for_opendmarc(&mut self, plan: &plan::Plan) {
+        let Some(ways) = self.rules.opendmarc().filter(|_| self.facts.is_to_be_judged()) else { return };
+        let ignored = plan.author.as_ref().ok().filter(|author| ways.ignores_author(author));
+        if let Some(author) = ignored.filter(|_| plan.verify) {
+            tracing::info!("{}: ignoring mail from {author}", self.facts.job());
+        }
+        if ignored.is_some() || !plan.verify {
+            self.facts.judged = Some(false);
+            self.spf = Spf::off();
+        }
+    }
+
+    fn close_headers(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Headers(headers) => {
+                self.header.fields = headers.fields();
+                self.header.signatures = headers.signatures();
+                self.header.has_bare_cr = headers.has_bare_cr();
+                self.header.trouble = headers.trouble();
+                if let Ok(headers) = guard(|| Arc::new(headers.finish())) {
+                    self.stage = Stage::Choosing(headers);
+                }
+            }
+            other => self.stage = other,
+        }
+    }
+
+    /// Goes on from the end of the header section, with what was chosen where the ways of OpenDKIM choose.
+    pub fn go_on(&mut self, choice: Option<Choice>, now: UnixTime) {
+        let headers = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Choosing(headers) => headers,
+            other => {
+                self.stage = other;
+                return;
+            }
+        };
         let asked = std::mem::take(&mut self.asked);
         let started = guard(|| {
-            let headers = Arc::new(headers.finish());
             let origin = (self.facts.origin, self.facts.rule);
             let trouble = self.header.trouble;
-            let mut plan = plan::plan(self.listener.mode, origin, &headers, trouble, &self.rules.config().domains);
+            let mut plan = if self.rules.ways().is_some() {
+                plan::as_chosen(choice, &headers, trouble, self.listener.mode)
+            } else {
+                plan::plan(self.listener.mode, origin, &headers, trouble, &self.rules.config().domains)
+            };
             if let (true, plan::SignPlan::Rule(index)) = (self.rules.is_trial(), &plan.sign) {
                 plan.sign = plan::SignPlan::Skip(plan::SignSkip::Trial(*index));
             }
+            self.not_for_opendmarc(&plan);
+            // Without an `opendkim.conf` nothing but DMARC asks for signatures.
+            plan.verify &= self.rules.ways().is_some() || self.facts.judged != Some(false);
             self.header.verify = plan.verify;
             // What is delivered is more than what is here: a verdict about the part would be one about another message.
             plan.verify &= trouble.is_none();
-            if self.header.verify && self.rules.config().dmarc.enabled {
+            if self.header.verify && self.facts.is_to_be_judged() && self.rules.config().dmarc.enabled {
                 self.dmarc = Dmarc::begin(&plan.author, trouble, self.rules.org_domains());
             }
-            if let plan::SignPlan::Rule(index) = plan.sign {
+            if let plan::SignPlan::With(_) = plan.sign {
+                self.header.on_key_error = Some(OnKeyError::Tempfail);
+            } else if let plan::SignPlan::Rule(index) = plan.sign {
                 self.header.on_key_error = self.rules.signers(index).map(|(rule, _)| rule.options.on_key_error);
             }
             // The relay has said now whose mail this is.
@@ -209,14 +283,19 @@ impl Message {
 
     /// A piece of the body, cut anywhere.
     pub fn body(&mut self, chunk: &[u8], now: UnixTime) {
-        if matches!(self.stage, Stage::Headers(_)) {
-            self.end_of_headers(now);
-        }
+        self.without_end_of_headers(now);
         self.body.update(chunk);
         if let Stage::Body(work) = &mut self.stage
             && guard(|| work.body(chunk)).is_err()
         {
             self.stage = Stage::Failed;
+        }
+    }
+
+    /// An MTA that does not tell where the header section ends has nothing chosen for its mail: it is verified.
+    fn without_end_of_headers(&mut self, now: UnixTime) {
+        if matches!(self.stage, Stage::Headers(_) | Stage::Choosing(_)) {
+            self.end_of_headers(now);
         }
     }
 
@@ -236,7 +315,7 @@ impl Message {
             (Answered::Helo(outcome), _) => self.spf.answer_helo(outcome),
             (Answered::MailFrom(outcome), _) => self.spf.answer_mail_from(outcome),
             (Answered::Discovery(discovery), _) => self.dmarc.answer(*discovery),
-            (Answered::Key(name, answer), Stage::Headers(_)) => {
+            (Answered::Key(name, answer), Stage::Headers(_) | Stage::Choosing(_)) => {
                 if let Some(slot) = self.asked.get_mut(&name) {
                     *slot = Some(answer);
                 }
@@ -250,7 +329,7 @@ impl Message {
     pub fn waits_for_answers(&self) -> bool {
         match &self.stage {
             Stage::Body(work) => work.waits_for_keys() || self.spf.is_waiting() || self.dmarc.is_waiting(),
-            Stage::Headers(_) => self.spf.is_waiting(),
+            Stage::Headers(_) | Stage::Choosing(_) => self.spf.is_waiting(),
             Stage::Failed => false,
         }
     }
@@ -259,14 +338,12 @@ impl Message {
     /// `temperror`.
     #[must_use]
     pub fn finish(mut self, now: UnixTime) -> (Closing, SignJob) {
-        if matches!(self.stage, Stage::Headers(_)) {
-            self.end_of_headers(now);
-        }
+        self.without_end_of_headers(now);
         self.body.finish();
         let has_bare_line_ends = self.header.has_bare_cr || self.body.has_bare_line_ends();
         let finished = match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Body(work) => guard(|| work.finish(has_bare_line_ends)),
-            Stage::Headers(_) | Stage::Failed => Err(Fault),
+            Stage::Headers(_) | Stage::Choosing(_) | Stage::Failed => Err(Fault),
         };
         let Self { rules, ids, facts, own, header, headers, body, spf, dmarc, refused, .. } = self;
         let joined = finished.and_then(|(verified, job)| {

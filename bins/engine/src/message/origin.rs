@@ -95,6 +95,8 @@ pub enum OriginRule {
     DaemonName,
     /// Rule 2, by port.
     DaemonPort,
+    /// A macro of the MTA (`MacroList` of OpenDKIM).
+    Macro,
     /// Rule 3.
     Pickup,
     /// Rule 4, mail with results of ours.
@@ -119,6 +121,7 @@ impl OriginRule {
             Self::Authenticated => "authenticated",
             Self::DaemonName => "daemon-name",
             Self::DaemonPort => "daemon-port",
+            Self::Macro => "macro",
             Self::Pickup => "pickup",
             Self::JudgedBefore => "judged-before",
             Self::Upstream => "upstream",

@@ -10,10 +10,12 @@ use dkim_core::header::HeaderBlock;
 use super::author::{self, AuthorError};
 use super::headers::HeaderTrouble;
 use super::origin::{Origin, OriginRule};
+use super::rules::Signer;
 use crate::config::{Mode, SigningDomains};
+use crate::opendkim::Choice;
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Whether and how to sign.
     pub sign: SignPlan,
@@ -24,10 +26,12 @@ pub struct Plan {
 }
 
 /// Whether and how to sign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SignPlan {
     /// With this rule (an index into [`SigningDomains::rules`]).
     Rule(usize),
+    /// With these keys.
+    With(Vec<Signer>),
     /// Not at all.
     Skip(SignSkip),
 }
@@ -129,6 +133,20 @@ pub fn plan(
     Plan { sign, verify: mode.verifies() && !origin.is_ours() && !rule.keeps_results(), author }
 }
 
+/// The plan for a message of which the ways of OpenDKIM have chosen what to do. `None`: they were not asked.
+#[must_use]
+pub fn as_chosen(choice: Option<Choice>, headers: &HeaderBlock, trouble: Option<HeaderTrouble>, mode: Mode) -> Plan {
+    let author = author_of(headers);
+    let (sign, verify) = match (choice, trouble) {
+        (Some(Choice::Sign(_)), Some(trouble)) => (SignPlan::Skip(SignSkip::Header(trouble)), false),
+        (Some(Choice::Sign(signers)), None) => (SignPlan::With(signers), false),
+        // What was put off or left alone is not looked at again.
+        (Some(Choice::LeaveAlone | Choice::Tempfail), _) => (SignPlan::Skip(SignSkip::Mode), false),
+        (Some(Choice::Verify) | None, _) => (SignPlan::Skip(SignSkip::NoRule(None)), mode.verifies()),
+    };
+    Plan { sign, verify, author }
+}
+
 /// The author domain of a header section: of its one From field.
 ///
 /// RFC 6376 §5.4 wants From signed; with none, or with two, nobody can say which one a reader will be shown (D-29).
@@ -180,6 +198,13 @@ mod tests {
         plan(mode, origin, &builder.finish(), trouble, &domains())
     }
 
+    fn skipped(sign: SignPlan) -> Option<SignSkip> {
+        match sign {
+            SignPlan::Skip(skip) => Some(skip),
+            SignPlan::Rule(_) | SignPlan::With(_) => None,
+        }
+    }
+
     const OURS: (Origin, OriginRule) = (Origin::Submission, OriginRule::Authenticated);
     const THEIRS: (Origin, OriginRule) = (Origin::Inbound, OriginRule::NotTrusted);
 
@@ -187,10 +212,10 @@ mod tests {
     fn l8_ours_is_signed_and_theirs_is_verified() {
         let from = [" a@example.com"];
         let plan = planned(Mode::Both, OURS, &from, None);
-        assert_eq!((plan.sign, plan.verify), (SignPlan::Rule(0), false));
+        assert!(matches!(plan.sign, SignPlan::Rule(0)) && !plan.verify);
         let plan = planned(Mode::Both, THEIRS, &from, None);
         let skip = SignSkip::NotOurs { rule: OriginRule::NotTrusted, has_signer: true };
-        assert_eq!((plan.sign, plan.verify), (SignPlan::Skip(skip), true));
+        assert_eq!((skipped(plan.sign), plan.verify), (Some(skip), true));
     }
 
     #[test]
@@ -212,7 +237,7 @@ mod tests {
     fn m07_mail_of_strangers_with_our_author_gets_a_hint_and_other_mail_none() {
         let hint = |from: &str| match planned(Mode::Both, THEIRS, &[from], None).sign {
             SignPlan::Skip(skip) => skip.hint(),
-            SignPlan::Rule(_) => panic!("signed"),
+            SignPlan::Rule(_) | SignPlan::With(_) => panic!("signed"),
         };
         assert!(hint(" a@example.com").unwrap().contains("daemon_names"));
         assert_eq!(hint(" a@example.org"), None);
@@ -255,10 +280,8 @@ mod tests {
             (&[" a@www.example.com"], None, "no-rule-for-author-domain"),
             (&[" a@example.com"], Some(HeaderTrouble::TooManyOctets), "header-too-large"),
         ] {
-            match planned(Mode::Both, OURS, fields, trouble).sign {
-                SignPlan::Skip(skip) => assert_eq!(skip.code(), code),
-                SignPlan::Rule(_) => panic!("signed: {code}"),
-            }
+            let skip = skipped(planned(Mode::Both, OURS, fields, trouble).sign).expect(code);
+            assert_eq!(skip.code(), code);
         }
     }
 }

@@ -14,6 +14,8 @@ use super::dmarc::KnownDomains;
 use crate::config::{Config, SigningDomain};
 use crate::enforcement::Steps;
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
+use crate::opendkim::Ways;
+use crate::opendmarc;
 
 /// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Rules {
     known: KnownDomains,
     steps: Steps,
     is_trial: bool,
+    ways: Option<Arc<Ways>>,
+    opendmarc: Option<Arc<opendmarc::Ways>>,
 }
 
 /// Who signs for the authors of one rule.
@@ -76,6 +80,8 @@ impl Rules {
             known: KnownDomains::default(),
             steps: Steps::default(),
             is_trial: false,
+            ways: None,
+            opendmarc: None,
             config,
         }
     }
@@ -123,6 +129,35 @@ impl Rules {
     #[must_use]
     pub fn is_trial(&self) -> bool {
         self.is_trial
+    }
+
+    /// With the ways of OpenDKIM: they choose what is signed and with which keys, in place of the domains of the configuration.
+    #[must_use]
+    pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
+        if let Some(ways) = &ways {
+            self.verify.must_be_signed = ways.must_be_signed().to_vec();
+        }
+        self.ways = ways;
+        self
+    }
+
+    /// The ways of OpenDKIM, for a daemon that runs from its file.
+    #[must_use]
+    pub fn ways(&self) -> Option<&Arc<Ways>> {
+        self.ways.as_ref()
+    }
+
+    /// With the ways of OpenDMARC: they say whose mail is judged and what is done about a result.
+    #[must_use]
+    pub fn with_opendmarc(mut self, ways: Option<Arc<opendmarc::Ways>>) -> Self {
+        self.opendmarc = ways;
+        self
+    }
+
+    /// The ways of OpenDMARC, for a daemon that runs from its file.
+    #[must_use]
+    pub fn opendmarc(&self) -> Option<&Arc<opendmarc::Ways>> {
+        self.opendmarc.as_ref()
     }
 
     /// How organizational domains are found.

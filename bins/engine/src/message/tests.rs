@@ -23,7 +23,7 @@ use crate::keys::Keys;
 const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
 const SEED: &[u8] = b"nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
-fn key() -> Arc<dyn SigningKey> {
+pub(super) fn key() -> Arc<dyn SigningKey> {
     crate::BACKEND.signing_key(&PrivateKey::from_text(SEED).unwrap()).unwrap()
 }
 
@@ -46,6 +46,9 @@ pub(super) fn facts(origin: Origin) -> Facts {
         origin,
         rule: if origin.is_ours() { OriginRule::Authenticated } else { OriginRule::NotTrusted },
         client: Client::Unknown,
+        is_ignored: false,
+        judged: None,
+        mta_name: None,
         client_name: b"client.example".to_vec(),
         helo: b"client.example".to_vec(),
         iprev: None,

@@ -12,7 +12,8 @@ use super::headers::HeaderTrouble;
 use super::own_fields::AUTHENTICATION_RESULTS;
 use super::spf::{Refusal, Ruling, SpfResults};
 use super::work::{AttemptOutcome, Signed};
-use crate::config::{Enforcement, OnFailure, OnKeyError, Policy, RejectReply};
+use crate::config::{Enforcement, OnFailure, OnKeyError, Policy, RejectReply, opendkim};
+use crate::opendkim::{DkimCause, DkimStep};
 
 /// What the MTA is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,20 +21,24 @@ pub enum Action {
     /// The message passes, with the edits.
     Accept,
     /// It is put into the MTA's quarantine, with the edits.
-    Quarantine,
+    Quarantine(RejectCause),
     /// The sender is to try again later.
     Tempfail(TempfailCause),
     /// The message is refused for good.
     Reject(RejectCause),
+    /// The MTA takes it and throws it away (`On-… discard` of OpenDKIM).
+    Discard(DkimCause),
 }
 
-/// Why a message is refused for good.
+/// Why a message is refused for good, or put into quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectCause {
     /// The client may not send for the sender's domain, and such mail is to be rejected.
     Spf,
     /// The policy of its author domain, or its lack of one author.
     Dmarc,
+    /// What its signatures came to, or what became of signing it (`On-…` of OpenDKIM).
+    Dkim(DkimCause),
 }
 
 impl RejectCause {
@@ -43,6 +48,7 @@ impl RejectCause {
         match self {
             Self::Spf => "spf-fail",
             Self::Dmarc => "dmarc",
+            Self::Dkim(cause) => cause.code(),
         }
     }
 }
@@ -62,6 +68,8 @@ pub enum TempfailCause {
     Spf,
     /// The policy of the author domain could not be checked.
     Dmarc,
+    /// What its signatures came to, or what became of signing it (`On-…` of OpenDKIM).
+    Dkim(DkimCause),
 }
 
 impl TempfailCause {
@@ -75,6 +83,7 @@ impl TempfailCause {
             Self::Key => "key-error",
             Self::Spf => "spf-temperror",
             Self::Dmarc => "dmarc-temperror",
+            Self::Dkim(cause) => cause.code(),
         }
     }
 
@@ -87,6 +96,7 @@ impl TempfailCause {
             Self::Key => (7, 5, "message cannot be signed now, try again later"),
             Self::Spf => (7, 24, "sender cannot be checked now, try again later"),
             Self::Dmarc => (7, 5, "DMARC policy cannot be checked now, try again later"),
+            Self::Dkim(cause) => (7, 0, cause.text()),
         }
     }
 }
@@ -97,16 +107,17 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
-            Self::Quarantine => "quarantine",
+            Self::Quarantine(_) => "quarantine",
             Self::Tempfail(_) => "tempfail",
             Self::Reject(_) => "reject",
+            Self::Discard(_) => "discard",
         }
     }
 
     /// Whether the MTA takes the message.
     #[must_use]
     pub fn passes(self) -> bool {
-        matches!(self, Self::Accept | Self::Quarantine)
+        matches!(self, Self::Accept | Self::Quarantine(_))
     }
 
     /// The word for logs that says why; `None` for mail that passes.
@@ -114,9 +125,9 @@ impl Action {
     pub fn cause(self) -> Option<&'static str> {
         match self {
             Self::Accept => None,
-            Self::Quarantine => Some(RejectCause::Dmarc.code()),
             Self::Tempfail(cause) => Some(cause.code()),
-            Self::Reject(cause) => Some(cause.code()),
+            Self::Quarantine(cause) | Self::Reject(cause) => Some(cause.code()),
+            Self::Discard(cause) => Some(cause.code()),
         }
     }
 
@@ -151,7 +162,10 @@ impl Action {
 
     fn own_decision(self) -> Decision {
         match self {
-            Self::Accept | Self::Quarantine => Decision::Continue,
+            Self::Accept | Self::Quarantine(_) => Decision::Continue,
+            Self::Discard(_) => Decision::Discard,
+            Self::Reject(RejectCause::Dkim(cause)) => cause.refusal(true),
+            Self::Tempfail(TempfailCause::Dkim(cause)) => cause.refusal(false),
             Self::Reject(_) => Decision::Reject,
             Self::Tempfail(cause) => {
                 let (subject, detail, text) = cause.reply();
@@ -176,6 +190,8 @@ pub struct Outcomes<'a> {
     pub spf: Ruling,
     /// What follows from DMARC: what is done, and whether an answer is missing for which mail is put off.
     pub dmarc: DmarcStep,
+    /// What follows from DKIM alone, by the options of OpenDKIM.
+    pub dkim: Option<DkimStep>,
     /// What became of signing.
     pub signed: Option<&'a Signed>,
     /// What the signing domain wants when a key fails.
@@ -209,6 +225,17 @@ pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
         DmarcStep::Defer => return Action::Tempfail(TempfailCause::Dmarc),
         DmarcStep::Done(_) => {}
     }
+    match outcomes.dkim {
+        Some(DkimStep { action: opendkim::Action::Reject, cause }) => return Action::Reject(RejectCause::Dkim(cause)),
+        Some(DkimStep { action: opendkim::Action::Tempfail, cause }) => {
+            return Action::Tempfail(TempfailCause::Dkim(cause));
+        }
+        Some(DkimStep { action: opendkim::Action::Discard, cause }) => return Action::Discard(cause),
+        Some(DkimStep { action: opendkim::Action::Quarantine, cause }) => {
+            return Action::Quarantine(RejectCause::Dkim(cause));
+        }
+        Some(DkimStep { action: opendkim::Action::Accept, .. }) | None => {}
+    }
     // RFC 6376 §6.3 lets only TEMPFAIL give a 4xx, and with a good signature nothing is missing.
     let has = |wanted: fn(&Outcome) -> bool| outcomes.reports.iter().any(|report| wanted(&report.outcome));
     if policy.on_dns_failure == OnFailure::Tempfail
@@ -220,7 +247,11 @@ pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
     if outcomes.on_key_error == OnKeyError::Tempfail && outcomes.signed.is_some_and(has_key_failure) {
         return Action::Tempfail(TempfailCause::Key);
     }
-    if outcomes.dmarc == DmarcStep::Done(Enforcement::Quarantine) { Action::Quarantine } else { Action::Accept }
+    if outcomes.dmarc == DmarcStep::Done(Enforcement::Quarantine) {
+        Action::Quarantine(RejectCause::Dmarc)
+    } else {
+        Action::Accept
+    }
 }
 
 fn has_key_failure(signed: &Signed) -> bool {
@@ -302,6 +333,7 @@ mod tests {
         reports: &[],
         spf: Ruling::Pass,
         dmarc: DmarcStep::Done(Enforcement::Observe),
+        dkim: None,
         signed: None,
         on_key_error: OnKeyError::Unsigned,
     };
@@ -354,7 +386,7 @@ mod tests {
         let done = |done| Outcomes { dmarc: DmarcStep::Done(done), ..NOTHING };
         for (outcomes, action) in [
             (done(Enforcement::Tag), Action::Accept),
-            (done(Enforcement::Quarantine), Action::Quarantine),
+            (done(Enforcement::Quarantine), Action::Quarantine(RejectCause::Dmarc)),
             (done(Enforcement::Reject), Action::Reject(RejectCause::Dmarc)),
             (Outcomes { dmarc: DmarcStep::Defer, ..NOTHING }, Action::Tempfail(TempfailCause::Dmarc)),
             (

@@ -19,7 +19,7 @@ use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::{DomainName, Selector};
 use dkim_core::header::HeaderBlock;
 use dkim_core::key_record::KeyRecord;
-use dkim_core::sign::{NewField, PreparedSpec, SignError, Signing};
+use dkim_core::sign::{Layout, NewField, PreparedSpec, SignError, Signing};
 use dkim_core::verify::{KeyAnswer, KeyId, SignatureReport, Verification, key_name, key_query_of};
 
 use super::headers::DKIM_SIGNATURE;
@@ -132,6 +132,10 @@ impl Work {
                 if attempts.is_empty() {
                     skip = Some(SignSkip::NoUsableKey);
                 }
+            }
+            SignPlan::With(signers) => {
+                recognition = recognize(signers, headers, rules, now, &mut hash_plan);
+                attempts.extend(signers.iter().map(|signer| start_signing(signer, headers, now, &mut hash_plan)));
             }
         }
         Self { verification, recognition, attempts, skip, hasher: hash_plan.start(), keys, needed }
@@ -288,6 +292,10 @@ fn start_signing(signer: &Signer, headers: &Arc<HeaderBlock>, now: UnixTime, pla
 /// "Addition of a date, time, or time zone when none appears"): a signature that says there is none breaks by that.
 fn spec_for(signer: &Signer, headers: &HeaderBlock) -> PreparedSpec {
     const ADDED_ON_THE_WAY: [&str; 2] = ["Date", "Message-ID"];
+    if signer.spec.spec().layout != Layout::Native {
+        // As OpenDKIM would sign it, and as its owner chose.
+        return signer.spec.clone();
+    }
     let is_missing = |name: &&str| !headers.iter().any(|field| field.is_named(name));
     let missing: Vec<&str> = ADDED_ON_THE_WAY.into_iter().filter(is_missing).collect();
     if missing.is_empty() {

@@ -26,7 +26,7 @@ fn mail(folder: &Path, count: usize, result: &str, signer: Option<&str>, client:
                 header_from: vec!["bank.example".to_owned()],
                 client: Some(client.parse().unwrap()),
                 dkim: dkim.clone().into_iter().collect(),
-                dmarc: Some(Dmarc { result: result.to_owned(), ..Dmarc::default() }),
+                dmarc: Some(Dmarc { result: result.to_owned(), spf_aligned: result == "pass", ..Dmarc::default() }),
                 ..Record::default()
             };
             journal.journal().append(record).await;

@@ -222,9 +222,20 @@ fn rfc9989_s7_4_known_domains_are_those_of_the_journal_and_steps_those_of_the_st
         assumed.contains("Action: reject (dmarc)\n") && assumed.contains("note: every author domain is taken as known"),
         "{assumed}"
     );
+    // While nothing is done, what full enforcement would do depends on it still.
+    for (place, full, note) in [
+        (&["--state", "state", "--instance", "in"][..], "quarantine", "state/in/journal: 9 messages passed"),
+        (&["--state", "state", "--instance", "out"], "reject", "state/out/journal: 10 messages passed"),
+        (&["--state", "state"], "reject", "if the author domain is not known, at most quarantine is done"),
+    ] {
+        let observed = explain(folder.path(), file, &[&LIST[..], place].concat(), 1);
+        assert!(observed.contains("Policy: reject asked for, observe done\n"), "{observed}");
+        assert!(observed.contains(&format!("  full enforcement: {full}\n")) && observed.contains(note), "{observed}");
+    }
     // Where it makes no difference, nothing is said of it.
-    let observed = explain(folder.path(), file, &[&LIST[..], &["--state", "state", "--instance", "in"]].concat(), 1);
-    assert!(observed.contains("Action: accept\n") && !observed.contains("note:"), "{observed}");
+    fs::write(folder.path().join("all.toml"), "state_dir = \"state\"\n[dmarc]\nseldom_seen = \"reject\"\n").unwrap();
+    let unasked = explain(folder.path(), file, &[&LIST[..], &["--config", "all.toml"]].concat(), 1);
+    assert!(unasked.contains("full enforcement: reject\n") && !unasked.contains("note:"), "{unasked}");
     let ramp = ["enforce", "example.com", "--ramp", "--state", "state", "--instance", "in"];
     out(&postseal(folder.path(), &ramp), 0);
     let steps = fs::read_to_string(folder.path().join("state/in/enforcement.json")).unwrap();

@@ -60,6 +60,7 @@ impl Draft {
             listeners,
             state_dir: self.state_dir.map_or(defaults.state_dir, |path| path.value),
             authserv_id: self.authserv_id.map(|id| id.value),
+            authserv_id_with_job_id: false,
             remove_authserv_ids: self.remove_authserv_ids.map(values).unwrap_or_default(),
             domains,
             keys,
@@ -165,6 +166,7 @@ fn listeners(list: Vec<Sourced<ListenDraft>>, mode: Mode, trust: &Arc<Trust>, ch
             socket_owner: draft.socket_owner.map(|owner| owner.value),
             socket_group: draft.socket_group.map(|group| group.value),
             mode: draft.mode.map_or(mode, |mode| mode.value),
+            takes_part: true,
             trust: own_trust.unwrap_or_else(|| Arc::clone(trust)),
         });
     }

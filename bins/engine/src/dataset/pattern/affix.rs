@@ -126,12 +126,12 @@ impl AffixIndex {
             };
             let Some(candidate) = candidate else { return };
             let group = self.table.find(Folding::end(hash), |group| self.folding.same(affix(group.first), candidate));
-            let mut next = group.map(|group| group.first);
-            while let Some(row) = next {
-                if !take(row) {
-                    break;
-                }
-                next = chains.next(row);
+            let Some(group) = group else { continue };
+            let mut row = group.first;
+            // The end is known without the chain, which for most is in no cache of the processor.
+            while take(row) && row != group.last {
+                let Some(next) = chains.next(row) else { break };
+                row = next;
             }
         }
     }

@@ -283,7 +283,7 @@ impl Translator<'_> {
         if self.take(b":") {
             let class = self.name(b":]")?;
             let known = CLASSES.iter().find(|known| **known == class);
-            let class = match known.ok_or(PatternError::UnknownClass(class.clone()))? {
+            let class = match known.ok_or_else(|| PatternError::UnknownClass(class.clone()))? {
                 &("upper" | "lower") if self.ignores_case => "alpha",
                 class => class,
             };

@@ -3,10 +3,11 @@
 //! RFC 9989 §7.4 wants more than `p=reject` to reject. That mail of a domain passes here regularly is such knowledge: the domain's own mail arrives
 //! intact, so what fails is more likely forged than broken. Only aligned passes count, so nobody but the owner of a domain makes it known.
 //!
-//! A message counts once: one that is put off, by us or by others, comes again and has the same number ([`mark`](super::mark)).
+//! A message counts once: one that is put off, by us or by others, comes again and has the same number ([`mark`](super::mark)). One that passes by its
+//! signature alone may be sent once more by anybody who has it, in another envelope and with other fields above: its number is that of the signature.
 //!
-//! Counts are kept in two halves of [`HALF`] each; when a half is over, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each; further ones
-//! are not counted. Of messages the last [`MAX_MARKS`] at least are known again, 8 octets each.
+//! Counts are kept in two halves of [`HALF`] each; when a half is over, the older one goes. *Limits*: [`MAX_DOMAINS`] a half, 16 octets each, and as
+//! many again that the half before knows; further ones are not counted. Of messages the last [`MAX_MARKS`] at least are known again, 8 octets each.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,7 +21,7 @@ use dmarc_core::outcome::Evaluation;
 /// Seconds of a half: a domain is forgotten one to two months after its last mail.
 const HALF: u64 = 30 * 86_400;
 
-/// Domains of a half; further ones stay unknown.
+/// Domains of a half; further ones stay unknown, unless the half before knows them: there are as many places again for those.
 pub(super) const MAX_DOMAINS: usize = 100_000;
 
 /// Messages that are known again when they come another time; up to twice as many are kept.
@@ -74,13 +75,15 @@ impl KnownDomains {
         }
         // What is read from the journal may be of the half before; what is older than that is over.
         let counts = &mut *counts;
-        let table = match counts.half.saturating_sub(half) {
-            0 => &mut counts.current,
-            1 => &mut counts.before,
+        let is_before = match counts.half.saturating_sub(half) {
+            0 => false,
+            1 => true,
             _ => return,
         };
-        // Nobody makes others unknown by making many names known.
-        if table.len() >= MAX_DOMAINS && !table.contains_key(&name) {
+        // Nobody makes others unknown by making many names known: in the next half as well there is room for those of the last one.
+        let most = if counts.before.contains_key(&name) { MAX_DOMAINS.saturating_mul(2) } else { MAX_DOMAINS };
+        let table = if is_before { &mut counts.before } else { &mut counts.current };
+        if table.len() >= most && !table.contains_key(&name) {
             return;
         }
         let count = table.entry(name).or_default();
@@ -179,6 +182,16 @@ mod tests {
         known.passed("a.example", None, day(0));
         assert_eq!(known.lock().current.len(), MAX_DOMAINS);
         assert_eq!(known.count("a.example"), 2);
+        // In the half that follows somebody is there before everybody else.
+        for number in 0..2 * MAX_DOMAINS {
+            known.passed(&format!("{number}.evil.example"), None, day(30));
+        }
+        known.passed("a.example", None, day(31));
+        known.passed("late.example", None, day(31));
+        assert_eq!((known.count("a.example"), known.count("late.example")), (3, 0));
+        known.passed("b.example", None, day(60));
+        assert_eq!(known.count("a.example"), 1, "known on, by its mail of the half before");
+        assert!(known.lock().before.len() <= 2 * MAX_DOMAINS);
         assert_eq!(known.count(&format!("{}.example", 2 * MAX_DOMAINS - 1)), 0);
     }
 }

@@ -34,7 +34,7 @@ pub use self::known::KnownDomains;
 pub use self::list_signs::list_sign;
 pub use self::policy::{Reason, ReasonKind, Ruling};
 
-pub(super) use self::draw::{draw, mark};
+pub(super) use self::draw::{draw, mark, mark_of_signature};
 pub(super) use self::known::counted_domain;
 use super::author::AuthorError;
 use super::headers::HeaderTrouble;
@@ -241,6 +241,8 @@ pub struct DmarcResults {
     pub judged: Judged,
     /// What is done.
     pub ruling: Ruling,
+    /// What the SMTP client, or the MTA's quarantine, is told, where the ways of OpenDMARC have words of their own.
+    pub words: Option<String>,
 }
 
 #[cfg(test)]

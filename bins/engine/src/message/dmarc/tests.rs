@@ -183,7 +183,7 @@ fn m6_mail_without_one_author_has_its_result_and_its_own_policy() {
         let observed = verdict(&rules(""), stranger("<jo@elsewhere.test>"), fields, &dns);
         assert_eq!(observed.action, Action::Accept, "{cause}");
         let held = verdict(&rules(STRICT), stranger("<jo@elsewhere.test>"), fields, &dns);
-        assert_eq!(held.action, Action::Quarantine, "{cause}");
+        assert_eq!(held.action, Action::Quarantine(crate::message::verdict::RejectCause::Dmarc), "{cause}");
         assert_eq!((field(&observed, "dmarc"), field(&observed, "dmarc_cause")), (result.into(), cause.into()));
         assert_eq!(field(&observed, "dmarc_would"), "reject", "{cause}");
         let refused = verdict(&rules(&strict), stranger("<jo@elsewhere.test>"), fields, &dns);
@@ -223,14 +223,52 @@ fn a_domain_is_known_when_its_mail_passed_often_enough() {
     let dns = Dns::with("v=DMARC1; p=reject");
     let rules = rules("[dmarc]\nmode = \"reject\"\nknown_after = 3");
     let action = |sender, id| verdict(&rules, stranger(sender), &[FROM_BANK[0], ("Message-ID", id)], &dns).action;
-    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine);
+    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine(crate::message::verdict::RejectCause::Dmarc));
     // One message that is put off behind us, and comes again.
     for id in ["<1@x>", "<1@x>", "<1@x>", "<2@x>"] {
         assert_eq!(action("<x@news.bank.test>", id), Action::Accept);
     }
-    assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Quarantine, "two messages passed, one of them often");
+    assert_eq!(
+        action("<x@elsewhere.test>", "<0@x>"),
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc),
+        "two messages passed, one of them often"
+    );
     assert_eq!(action("<x@news.bank.test>", "<3@x>"), Action::Accept);
     assert_eq!(action("<x@elsewhere.test>", "<0@x>"), Action::Reject(crate::message::verdict::RejectCause::Dmarc));
+}
+
+/// `h=` of a message of bank.test as its own server signs it.
+fn signed_of_bank() -> (Vec<(String, String)>, &'static str) {
+    let text = "[[domain]]\nname = \"bank.test\"\nallow_ed25519_only = true\nkeys = [{ selector = \"ed\", file = \"absent.pem\" }]\n";
+    let (config, _) = config::parse(text, Path::new("test.toml")).unwrap();
+    let mut signing = Rules::new(config, &Keys::default());
+    let key = crate::message::tests::key();
+    let record: &'static str = dkim_core::key_record::KeyRecord::text_for(&*key).leak();
+    assert!(signing.add_signer(0, &dkim_core::domain::Selector::parse("ed").unwrap(), key));
+    let mut facts = stranger("<x@bank.test>");
+    (facts.origin, facts.rule) = (Origin::Submission, OriginRule::Authenticated);
+    let verdict = verdict(&Arc::new(signing), facts, &FROM_BANK, &Dns::with("v=DMARC1; p=reject"));
+    let mut edits = verdict.edits.inserted();
+    let (name, value) = edits.next().unwrap();
+    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+    let fields = vec![(text(name), text(value)), (FROM_BANK[0].0.to_owned(), FROM_BANK[0].1.to_owned())];
+    (fields, record)
+}
+
+#[test]
+fn a_signed_message_that_is_sent_again_in_other_envelopes_counts_once() {
+    let (fields, record) = signed_of_bank();
+    let mut dns = Dns::with("v=DMARC1; p=reject");
+    dns.0.insert("ed._domainkey.bank.test", record);
+    let rules = rules("[dmarc]\nmode = \"reject\"");
+    for number in 0..20 {
+        let (sender, id) = (format!("<x{number}@elsewhere.test>"), format!("<{number}@x>"));
+        let mut all: Vec<(&str, &str)> = vec![("Message-ID", &id)];
+        all.extend(fields.iter().map(|(name, value)| (name.as_str(), value.trim_start())));
+        let verdict = verdict(&rules, stranger(&sender), &all, &dns);
+        assert_eq!((verdict.action, field(&verdict, "dmarc")), (Action::Accept, "pass".into()));
+    }
+    assert_eq!(rules.known_domains().count("bank.test"), 1);
 }
 
 #[test]
@@ -276,7 +314,7 @@ fn list_mail_is_at_most_quarantined_and_has_its_reason() {
     let dns = Dns::with("v=DMARC1; p=reject");
     let fields = [FROM_BANK[0], ("List-Id", "<x.elsewhere.test>")];
     let verdict = verdict(&rules(STRICT), stranger("<x@elsewhere.test>"), &fields, &dns);
-    assert_eq!(verdict.action, Action::Quarantine);
+    assert_eq!(verdict.action, Action::Quarantine(crate::message::verdict::RejectCause::Dmarc));
     assert_eq!(field(&verdict, "dmarc_override"), "mailing_list: List-Id field");
 }
 
@@ -286,8 +324,14 @@ fn behind_a_relay_nothing_is_refused() {
     let mut facts = stranger("<x@elsewhere.test>");
     facts.rule = OriginRule::Upstream;
     let strict = format!("{STRICT}\nmultiple_from = \"reject\"");
-    assert_eq!(verdict(&rules(&strict), facts.clone(), &FROM_BANK, &dns).action, Action::Quarantine);
-    assert_eq!(verdict(&rules(&strict), facts, &[], &dns).action, Action::Quarantine);
+    assert_eq!(
+        verdict(&rules(&strict), facts.clone(), &FROM_BANK, &dns).action,
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc)
+    );
+    assert_eq!(
+        verdict(&rules(&strict), facts, &[], &dns).action,
+        Action::Quarantine(crate::message::verdict::RejectCause::Dmarc)
+    );
 }
 
 #[test]
@@ -297,7 +341,10 @@ fn our_own_people_behind_a_relay_are_never_judged_and_forwarders_there_are_known
     for (received, action) in [
         ("from x ([198.51.100.7]) by relay.example with ESMTPSA id 1; x", Action::Accept),
         ("from x ([203.0.113.5]) by relay.example with ESMTPS id 1; x", Action::Accept),
-        ("from x ([198.51.100.7]) by relay.example with ESMTPS id 1; x", Action::Quarantine),
+        (
+            "from x ([198.51.100.7]) by relay.example with ESMTPS id 1; x",
+            Action::Quarantine(crate::message::verdict::RejectCause::Dmarc),
+        ),
     ] {
         let fields = [("Received", received), FROM_BANK[0]];
         let verdict = verdict(&rules(&text), stranger("<jo@bank.test>"), &fields, &dns);

@@ -3,6 +3,7 @@
 //! It reads the journal of the daemon, decides, and writes the step into the state folder, where the daemon finds it within seconds. Run it again and
 //! again, by a timer or with `--every`: each run is one decision.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     /// Show every domain that is on its way
     #[arg(long, group = "action", conflicts_with_all = CHANGES, conflicts_with_all = ["domain", "journal"])]
     list: bool,
-    /// A source whose mail is the domain's own: dkim:DOMAIN, spf:DOMAIN, ip:NETWORK (/24 or /64); may be given several times
+    /// A source whose mail is the domain's own: dkim:DOMAIN, spf:DOMAIN, ip:NETWORK (/24 or /64, with every host in it); may be given several times
     #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
     approve: Vec<String>,
     /// A source that is none of the domain's, whatever it authenticates as; may be given several times
@@ -174,8 +175,8 @@ impl Args {
         let _walker = needs_walker.then(|| Walker::take(state, domain)).transpose().map_err(|error| taken(&error))?;
         let now = now().as_secs();
         let known = file::read(state).map_err(|error| failure(&error))?;
-        let since = known.domains.get(domain).map_or(now, |ramp| walk::since(ramp, now));
-        let seen = if self.ramp { observe(journal, domain, since)? } else { Observation::default() };
+        let ramp = known.domains.get(domain).filter(|_| self.ramp);
+        let seen = if self.ramp { observe(journal, domain, ramp, now)? } else { Observation::default() };
         let change = |ramps: &mut Ramps| {
             // Somebody else has changed it while the journal was read: what was seen is about another step.
             let is_same =
@@ -209,9 +210,11 @@ impl Args {
             for source in &self.approve {
                 ramp.ignored.remove(source);
                 ramp.approved.insert(source.clone());
+                ramp.named.insert(source.clone());
             }
             for source in &self.ignore {
                 ramp.approved.remove(source);
+                ramp.named.remove(source);
                 ramp.ignored.insert(source.clone());
             }
         }
@@ -245,8 +248,15 @@ impl ThresholdArgs {
     }
 }
 
-fn observe(journal: &Path, domain: &str, since: u64) -> Result<Observation, Failure> {
-    Observation::of_journal(journal, domain, since).map_err(|error| {
+fn observe(journal: &Path, domain: &str, ramp: Option<&Ramp>, now: u64) -> Result<Observation, Failure> {
+    let seen = match ramp {
+        Some(ramp) => {
+            let (since, hosts_since) = (walk::since(ramp, now), walk::hosts_since(ramp, now));
+            Observation::of_journal(journal, domain, since, hosts_since, &ramp.approved)
+        }
+        None => Observation::of_journal(journal, domain, now, now, &BTreeSet::new()),
+    };
+    seen.map_err(|error| {
         let cause = format!("the journal in {} cannot be read: {error}", journal.display());
         let fix = "name the folder with `--journal`, or the daemon's configuration with `--config`";
         Failure::new(Exit::Fail, cause, fix)

@@ -92,7 +92,8 @@ struct Keeping {
 impl Keeping {
     fn kept(&self) -> Result<Kept, Failure> {
         let source = Source { state: self.state.clone(), config: self.config.clone(), of: self.of.clone() };
-        Ok(Kept { state: Some(source.state_dir()?), journal: source.journal(self.journal.as_deref())? })
+        let journal = source.journal(self.journal.as_deref())?;
+        Ok(Kept { state: Some(source.state_dir()?), journal, tells_full: true })
     }
 }
 

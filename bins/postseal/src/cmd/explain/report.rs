@@ -101,7 +101,7 @@ impl Report {
             match known {
                 Known::Unasked => {}
                 Known::Counted { .. } => notes.push(known.to_string()),
-                Known::Assumed { .. } if dmarc.ruling.done > seldom => {
+                Known::Assumed { .. } if dmarc.ruling.would.max(dmarc.ruling.done) > seldom => {
                     notes.push(format!("{known}; if the author domain is not known, at most {seldom} is done"));
                 }
                 Known::Assumed { .. } => {}

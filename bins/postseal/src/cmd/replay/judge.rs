@@ -55,8 +55,8 @@ impl Done {
     fn of(verdict: &Verdict) -> Self {
         let is_tagged = verdict.found.dmarc.as_ref().is_some_and(|dmarc| dmarc.ruling.done == Enforcement::Tag);
         match verdict.action {
-            Action::Reject(_) => Self::Reject,
-            Action::Quarantine => Self::Quarantine,
+            Action::Reject(_) | Action::Discard(_) => Self::Reject,
+            Action::Quarantine(_) => Self::Quarantine,
             Action::Tempfail(_) => Self::Tempfail,
             Action::Accept if is_tagged => Self::Tag,
             Action::Accept => Self::Nothing,

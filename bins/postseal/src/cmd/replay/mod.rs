@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
 /// Where the daemon with this configuration keeps what it knows of domains. Its steps of enforcement are not looked at: it is the file that is tried.
 fn kept(file: &Path, args: &Args) -> Result<Kept, Failure> {
     let source = Keys { state: None, config: Some(file.to_path_buf()), of: args.of.clone() };
-    Ok(Kept { state: None, journal: source.journal(args.journal.as_deref())? })
+    Ok(Kept { state: None, journal: source.journal(args.journal.as_deref())?, tells_full: false })
 }
 
 /// Judges all messages, at most `jobs` at once.

@@ -1,0 +1,238 @@
+//! What to do with a message, once its header section is complete.
+
+use std::sync::Arc;
+
+use dkim_core::domain::DomainName;
+use dkim_core::header::HeaderBlock;
+
+use super::rules::{Keys, Ways, identity_of};
+use super::sender::{Address, SenderError, sender};
+use crate::config::{Mode, parents};
+use crate::dataset::{KeyLocation, LookupError, SignRequest, TableError};
+use crate::keys::KeyProblem;
+use crate::message::Signer;
+
+/// What is known of a message at the end of its header section.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The header section.
+    pub headers: Arc<HeaderBlock>,
+    /// Whether it is our own.
+    pub is_ours: bool,
+    /// Whether the client may send as a domain of ours without a word about it.
+    pub is_ignored: bool,
+    /// Its recipients, as typed.
+    pub recipients: Vec<Vec<u8>>,
+    /// What the listener does.
+    pub mode: Mode,
+    /// The client, for the log.
+    pub client: String,
+}
+
+/// What is done with it.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// It is signed with these keys, and not verified.
+    Sign(Vec<Signer>),
+    /// It is verified.
+    Verify,
+    /// It passes as it is, and the MTA hears so at once.
+    LeaveAlone,
+    /// The sender is to try again later.
+    Tempfail,
+}
+
+/// Why no key can be had.
+#[derive(Debug)]
+enum Trouble {
+    Table(TableError),
+    Key(KeyProblem, String, KeyLocation),
+    Lookup(&'static str, LookupError),
+}
+
+impl Ways {
+    /// Decides, in the order of OpenDKIM (§1.3). Tables may be in databases and keys on a disk: it waits for them.
+    ///
+    /// *Inputs*: the message, and its queue id for the log. A table that does not answer and a key that cannot be loaded put the message off, and no
+    /// other one.
+    pub async fn choose(&self, mail: &Mail, job: &str) -> Choice {
+        let address = match sender(&mail.headers, &self.sender_headers) {
+            Ok(address) => address,
+            Err(error) => {
+                self.tell(job, &error);
+                return Choice::Verify;
+            }
+        };
+        match self.decide(mail, &address, job).await {
+            Ok(choice) => choice,
+            Err(trouble) => {
+                trouble.log(job);
+                Choice::Tempfail
+            }
+        }
+    }
+
+    async fn decide(&self, mail: &Mail, address: &Address, job: &str) -> Result<Choice, Trouble> {
+        let domain = address.domain.as_str();
+        if let Some(exempt) = &self.exempt
+            && exempt.contains(domain).await.map_err(|error| Trouble::Lookup("ExemptDomains", error))?
+        {
+            return Ok(Choice::LeaveAlone);
+        }
+        let requests = self.requests(mail, address, job).await?;
+        // OpenDKIM accepts at this step what its mode has nothing to do with.
+        if requests.is_empty() {
+            return Ok(if mail.mode.verifies() { Choice::Verify } else { Choice::LeaveAlone });
+        }
+        if !mail.mode.signs() {
+            return Ok(Choice::LeaveAlone);
+        }
+        if let Some(recipient) = self.not_signed_for(&mail.recipients).await? {
+            tracing::info!("{job}: skipping signing of mail to '{recipient}'");
+            return Ok(Choice::LeaveAlone);
+        }
+        let tells_length = self.tells_length(&mail.recipients, job).await?;
+        let mut signers = Vec::with_capacity(requests.len());
+        for request in &requests {
+            signers.push(self.signer(request, tells_length, job).await?);
+        }
+        Ok(Choice::Sign(signers))
+    }
+
+    /// The signatures that are asked for.
+    async fn requests(&self, mail: &Mail, address: &Address, job: &str) -> Result<Vec<SignRequest>, Trouble> {
+        match &self.keys {
+            Keys::None => Ok(Vec::new()),
+            Keys::Tables { .. } if !mail.is_ours => {
+                self.why(job, || format!("{} not internal, not authenticated", mail.client));
+                Ok(Vec::new())
+            }
+            Keys::Tables { signing, keys, all } => {
+                let requests = signing.requests(keys, address.as_sender(), *all).await.map_err(Trouble::Table)?;
+                if requests.is_empty() {
+                    self.why(job, || format!("no signing table match for '{}@{}'", address.local, address.domain));
+                }
+                Ok(requests)
+            }
+            Keys::Single { domains, sub_domains, selector, key } => {
+                let error = |error| Trouble::Lookup("Domain", error);
+                let is_exact = domains.contains(address.domain.as_str()).await.map_err(error)?
+                    || domains.contains("*").await.map_err(error)?;
+                let parent = if *sub_domains && !is_exact {
+                    let mut found = None;
+                    for parent in parents(address.domain.as_str()) {
+                        if domains.contains(parent).await.map_err(error)? {
+                            found = DomainName::parse(parent).ok();
+                            break;
+                        }
+                    }
+                    found
+                } else {
+                    None
+                };
+                let Some(domain) = parent.clone().or_else(|| is_exact.then(|| address.domain.clone())) else {
+                    let kind = if *sub_domains { "subdomain" } else { "domain" };
+                    self.why(job, || format!("no signing {kind} match for '{}'", address.domain));
+                    return Ok(Vec::new());
+                };
+                if !mail.is_ours {
+                    if !mail.is_ignored {
+                        tracing::warn!("{job}: external host {} attempted to send as {domain}", mail.client);
+                    }
+                    return Ok(Vec::new());
+                }
+                Ok(vec![SignRequest {
+                    key_name: "default".to_owned(),
+                    identity: parent.as_ref().map(identity_of),
+                    domain,
+                    selector: selector.clone(),
+                    key: key.clone(),
+                    key_type: None,
+                }])
+            }
+        }
+    }
+
+    /// The first recipient for whom nothing is signed.
+    async fn not_signed_for(&self, recipients: &[Vec<u8>]) -> Result<Option<String>, Trouble> {
+        let Some(list) = &self.dont_sign_mail_to else { return Ok(None) };
+        for recipient in recipients {
+            let Some(text) = address(recipient) else { continue };
+            if list.contains(text).await.map_err(|error| Trouble::Lookup("DontSignMailTo", error))? {
+                return Ok(Some(text.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a recipient is in `BodyLengthDB`: signatures then have an `l=`.
+    async fn tells_length(&self, recipients: &[Vec<u8>], job: &str) -> Result<bool, Trouble> {
+        let Some(list) = &self.body_length_db else { return Ok(false) };
+        for recipient in recipients {
+            let Some((user, domain)) = address(recipient).and_then(|address| address.rsplit_once('@')) else {
+                continue;
+            };
+            for key in body_length_keys(user, domain) {
+                if list.contains(&key).await.map_err(|error| Trouble::Lookup("BodyLengthDB", error))? {
+                    tracing::info!("{job}: BodyLengthDB matched {user}@{domain}, signing with l= requested");
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn signer(&self, request: &SignRequest, tells_length: bool, job: &str) -> Result<Signer, Trouble> {
+        let loaded = self.cache.load(&request.key).await;
+        let loaded = loaded.map_err(|problem| Trouble::Key(problem, request.key_name.clone(), request.key.clone()))?;
+        request.check(&*loaded.key).map_err(Trouble::Table)?;
+        if let Some(words) = &loaded.not_secure {
+            tracing::warn!("{job}: {}: key data is not secure: {words}", request.key_name);
+        }
+        Ok(Signer { spec: self.style.spec(request, tells_length).into(), key: loaded.key, standing: Arc::default() })
+    }
+
+    /// Tells why, where that is wanted (`LogWhy`).
+    fn why(&self, job: &str, text: impl FnOnce() -> String) {
+        if self.logs_why {
+            tracing::info!("{job}: {}", text());
+        }
+    }
+
+    fn tell(&self, job: &str, error: &SenderError) {
+        match error {
+            SenderError::Missing => tracing::warn!("{job}: {error}"),
+            SenderError::Unreadable { cause, .. } => tracing::warn!("{job}: {error} ({cause})"),
+        }
+    }
+}
+
+/// A recipient without its brackets; `None` where it is no UTF-8.
+fn address(recipient: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(recipient).ok()?;
+    let text = text.strip_prefix('<').unwrap_or(text);
+    Some(text.strip_suffix('>').unwrap_or(text))
+}
+
+/// What a recipient is looked for as in `BodyLengthDB`: the address, all of its domain, the same of each parent domain with a dot before it, everybody.
+fn body_length_keys<'a>(user: &'a str, domain: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    let of = move |domain: String| [format!("{user}@{domain}"), format!("*@{domain}")];
+    let domains = std::iter::once(domain.to_owned()).chain(parents(domain).map(|parent| format!(".{parent}")));
+    domains.flat_map(of).chain(["*@*".to_owned(), "*".to_owned()])
+}
+
+impl Trouble {
+    fn log(&self, job: &str) {
+        match self {
+            Self::Table(error) => match std::error::Error::source(error) {
+                Some(source) => tracing::error!("{job}: {error}: {source}"),
+                None => tracing::error!("{job}: {error}"),
+            },
+            Self::Key(problem, name, location) => {
+                tracing::error!("{job}: {}", problem.log_line(name, location));
+                tracing::error!("{job}: error loading key '{name}'");
+            }
+            Self::Lookup(option, error) => tracing::error!("{job}: {option}: {error}"),
+        }
+    }
+}
