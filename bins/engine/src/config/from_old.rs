@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
 use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED};
-use super::section::shorten;
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
+use super::section::shorten;
 use super::words::{LogSink, Mode, OnFailure, OrgDomains};
 use super::{Config, Dmarc, KeyChecks, Listener, Spf, Trust};
 use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
@@ -29,7 +29,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("ReplaceRules", "fields are signed as they are"),
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
-    ("TestPublicKeys", "keys are asked for in the DNS"),
     ("TestDNSData", "the DNS is asked"),
 ];
 
