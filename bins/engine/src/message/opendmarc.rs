@@ -98,6 +98,16 @@ impl Closing {
             .collect();
         let sender = self.facts.envelope.sender_domain();
         let mail_from = if sender == b"<>" { "".into() } else { String::from_utf8_lossy(sender) };
+        let mut kept = dmarc.entry();
+        if let (Some(published), Some(record)) = (&mut kept.published, found) {
+            for (text, uri) in published.rua.iter_mut().zip(&record.rua) {
+                // RFC 9989 §4.8 has it ignored; opendmarc-reports goes by it.
+                if let Some(size) = uri.obsolete_size() {
+                    text.push('!');
+                    text.push_str(size);
+                }
+            }
+        }
         let entry = Entry {
             job: &self.facts.job(),
             reporter: &self.mta_name(),
@@ -110,7 +120,7 @@ impl Closing {
             mail_from: &mail_from,
             spf: self.spf.as_ref().and_then(SpfResults::for_dmarc).map(|outcome| outcome.result.as_str()),
             dkim: &dkim,
-            dmarc: &dmarc.entry(),
+            dmarc: &kept,
             pct: found.and_then(|record| record.pct),
             action,
         };

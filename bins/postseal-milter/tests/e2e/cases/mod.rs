@@ -8,6 +8,7 @@ mod faults;
 mod forgery;
 mod killed;
 mod opendmarc;
+mod opendmarc_history;
 mod patience;
 mod published;
 mod quick_start;
