@@ -216,3 +216,24 @@ fn findings_name_file_and_line_and_come_from_both_files() {
         assert!(found.contains(part), "{part}: {found}");
     }
 }
+
+#[test]
+fn s1_2_fields_that_must_be_signed_and_results_of_further_hosts() {
+    let options = "MustBeSigned X-Important\nRemoveARFrom other.example,third.example\n";
+    let daemon = start(&format!("{OPENDKIM}{options}"), None, "");
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
+    let signature = inserted(&answer, "DKIM-Signature")[0].to_owned();
+    for (more, result) in [("", "dkim=pass"), ("X-Important: yes\r\n", "dkim=policy")] {
+        let raw = format!("DKIM-Signature: {signature}\r\n{more}{}", mail("a@example.com", ""));
+        let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", raw.as_bytes());
+        let results = inserted(&answer, "Authentication-Results");
+        assert!(results.len() == 1 && results[0].starts_with(&format!("mx.example; {result} ")), "{results:?}");
+    }
+    let forged = ["other.example", "mx.example", "kept.example"]
+        .map(|id| format!("Authentication-Results: {id}; dkim=pass\r\n"));
+    let raw = mail("a@foreign.example", &forged.concat());
+    let answer = from(&daemon, "198.51.100.7").message("<a@foreign.example>", raw.as_bytes());
+    let mut deleted = answer.edits.clone();
+    deleted.sort();
+    assert_eq!(deleted, ["delete Authentication-Results 1", "delete Authentication-Results 2"]);
+}

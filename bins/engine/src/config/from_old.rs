@@ -15,22 +15,18 @@ use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
 use super::words::{LogSink, Mode, OnFailure, OrgDomains};
 use super::{Config, Dmarc, KeyChecks, Listener, Spf, Trust};
+use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
 use crate::server::host_name;
 use crate::socket_address::SocketAddress;
 
 /// Options that are read and not applied yet: whoever has set one is told so.
 const NOT_YET: &[(&str, &str)] = &[
-    ("MustBeSigned", "signatures that leave out such fields count"),
     ("Minimum", "a signature with `l=` counts if it covers the whole body"),
     ("TrustSignaturesFrom", "signatures of all domains count"),
     ("StrictHeaders", "mail with fields too often is judged as it is"),
     ("RequiredHeaders", "mail without From or Date passes"),
-    ("MaximumSignedBytes", "signatures cover the whole body"),
-    ("BodyLengthDB", "signatures cover the whole body"),
     ("RemoveOldSignatures", "old signatures stay"),
     ("ReplaceRules", "fields are signed as they are"),
-    ("KeepAuthResults", "fields under our name are removed"),
-    ("RemoveARFrom", "fields under our own name alone are removed"),
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
     ("TestPublicKeys", "keys are asked for in the DNS"),
@@ -68,6 +64,7 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
         config.listeners.push(Listener { takes_part, ..listener(socket.value.clone(), Mode::Off, umask) });
     }
     (config.authserv_id, config.remove_authserv_ids) = authserv_ids(files);
+    config.remove_authserv_ids.extend(also_removed(files, found));
     config.authserv_id_with_job_id = files.authserv_id().1;
     config.keys = KeyChecks { interval: None };
     log(files, &mut config);
@@ -102,6 +99,21 @@ fn authserv_ids(files: &OldFiles) -> (Option<String>, Vec<String>) {
     let names = [of_dkim, of_dmarc].into_iter().flatten().filter_map(|name| text(&name.value));
     let others = names.filter(|name| Some(name) != own.as_ref()).collect();
     (own, others)
+}
+
+/// `RemoveARFrom`: further names whose fields are removed.
+fn also_removed(files: &OldFiles, found: &mut Diagnostics) -> Vec<String> {
+    let option = files.opendkim.as_ref().and_then(|dkim| dkim.results.remove_from.as_ref());
+    let Some(option) = option else { return Vec::new() };
+    let Some(set) = Dataset::open(option, Reading::USUAL, &NoOpener, &OpenOptions::default(), found) else {
+        return Vec::new();
+    };
+    if set.has_patterns() {
+        let cause = "patterns are not looked at here: fields under our own name alone are removed";
+        found.push(Diagnostic::at(&option.at, OLD_NOT_CARRIED, cause, "name the hosts, with commas between them"));
+        return Vec::new();
+    }
+    set.entries().map(|entry| entry.key.to_owned()).collect()
 }
 
 fn log(files: &OldFiles, config: &mut Config) {

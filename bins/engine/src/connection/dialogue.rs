@@ -380,7 +380,9 @@ impl Dialogue {
 
     /// Whether signatures with `simple` headers may fail because the MTA takes spaces away; asked once the options are agreed.
     pub(super) fn lacks_leading_space(&self) -> bool {
-        self.session.negotiated().is_some() && self.session.leading_space() == LeadingSpace::OneStripped
+        self.listener.takes_part
+            && self.session.negotiated().is_some()
+            && self.session.leading_space() == LeadingSpace::OneStripped
     }
 
     /// MAIL or RCPT has come: whether it has its answer now.

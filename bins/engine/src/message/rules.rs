@@ -134,6 +134,9 @@ impl Rules {
     /// With the ways of OpenDKIM: they choose what is signed and with which keys, in place of the domains of the configuration.
     #[must_use]
     pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
+        if let Some(ways) = &ways {
+            self.verify.must_be_signed = ways.must_be_signed().to_vec();
+        }
         self.ways = ways;
         self
     }

@@ -1,5 +1,6 @@
 //! What the daemon promises, each promise a test.
 
+mod article;
 mod content_filter;
 mod crowds;
 mod dialogue;
