@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
 use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED};
-use super::section::shorten;
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
+use super::section::shorten;
 use super::words::{LogSink, Mode, OnFailure, OrgDomains};
 use super::{Config, Dmarc, KeyChecks, Listener, Spf, Trust};
 use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
@@ -70,6 +70,11 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
     log(files, &mut config);
     if let Some(dkim) = &files.opendkim {
         apply_dkim(dkim, &mut config);
+    }
+    if let (None, Some(timeout)) =
+        (&files.opendkim, files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.dns_timeout))
+    {
+        config.dns.timeout = timeout;
     }
     (config.spf, config.dmarc) = match &files.opendmarc {
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
