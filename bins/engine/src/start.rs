@@ -156,11 +156,14 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             if let Some(dmarc) = &files.opendmarc {
                 let before = in_force.and_then(|setup| setup.rules.opendmarc()).map(AsRef::as_ref);
                 ways_of_opendmarc = opendmarc::Ways::new(dmarc, before, &mut found).map(Arc::new);
-                if let Some(file) = &dmarc.evaluating.test_dns_data {
-                    test_zone = opendmarc::test_zone(file).map_err(|more| found.extend(more)).ok();
-                }
                 let signing = opened.as_ref().and_then(Option::as_ref);
                 from_old::tell_of_holes(dmarc, |domain| signing.is_some_and(|ways| ways.signs_for(domain)), &mut found);
+            }
+            let keys = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_public_keys.as_ref());
+            let records = files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.test_dns_data.as_ref());
+            match opendmarc::test_zone(keys.into_iter().chain(records)) {
+                Ok(zone) => test_zone = zone,
+                Err(more) => found.extend(more),
             }
             if found.has_errors() {
                 return Err(found);
@@ -201,7 +204,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
         (None, None) => Resolver::new(&config.dns, backend)?,
     };
     let suffixes = public_suffixes(&config.dmarc)?;
-    let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
+    let mut rules =
+        Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
     if let Some(setup) = in_force {
         let before = &setup.rules;
         rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());

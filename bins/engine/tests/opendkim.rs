@@ -51,7 +51,10 @@ fn start(opendkim: &str, opendmarc: Option<&str>, records: &str) -> Daemon {
     let runtime = Runtime::new().unwrap();
     let prepared =
         runtime.block_on(async { prepare(&Request::new(source), None) }).unwrap_or_else(|found| panic!("{found}"));
-    let resolver = Resolver::offline(zone(records), engine::BACKEND);
+    let resolver = match records {
+        "as configured" => prepared.setup.resolver,
+        records => Resolver::offline(zone(records), engine::BACKEND),
+    };
     Daemon::serve(folder, Setup { rules: Arc::clone(&prepared.setup.rules), resolver })
 }
 
@@ -236,4 +239,22 @@ fn s1_2_fields_that_must_be_signed_and_results_of_further_hosts() {
     let mut deleted = answer.edits.clone();
     deleted.sort();
     assert_eq!(deleted, ["delete Authentication-Results 1", "delete Authentication-Results 2"]);
+}
+
+#[test]
+fn s1_2_test_public_keys_are_the_only_keys_there_are() {
+    let zone = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/zone.txt")).unwrap();
+    let line = zone.lines().find(|line| line.starts_with("rsa._domainkey.example.com.")).unwrap();
+    let key: String = line.split('"').skip(1).step_by(2).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, format!("# keys\nrsa._domainkey.example.com {key}\n")).unwrap();
+    let daemon = start(&format!("{OPENDKIM}TestPublicKeys {}\n", file.display()), None, "as configured");
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
+    let signed = format!("DKIM-Signature: {}\r\n{}", inserted(&answer, "DKIM-Signature")[0], mail("a@example.com", ""));
+    for (raw, result) in [(signed, "dkim=pass "), (bad_signature("nokey.example"), "dkim=permerror ")] {
+        let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", raw.as_bytes());
+        let results = inserted(&answer, "Authentication-Results");
+        assert!(results[0].starts_with(&format!("mx.example; {result}")), "{results:?}");
+    }
 }

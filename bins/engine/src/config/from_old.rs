@@ -29,7 +29,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("ReplaceRules", "fields are signed as they are"),
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
-    ("TestPublicKeys", "keys are asked for in the DNS"),
     ("TestDNSData", "the DNS is asked"),
 ];
 

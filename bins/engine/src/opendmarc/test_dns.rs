@@ -1,10 +1,10 @@
-//! `TestDNSData`: a file of TXT records, the only names there are.
+//! `TestDNSData` of OpenDMARC and `TestPublicKeys` of OpenDKIM: files of TXT records, the only names there are.
 //!
 //! One record a line: a name, white space, and its text to the end of the line. Lines that are empty or begin with `#` are none.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::diagnostics::CONFIG_READ;
 use crate::config::{Diagnostic, Diagnostics, Sourced};
@@ -17,18 +17,31 @@ const MAX_FILE: u64 = 16 << 20;
 /// Octets of one string of a TXT record (RFC 1035 §3.3).
 const MAX_STRING: usize = 255;
 
-/// Reads the file.
+/// Reads the files, if there are any, into one zone.
 ///
 /// # Errors
 ///
-/// All findings.
-pub fn test_zone(file: &Sourced<PathBuf>) -> Result<Zone, Diagnostics> {
+/// All findings of the first file that has some.
+pub fn test_zone<'f>(files: impl IntoIterator<Item = &'f Sourced<PathBuf>>) -> Result<Option<Zone>, Diagnostics> {
+    let mut all = String::new();
+    let mut last = None;
+    for file in files {
+        let text = zone_text(&read(file)?);
+        // By itself first, so that findings name the right file and line.
+        Zone::parse(text.as_bytes(), &file.value)?;
+        all.push_str(&text);
+        last = Some(file);
+    }
+    last.map(|file| Zone::parse(all.as_bytes(), &file.value)).transpose()
+}
+
+fn read(file: &Sourced<PathBuf>) -> Result<Vec<u8>, Diagnostics> {
     let mut text = Vec::new();
     let read = regular_file::open(&file.value)
         .and_then(|opened| opened.take(MAX_FILE.saturating_add(1)).read_to_end(&mut text));
     let cause = match read {
         Ok(octets) if u64::try_from(octets).is_ok_and(|octets| octets <= MAX_FILE) => {
-            return parse(&text, &file.value);
+            return Ok(text);
         }
         Ok(_) => format!("{} is larger than {MAX_FILE} octets", file.value.display()),
         Err(error) => format!("{} cannot be read: {error}", file.value.display()),
@@ -38,7 +51,7 @@ pub fn test_zone(file: &Sourced<PathBuf>) -> Result<Zone, Diagnostics> {
     Err(found)
 }
 
-fn parse(text: &[u8], file: &Path) -> Result<Zone, Diagnostics> {
+fn zone_text(text: &[u8]) -> String {
     let mut zone = String::new();
     for line in String::from_utf8_lossy(text).lines() {
         let line = line.trim();
@@ -56,7 +69,7 @@ fn parse(text: &[u8], file: &Path) -> Result<Zone, Diagnostics> {
         }
         zone.push('\n');
     }
-    Zone::parse(zone.as_bytes(), file)
+    zone
 }
 
 /// RFC 1035 §5.1: `\X` and `\DDD`.
@@ -79,6 +92,8 @@ fn quoted(string: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::dns::Resolver;
     use dmarc_core::dns::TxtAnswer;
@@ -89,7 +104,8 @@ mod tests {
         let text = format!(
             "# data\n_dmarc.example.com v=DMARC1; p=none; x=\"a\\b\"\n\nlong.example.com\t{long}\nempty.example.com\n"
         );
-        let zone = parse(text.as_bytes(), Path::new("dns")).unwrap_or_else(|found| panic!("{found}"));
+        let zone = Zone::parse(zone_text(text.as_bytes()).as_bytes(), Path::new("dns"))
+            .unwrap_or_else(|found| panic!("{found}"));
         let resolver = Resolver::offline(zone, crate::BACKEND);
         for (name, expected) in [
             ("_dmarc.example.com", TxtAnswer::Records(vec![b"v=DMARC1; p=none; x=\"a\\b\"".to_vec()])),
