@@ -122,7 +122,7 @@ impl Style {
         spec.selection = Selection::InMessageOrder { omitted: self.omitted.clone() };
         spec.layout = Layout::OpenDkim;
         spec.request_reports = self.requests_reports;
-        spec.body_length = self.most_octets.or(tells_length.then_some(u64::MAX));
+        spec.body_length = self.most_octets.or_else(|| tells_length.then_some(u64::MAX));
         spec
     }
 }
