@@ -515,6 +515,26 @@ fn s3_4_the_history_has_a_record_for_each_message_of_a_domain_with_a_policy() {
 }
 
 #[test]
+fn s3_4_the_policy_is_recorded_where_pct_spares_mail_and_what_is_refused_for_its_fields_is_not() {
+    let lines = "RejectFailures yes\nPublicSuffixList @/suffixes\nRequiredHeaders yes\nHistoryFile @/history\n";
+    let folder = folder(None, &format!("{OPENDMARC}{lines}"));
+    let suffixes = "// ===BEGIN ICANN DOMAINS===\nexample\n// ===END ICANN DOMAINS===\n";
+    std::fs::write(folder.path().join("suffixes"), suffixes).unwrap();
+    let prepared = read(&folder, false).unwrap_or_else(|found| panic!("{found}"));
+    let records = "_dmarc.spared.example IN TXT \"v=DMARC1; p=reject; pct=0\"\n";
+    let resolver = Resolver::offline(zone(records), engine::BACKEND);
+    let daemon = Daemon::serve(folder, Setup { rules: Arc::clone(&prepared.setup.rules), resolver });
+    let answer = stranger(&daemon).message("<a@spared.example>", b"From: a@spared.example\r\n\r\nHello\r\n");
+    assert_eq!(reply(&answer), "550 5.7.1 not exactly one Date field");
+    assert_eq!(word(&offer(&daemon, "spared.example"), "dmarc").as_deref(), Some("fail"));
+    let records = history(&daemon, 1);
+    assert_eq!(records.len(), 1);
+    for (key, expected) in [("policy", "16"), ("pct", "0"), ("p", "114"), ("action", "2")] {
+        assert_eq!(value(&records[0], key), [expected], "{key}");
+    }
+}
+
+#[test]
 fn s3_4_signatures_the_null_sender_and_all_messages() {
     let daemon = start("HistoryFile @/history\nRecordAllMessages yes\n");
     stranger(&daemon).message("<>", mail("a@nobody.example").as_bytes());

@@ -70,6 +70,11 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
     if let Some(dkim) = &files.opendkim {
         apply_dkim(dkim, &mut config);
     }
+    if let (None, Some(timeout)) =
+        (&files.opendkim, files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.dns_timeout))
+    {
+        config.dns.timeout = timeout;
+    }
     (config.spf, config.dmarc) = match &files.opendmarc {
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),

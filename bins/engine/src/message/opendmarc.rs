@@ -1,13 +1,15 @@
 //! A complete message by the ways of OpenDMARC: what is done, which fields and recipients come to it, what is logged and written down.
 
 use dmarc_core::discovery::{Finding, FoundPolicy};
+use dmarc_core::record::Policy;
 use milter_proto::{EditError, Edits, Place};
 
 use super::closing::Closing;
-use super::dmarc::{DmarcResults, Judged, draw, mark};
+use super::dmarc::{DmarcResults, Judged, Reason, ReasonKind, draw, mark};
 use super::origin::Client;
 use super::spf::SpfResults;
 use super::verdict::{Action, RejectCause};
+use crate::config::Enforcement;
 use crate::opendmarc::Ways;
 use crate::opendmarc::history::{self, Entry};
 use crate::server::host_name;
@@ -26,8 +28,10 @@ impl Closing {
         let ruled =
             self.rules.opendmarc().map(|ways| ways.rule(&judged, whole, self.header.author.as_ref(), draw, &job));
         let (mut ruling, mut words) = ruled.unwrap_or_else(Ways::nothing);
-        if !self.facts.can_quarantine && ruling.done == crate::config::Enforcement::Quarantine {
-            ruling.done = crate::config::Enforcement::Observe;
+        if !self.facts.can_quarantine && ruling.done == Enforcement::Quarantine {
+            let comment = "the mta has no quarantine".to_owned();
+            ruling.reasons.push(Reason { kind: ReasonKind::LocalPolicy, comment });
+            ruling.done = Enforcement::Observe;
             words = None;
         }
         let results = DmarcResults { judged, ruling, words };
@@ -36,7 +40,8 @@ impl Closing {
     }
 
     fn log_as_opendmarc(&self, results: &DmarcResults, job: &str) {
-        if self.rules.is_trial() {
+        // What is refused for its header section is no longer looked at by OpenDMARC.
+        if self.rules.is_trial() || is_refused_for_fields(results) {
             return;
         }
         if self.rules.config().authserv_id.is_none() {
@@ -74,6 +79,9 @@ impl Closing {
             Finding::Policy(FoundPolicy { record, .. }) => Some(record),
             _ => None,
         };
+        if is_refused_for_fields(dmarc) {
+            return None;
+        }
         let recipients = self.facts.envelope.recipients();
         if (found.is_none() && !ways.records_all()) || !recipients.iter().all(|to| ways.is_recorded_for(to)) {
             return None;
@@ -98,6 +106,20 @@ impl Closing {
             .collect();
         let sender = self.facts.envelope.sender_domain();
         let mail_from = if sender == b"<>" { "".into() } else { String::from_utf8_lossy(sender) };
+        let mut kept = dmarc.entry();
+        // The policy, also where `pct=` spares the message.
+        if let Some(policy) = &evaluation.policy {
+            kept.requested = policy.requested.as_str().to_owned();
+        }
+        if let (Some(published), Some(record)) = (&mut kept.published, found) {
+            for (text, uri) in published.rua.iter_mut().zip(&record.rua) {
+                // RFC 9989 §4.8 has it ignored; opendmarc-reports goes by it.
+                if let Some(size) = uri.obsolete_size() {
+                    text.push('!');
+                    text.push_str(size);
+                }
+            }
+        }
         let entry = Entry {
             job: &self.facts.job(),
             reporter: &self.mta_name(),
@@ -110,7 +132,7 @@ impl Closing {
             mail_from: &mail_from,
             spf: self.spf.as_ref().and_then(SpfResults::for_dmarc).map(|outcome| outcome.result.as_str()),
             dkim: &dkim,
-            dmarc: &dmarc.entry(),
+            dmarc: &kept,
             pct: found.and_then(|record| record.pct),
             action,
         };
@@ -122,4 +144,9 @@ impl Closing {
         let name = self.facts.mta_name.as_deref().filter(|name| !name.is_empty());
         name.map_or_else(host_name, |name| name.escape_ascii().to_string())
     }
+}
+
+/// Whether it is refused whatever its result (`RequiredHeaders` and the like).
+fn is_refused_for_fields(dmarc: &DmarcResults) -> bool {
+    dmarc.ruling.done == Enforcement::Reject && dmarc.ruling.requested != Policy::Reject
 }
