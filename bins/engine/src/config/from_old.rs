@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
-use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED};
+use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED, Value};
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
@@ -30,6 +30,17 @@ const NOT_YET: &[(&str, &str)] = &[
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
     ("TestDNSData", "the DNS is asked"),
+];
+
+/// The same of either file, about the process.
+const PROCESS_NOT_YET: &[(&str, &str)] = &[
+    ("Background", "the daemon stays in the foreground; let the service manager run it so (systemd: `Type=exec`)"),
+    ("UserID", "the daemon keeps the user that starts it; let the service manager choose him (systemd: `User=`)"),
+    ("PidFile", "no such file is written"),
+    ("BaseDirectory", "relative paths start at the folder in which the daemon is started"),
+    ("AutoRestart", "the service manager has to start it again (systemd: `Restart=on-failure`)"),
+    ("AutoRestartCount", "the service manager counts"),
+    ("AutoRestartRate", "the service manager counts"),
 ];
 
 /// The configuration.
@@ -79,8 +90,13 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),
     };
-    for line in files.opendkim.iter().flat_map(|dkim| &dkim.lines) {
-        tell_if_not_yet(line, found);
+    let of_dkim = files.opendkim.iter().flat_map(|dkim| &dkim.lines);
+    let of_dmarc = files.opendmarc.iter().flat_map(|dmarc| &dmarc.lines);
+    for line in of_dkim.clone().chain(of_dmarc) {
+        tell_if_not_yet(line, PROCESS_NOT_YET, found);
+    }
+    for line in of_dkim {
+        tell_if_not_yet(line, NOT_YET, found);
     }
     config
 }
@@ -182,8 +198,11 @@ pub(crate) fn tell_of_holes(dmarc: &OpenDmarc, signs_for: impl Fn(&str) -> bool,
     }
 }
 
-fn tell_if_not_yet(line: &Line, found: &mut Diagnostics) {
-    let Some((_, instead)) = NOT_YET.iter().find(|(name, _)| line.option.name.eq_ignore_ascii_case(name)) else {
+fn tell_if_not_yet(line: &Line, list: &[(&str, &str)], found: &mut Diagnostics) {
+    if line.value == Value::Flag(false) {
+        return;
+    }
+    let Some((_, instead)) = list.iter().find(|(name, _)| line.option.name.eq_ignore_ascii_case(name)) else {
         return;
     };
     let cause = format!("this version reads it and does not do it yet: {instead}");
