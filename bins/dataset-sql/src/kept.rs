@@ -137,14 +137,14 @@ mod tests {
             if self.is_down.load(Ordering::SeqCst) {
                 return Err("refused".to_owned());
             }
-            Ok(self.connected.fetch_add(1, Ordering::SeqCst) + 1)
+            Ok(self.connected.fetch_add(1, Ordering::SeqCst).saturating_add(1))
         }
 
         async fn ask(&self, connection: &mut usize, key: &str) -> Result<Option<Vec<String>>, Failure> {
             if *connection <= self.gone.load(Ordering::SeqCst) {
                 return Err(Failure::Lost("gone".to_owned()));
             }
-            let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            let now = self.under_way.fetch_add(1, Ordering::SeqCst).saturating_add(1);
             self.most.fetch_max(now, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(5)).await;
             self.under_way.fetch_sub(1, Ordering::SeqCst);

@@ -1,6 +1,6 @@
 //! A real OpenLDAP.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use engine::dataset::{LdapOptions, OpenOptions};
@@ -165,7 +165,7 @@ async fn s2_1_ldap() {
     assert!(failure(&open(&tls), "example.com").await.contains("certificate"));
     assert!(failure(&open_with(&start_tls, &with_tls()), "example.com").await.contains("certificate"));
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "ldap::s2_1_ldap"]).env(CHILD, format!("{tls} {start_tls}"));
+    child.args(["--exact", "ldap::s2_1_ldap"]).env(CHILD, format!("{tls} {start_tls}")).stdout(Stdio::null());
     run(child.env("SSL_CERT_FILE", slapd.folder.path("cert.pem")));
 
     let text = format!("{}/{KEYS}", slapd.tcp());

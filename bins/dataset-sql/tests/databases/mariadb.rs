@@ -29,7 +29,8 @@ impl MariaDb {
         let folder = Folder::new();
         folder.folder("data");
         folder.folder("tmp");
-        let part = |name: &str| std::fs::read_to_string(format!("/usr/share/mysql/{name}.sql")).unwrap();
+        let read = |folder: &str, name: &str| std::fs::read_to_string(format!("/usr/share/{folder}/{name}.sql"));
+        let part = |name: &str| read("mariadb", name).or_else(|_| read("mysql", name)).unwrap();
         let mut sql = tempfile::tempfile().unwrap();
         let head = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n";
         let tail = "CREATE DATABASE mail CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n";
