@@ -78,6 +78,16 @@ impl Daemon {
     ///
     /// [`Failure`]: a configuration that cannot be used, or a state folder that is another daemon's.
     pub fn prepare(request: Request) -> Result<Self, Failure> {
+        Self::prepare_then(request, || Ok(()))
+    }
+
+    /// As [`prepare`](Self::prepare); `then` is called when everything is read and, unless this is a quick start, nothing is written: the time to become
+    /// another user.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare), and what `then` says.
+    pub fn prepare_then(request: Request, then: impl FnOnce() -> Result<(), Failure>) -> Result<Self, Failure> {
         // Before the resolver counts on them.
         descriptors::raise();
         // A quick start writes into the folder, so it takes it first.
@@ -90,6 +100,7 @@ impl Daemon {
         }
         let prepared =
             prepare(&request, None).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
+        then()?;
         let folder = &prepared.setup.rules.config().state_dir;
         let state = early.unwrap_or_else(|| StateLock::take(folder));
         match &state {
@@ -118,6 +129,19 @@ impl Daemon {
     ///
     /// [`Failure`]: a socket that cannot be listened on, or a part of the system that is missing.
     pub async fn run(self) -> Result<(), Failure> {
+        self.run_under(std::future::pending(), || Ok(())).await
+    }
+
+    /// As [`run`](Self::run), until `leave` is over or a signal ends it; `ready` is called when all sockets are open.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and what `ready` says.
+    pub async fn run_under(
+        self,
+        leave: impl Future<Output = ()>,
+        ready: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let Self { request, prepared: Prepared { setup, .. }, state } = self;
         let log = logging::install(&setup.rules.config().log).map_err(|error| unavailable(&error))?;
         descriptors::check(setup.rules.config().limits.connections);
@@ -148,13 +172,20 @@ impl Daemon {
                 return Err(unavailable(&error));
             }
         };
+        if let Err(failure) = ready() {
+            keeping.map(|keeping| keeping.finish(JOURNAL_PATIENCE));
+            return Err(failure);
+        }
         notify(&State::Ready("serving"));
         let enforcing = tokio::spawn(enforcement::watch::run(state_dir, steps));
         let handle = server.handle();
         let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
         server
             .run(async {
-                stop.await;
+                tokio::select! {
+                    () = stop => {}
+                    () = leave => {}
+                }
                 // What a reload had to say would be the last word behind "stopping".
                 reloading.abort();
                 enforcing.abort();

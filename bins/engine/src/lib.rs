@@ -27,6 +27,7 @@
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
 //! | [`opendmarc`] | the ways of OpenDMARC, for a daemon that runs from its file |
+//! | [`process`] | the process as OpenDKIM and OpenDMARC run it: background, pid file, user, supervisor |
 //! | [`quickstart`] | the state folder of a start without configuration |
 //! | [`regular_file`] | files that somebody named: no pipes, no devices |
 //! | [`reload`] | everything read anew, and put in force as a whole or not at all |
@@ -57,6 +58,7 @@ mod lru;
 pub mod message;
 pub mod opendkim;
 pub mod opendmarc;
+pub mod process;
 pub mod quickstart;
 pub mod regular_file;
 pub mod reload;

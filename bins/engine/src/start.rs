@@ -169,6 +169,9 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 return Err(found);
             }
             ways = opened.flatten().map(Arc::new);
+            if let Some(ways) = &ways {
+                ways.keep_key_file(in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref));
+            }
             (config, found, None)
         }
         Source::Quickstart { domains, state_dir, socket } if domains.is_empty() => {

@@ -8,6 +8,7 @@ use dataset_sql::Databases;
 use engine::DomainName;
 use engine::config::{Listener, LogFormat};
 use engine::instance::Instance;
+use engine::process::Options;
 use engine::socket_address::SocketAddress;
 use engine::start::{self, Openers, Request, Source};
 
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Run from OpenDMARC's file, beside or without OpenDKIM's
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "domain"])]
     opendmarc_conf: Option<PathBuf>,
+    /// With the old files: stay in the foreground, whatever `Background` says
+    #[arg(long)]
+    foreground: bool,
     /// Sign for this domain and its subdomains, with keys in the state folder that are made if missing; may be repeated
     #[arg(long, value_name = "DOMAIN", value_parser = |text: &str| DomainName::parse(text))]
     domain: Vec<DomainName>,
@@ -45,6 +49,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// How the process of the old files runs.
+    pub(crate) fn options(&self) -> Options {
+        Options { foreground: self.foreground, ..Options::default() }
+    }
+
     /// What to start from.
     pub(crate) fn request(self) -> Request {
         let state_dir = self.state;

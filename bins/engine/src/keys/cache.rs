@@ -28,6 +28,9 @@ use crate::lru::Lru;
 /// How long a loaded key serves before its file is read again.
 pub const KEEP_FOR: Duration = Duration::from_secs(60);
 
+/// For ever: longer than any process.
+const PINNED_FOR: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// How long a key that cannot be loaded is not tried again.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -176,6 +179,16 @@ impl KeyCache {
         let kept = Kept { outcome: outcome.clone(), until: now.checked_add(keep).unwrap_or(now) };
         self.kept().insert(Name::of(location, self.backend), kept, weight);
         outcome
+    }
+
+    /// Loads a key that is kept as long as this cache: `KeyFile`, which OpenDKIM reads once, before it becomes another user. What that user cannot
+    /// read at a reload is taken from the cache `before`; otherwise a key that cannot be loaded is tried again as usual.
+    pub fn pin(&self, location: &KeyLocation, before: Option<&Self>) {
+        let loaded = self.load_now(location).ok().or_else(|| before?.get(location)?.ok());
+        let Some(loaded) = loaded else { return };
+        let (now, weight) = (Instant::now(), weight(&*loaded.key));
+        let kept = Kept { outcome: Ok(loaded), until: now.checked_add(PINNED_FOR).unwrap_or(now) };
+        self.kept().insert(Name::of(location, self.backend), kept, weight);
     }
 
     /// Forgets all keys, for a reload.

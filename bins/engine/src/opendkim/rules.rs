@@ -181,6 +181,13 @@ impl Ways {
         }
     }
 
+    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user; `before` are the ways in force at a reload.
+    pub fn keep_key_file(&self, before: Option<&Self>) {
+        if let Keys::Single { key, .. } = &self.keys {
+            self.cache.pin(key, before.map(|ways| &ways.cache));
+        }
+    }
+
     /// What follows from the signatures of a message that was verified (`On-…`).
     #[must_use]
     pub fn act(&self, reports: &[SignatureReport]) -> Option<DkimStep> {

@@ -49,7 +49,7 @@ fn s2_1_a_key_table_behind_socketmap_signs() {
     )
     .unwrap();
     // Nobody answers yet: that keeps nothing from starting.
-    let daemon = Running::start(folder.path(), &["--opendkim-conf", "opendkim.conf"]);
+    let daemon = Running::start(folder.path(), &["--foreground", "--opendkim-conf", "opendkim.conf"]);
     serve(UnixListener::bind(path("map")).unwrap(), path("key.pem"));
     Mta::connect(Path::new(&socket)).unwrap().message("4XYZ").unwrap();
     daemon.wait_for("d=example.org");

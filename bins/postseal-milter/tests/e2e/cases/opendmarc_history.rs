@@ -63,7 +63,7 @@ fn daemon(work: &Path, port: u16, lines: &str) -> Daemon {
     fs::write(&config, text).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_postseal-milter"));
     program
-        .arg("--opendmarc-conf")
+        .args(["--foreground", "--opendmarc-conf"])
         .arg(&config)
         .current_dir(work)
         .stdin(Stdio::null())

@@ -71,6 +71,7 @@ impl Daemon {
     pub(crate) fn start_from_old_files(work: &Path, socket: &str, opendkim: &Path, opendmarc: &Path) -> Self {
         let state = work.join("state");
         let arguments = [
+            OsStr::new("--foreground"),
             OsStr::new("--opendkim-conf"),
             opendkim.as_os_str(),
             OsStr::new("--opendmarc-conf"),
