@@ -34,6 +34,8 @@ fn closing(rules: &Arc<Rules>) -> (Closing, SignJob) {
         rule: OriginRule::NotTrusted,
         client: Client::Ip([192, 0, 2, 10].into(), 40_000),
         is_ignored: false,
+        judged: None,
+        mta_name: None,
         client_name: b"mail.example.org".to_vec(),
         helo: b"mail.example.org".to_vec(),
         iprev: None,

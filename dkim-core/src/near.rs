@@ -86,6 +86,20 @@ pub(crate) fn up_to(octets: u8x16, last: u8) -> u8x16 {
     octets.min(u8x16::splat(last)).simd_eq(octets)
 }
 
+/// How many octets above 0x20 a text begins with.
+#[inline]
+pub(crate) fn length_above_space(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((block, after)) = rest.split_first_chunk::<16>() {
+        if let Some(first) = first_place(up_to(u8x16::new(*block), b' ')) {
+            return text.len().wrapping_sub(rest.len()).wrapping_add(first);
+        }
+        rest = after;
+    }
+    let length = rest.iter().take_while(|octet| **octet > b' ').count();
+    text.len().wrapping_sub(rest.len()).wrapping_add(length)
+}
+
 /// The first octet that is set.
 #[inline]
 pub(crate) fn first_place(octets: u8x16) -> Option<usize> {
@@ -110,6 +124,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn lengths_are_those_of_a_plain_search(text in proptest::collection::vec(prop_oneof![9 => 0x1e..=0x24_u8, 1 => any::<u8>()], 0..80)) {
+            let above = text.iter().take_while(|octet| **octet > 0x20).count();
+            prop_assert_eq!(length_above_space(&text), above);
+        }
+
         #[test]
         fn places_are_those_of_a_plain_search(
             text in proptest::collection::vec(prop_oneof![1 => Just(b'\n'), 9 => any::<u8>()], 0..300),

@@ -23,27 +23,6 @@ pub(crate) const fn up_to_space(word: u64) -> u64 {
     !((word & splat(0x7f)).wrapping_add(splat(0x5f)) | word) & splat(0x80)
 }
 
-/// The place of the lowest octet whose bit 7 is set; 8 if there is none.
-#[inline]
-pub(crate) fn first_place(bits: u64) -> usize {
-    usize::try_from(bits.trailing_zeros() / 8).unwrap_or(8)
-}
-
-/// How many octets above 0x20 a text begins with.
-#[inline]
-pub(crate) fn length_above_space(text: &[u8]) -> usize {
-    let mut rest = text;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let blanks = up_to_space(u64::from_le_bytes(*word));
-        if blanks != 0 {
-            return text.len().saturating_sub(rest.len()).saturating_add(first_place(blanks));
-        }
-        rest = after;
-    }
-    let length = rest.iter().take_while(|octet| **octet > b' ').count();
-    text.len().saturating_sub(rest.len()).saturating_add(length)
-}
-
 /// A text of at most eight octets in one word, in a way that is the same for every text of its length. Some octets are read twice, which is quicker
 /// than one by one.
 #[inline]
@@ -211,12 +190,6 @@ mod tests {
             let mut lower = Vec::new();
             push_lowercase(&mut lower, one.as_bytes());
             prop_assert_eq!(lower, one.to_ascii_lowercase().into_bytes());
-        }
-
-        #[test]
-        fn lengths_are_those_of_a_plain_search(text in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let above = text.iter().take_while(|octet| **octet > 0x20).count();
-            prop_assert_eq!(length_above_space(&text), above);
         }
     }
 }

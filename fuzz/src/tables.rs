@@ -26,7 +26,7 @@ fn check(found: &Diagnostics, text: &str) {
     for finding in found {
         assert!(finding.line.is_none_or(|line| (1..=lines).contains(&(line as usize))), "{finding}");
         assert!(!finding.cause.chars().any(char::is_control), "{:?}", finding.cause);
-        assert!(!finding.fix.is_empty());
+        assert!(!finding.fix.is_empty() && !finding.fix.chars().any(char::is_control), "{:?}", finding.fix);
         assert!(found.iter().filter(|other| other.code == finding.code).count() <= 4 * (MAX_FINDINGS + 1));
     }
 }

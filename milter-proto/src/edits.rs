@@ -7,7 +7,8 @@
 //! 2. insertions below the MTA's own Received (index 1), in reverse, since a new field goes above an older one at the same index;
 //! 3. insertions at the top (index 0), in reverse;
 //! 4. insertions at the bottom, in order;
-//! 5. quarantine.
+//! 5. new recipients, in order;
+//! 6. quarantine.
 //!
 //! So fields inserted at one [`Place`] stand in the message from top to bottom as the caller named them, on Postfix and on Sendmail.
 //!
@@ -80,6 +81,9 @@ pub enum EditError {
     /// A reason for quarantine with a line break, a NUL, or an octet above 127, or one that does not fit a packet.
     #[error("reason for quarantine is not one line of ascii text that fits a packet")]
     Reason,
+    /// A recipient that is empty or not one line of ASCII without spaces.
+    #[error("recipient is not one word of ascii text that fits a packet")]
+    Recipient,
 }
 
 /// What is to be done to a header section.
@@ -102,6 +106,7 @@ pub struct Edits {
     /// By lower-case name and falling occurrence: the order in which they are sent.
     existing: BTreeMap<(Vec<u8>, Reverse<u32>), Existing>,
     inserted: Vec<Inserted>,
+    recipients: Vec<Vec<u8>>,
     quarantine: Option<Vec<u8>>,
     allows_non_ascii: bool,
 }
@@ -173,6 +178,18 @@ impl Edits {
         Ok(())
     }
 
+    /// Adds a recipient of the envelope.
+    ///
+    /// # Errors
+    /// [`EditError::Recipient`].
+    pub fn add_recipient(&mut self, address: &[u8]) -> Result<(), EditError> {
+        if address.is_empty() || address.len() >= MAX_DATA || !address.iter().all(u8::is_ascii_graphic) {
+            return Err(EditError::Recipient);
+        }
+        self.recipients.push(address.to_vec());
+        Ok(())
+    }
+
     /// Name and value of the fields that are inserted, in the order in which they were asked for.
     pub fn inserted(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.inserted.iter().map(|field| (&*field.name, &*field.value))
@@ -186,7 +203,7 @@ impl Edits {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.existing.is_empty() && self.inserted.is_empty() && self.quarantine.is_none()
+        self.existing.is_empty() && self.inserted.is_empty() && self.recipients.is_empty() && self.quarantine.is_none()
     }
 
     /// The actions that must have been negotiated.
@@ -197,6 +214,9 @@ impl Edits {
         }
         if !self.inserted.is_empty() {
             actions |= Actions::ADD_HEADERS;
+        }
+        if !self.recipients.is_empty() {
+            actions |= Actions::ADD_RCPT;
         }
         if self.quarantine.is_some() {
             actions |= Actions::QUARANTINE;
@@ -238,6 +258,9 @@ impl Edits {
             wire.clear();
             to_wire(value, mode, &mut wire)?;
             session.modify(&Modification::InsertHeader { index, name, value: &wire }, out)?;
+        }
+        for address in &self.recipients {
+            session.modify(&Modification::AddRecipient(address), out)?;
         }
         self.quarantine.as_ref().map_or(Ok(()), |reason| session.modify(&Modification::Quarantine(reason), out))
     }
@@ -317,6 +340,18 @@ mod tests {
         );
         assert_eq!(edits.change(b"X", 1, b" a\rb"), Err(EditError::Value(UnsafeFold::BareCr { at: 2 })));
         assert!(edits.is_empty());
+    }
+
+    #[test]
+    fn recipients_are_one_word_and_need_their_action() {
+        let mut edits = Edits::new();
+        for address in [&b""[..], b"a b@example.org", b"a@example.org\r\nX: y", b"a\0@b", b"\xc3\xa4@b"] {
+            assert_eq!(edits.add_recipient(address), Err(EditError::Recipient));
+        }
+        assert!(edits.is_empty());
+        edits.add_recipient(b"<a@example.org>").unwrap();
+        assert!(!edits.is_empty());
+        assert_eq!(edits.actions(), Actions::ADD_RCPT);
     }
 
     #[test]

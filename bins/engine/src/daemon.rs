@@ -150,6 +150,7 @@ impl Daemon {
         };
         notify(&State::Ready("serving"));
         let enforcing = tokio::spawn(enforcement::watch::run(state_dir, steps));
+        let handle = server.handle();
         let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
         server
             .run(async {
@@ -163,6 +164,13 @@ impl Daemon {
         let is_whole = keeping.is_none_or(|keeping| keeping.finish(JOURNAL_PATIENCE));
         if !is_whole || journal.lost() > 0 {
             tracing::error!(lost = journal.lost(), is_whole, "the journal lacks records of this run");
+        }
+        let setup = handle.setup();
+        if let Some(history) = setup.rules.opendmarc().and_then(|ways| ways.history()) {
+            let is_whole = history.finish(JOURNAL_PATIENCE);
+            if !is_whole || history.lost() > 0 {
+                tracing::error!(lost = history.lost(), is_whole, "the history file lacks records of this run");
+            }
         }
         log.finish(LOG_PATIENCE);
         // Not before the last message is done.

@@ -26,6 +26,7 @@
 //! | [`known_domains`] | domains that were known before the start, from the journal |
 //! | [`logging`] | one record a message; standard output, journal, syslog; never a wait for mail |
 //! | [`message`] | one message from MAIL FROM to its verdict, without IO |
+//! | [`opendmarc`] | the ways of OpenDMARC, for a daemon that runs from its file |
 //! | [`quickstart`] | the state folder of a start without configuration |
 //! | [`regular_file`] | files that somebody named: no pipes, no devices |
 //! | [`reload`] | everything read anew, and put in force as a whole or not at all |
@@ -55,6 +56,7 @@ pub mod logging;
 mod lru;
 pub mod message;
 pub mod opendkim;
+pub mod opendmarc;
 pub mod quickstart;
 pub mod regular_file;
 pub mod reload;

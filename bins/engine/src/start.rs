@@ -21,6 +21,7 @@ use crate::instance::Instance;
 use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
 use crate::opendkim::Ways;
+use crate::opendmarc;
 use crate::quickstart;
 use crate::regular_file;
 use crate::socket_address::SocketAddress;
@@ -130,6 +131,8 @@ impl Request {
 pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, Diagnostics> {
     let backend = crate::BACKEND;
     let mut ways = None;
+    let mut ways_of_opendmarc = None;
+    let mut test_zone = None;
     let (mut config, mut findings, instructions) = match &request.source {
         Source::File(file) => {
             let (config, warnings) = config::load(file)?;
@@ -150,6 +153,18 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             let ways_of = |dkim| Ways::new(dkim, &*opener.0, backend, &mut found);
             // Without a file of OpenDKIM nothing is signed and nobody is internal.
             let opened = files.opendkim.as_ref().map(ways_of);
+            if let Some(dmarc) = &files.opendmarc {
+                let before = in_force.and_then(|setup| setup.rules.opendmarc()).map(AsRef::as_ref);
+                ways_of_opendmarc = opendmarc::Ways::new(dmarc, before, &mut found).map(Arc::new);
+                let signing = opened.as_ref().and_then(Option::as_ref);
+                from_old::tell_of_holes(dmarc, |domain| signing.is_some_and(|ways| ways.signs_for(domain)), &mut found);
+            }
+            let keys = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_public_keys.as_ref());
+            let records = files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.test_dns_data.as_ref());
+            match opendmarc::test_zone(keys.into_iter().chain(records)) {
+                Ok(zone) => test_zone = zone,
+                Err(more) => found.extend(more),
+            }
             if found.has_errors() {
                 return Err(found);
             }
@@ -183,12 +198,14 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
         // A quick start has read the same keys and says the same.
         findings.extend(found);
     }
-    let resolver = match in_force {
-        Some(setup) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
-        None => Resolver::new(&config.dns, backend)?,
+    let resolver = match (test_zone, in_force) {
+        (Some(zone), _) => Resolver::offline(zone, backend),
+        (None, Some(setup)) => setup.resolver.renewed(&setup.rules.config().dns, &config.dns)?,
+        (None, None) => Resolver::new(&config.dns, backend)?,
     };
     let suffixes = public_suffixes(&config.dmarc)?;
-    let mut rules = Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways);
+    let mut rules =
+        Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
     if let Some(setup) = in_force {
         let before = &setup.rules;
         rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());

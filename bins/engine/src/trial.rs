@@ -106,6 +106,8 @@ impl Trial {
             rule,
             client: incoming.client,
             is_ignored: false,
+            judged: None,
+            mta_name: None,
             client_name: Vec::new(),
             helo: incoming.helo.to_vec(),
             iprev: None,

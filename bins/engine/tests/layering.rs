@@ -96,11 +96,35 @@ fn the_engine_would_be_caught() {
     }
 }
 
+/// The engine knows no database: whoever opens tables there is brought along by the program.
+#[test]
+fn the_engine_depends_on_no_database() {
+    const DATABASES: &[&str] = &["dataset-sql", "sqlx", "sqlx-core", "libsqlite3-sys", "ldap3", "lber", "rustls"];
+    for features in FEATURES {
+        for name in dependencies("engine", features) {
+            assert!(!DATABASES.contains(&name.as_str()), "the engine depends on {name} with {features:?}");
+        }
+    }
+    let names = dependencies("dataset-sql", &[]);
+    for name in DATABASES {
+        assert!(names.iter().any(|found| found == name), "{name} is in what would be caught");
+    }
+}
+
 /// Arrows point down: a core knows no program and no other core, but for dmarc-core, which reads header text with dkim-core.
 #[test]
 fn cores_depend_on_no_crate_above_them() {
-    let ours =
-        ["dkim-core", "spf-core", "dmarc-core", "milter-proto", "engine", "ledger", "postseal", "postseal-milter"];
+    let ours = [
+        "dkim-core",
+        "spf-core",
+        "dmarc-core",
+        "milter-proto",
+        "engine",
+        "dataset-sql",
+        "ledger",
+        "postseal",
+        "postseal-milter",
+    ];
     for core in CORES {
         let allowed: &[&str] = if *core == "dmarc-core" { &["dmarc-core", "dkim-core"] } else { &[core] };
         for name in dependencies(core, &["--all-features"]) {

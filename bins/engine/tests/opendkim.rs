@@ -51,7 +51,10 @@ fn start(opendkim: &str, opendmarc: Option<&str>, records: &str) -> Daemon {
     let runtime = Runtime::new().unwrap();
     let prepared =
         runtime.block_on(async { prepare(&Request::new(source), None) }).unwrap_or_else(|found| panic!("{found}"));
-    let resolver = Resolver::offline(zone(records), engine::BACKEND);
+    let resolver = match records {
+        "as configured" => prepared.setup.resolver,
+        records => Resolver::offline(zone(records), engine::BACKEND),
+    };
     Daemon::serve(folder, Setup { rules: Arc::clone(&prepared.setup.rules), resolver })
 }
 
@@ -189,8 +192,8 @@ fn with_both_files_one_socket_does_all_and_the_other_takes_part_in_nothing() {
     let answer = from(&daemon, "198.51.100.7").message("<a@bank.example>", forged.as_bytes());
     let Some(Decision::ReplyCode(code)) = &answer.decision else { panic!("{answer:?}") };
     assert!(code.to_smtp().starts_with("550 5.7.1 "), "{}", code.to_smtp());
-    // Own people are not judged, and the second socket accepts at once.
-    let answer = from(&daemon, "192.0.2.9").message("<a@bank.example>", mail("a@bank.example", "").as_bytes());
+    // What is signed is not judged, and the second socket accepts at once.
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
     assert_eq!(answer.decision, Some(Decision::Continue));
     let second = std::os::unix::net::UnixStream::connect(daemon.folder.path().join("dmarc")).unwrap();
     let mut mta = Mta::new(support::Stream::Unix(second), MtaOptions::default());
@@ -214,5 +217,44 @@ fn findings_name_file_and_line_and_come_from_both_files() {
     let found = runtime.block_on(async { prepare(&Request::new(source), None) }).unwrap_err().to_string();
     for part in ["opendkim.conf:1", "opendmarc.conf:1", "KeyTable requires either SigningTable"] {
         assert!(found.contains(part), "{part}: {found}");
+    }
+}
+
+#[test]
+fn s1_2_fields_that_must_be_signed_and_results_of_further_hosts() {
+    let options = "MustBeSigned X-Important\nRemoveARFrom other.example,third.example\n";
+    let daemon = start(&format!("{OPENDKIM}{options}"), None, "");
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
+    let signature = inserted(&answer, "DKIM-Signature")[0].to_owned();
+    for (more, result) in [("", "dkim=pass"), ("X-Important: yes\r\n", "dkim=policy")] {
+        let raw = format!("DKIM-Signature: {signature}\r\n{more}{}", mail("a@example.com", ""));
+        let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", raw.as_bytes());
+        let results = inserted(&answer, "Authentication-Results");
+        assert!(results.len() == 1 && results[0].starts_with(&format!("mx.example; {result} ")), "{results:?}");
+    }
+    let forged = ["other.example", "mx.example", "kept.example"]
+        .map(|id| format!("Authentication-Results: {id}; dkim=pass\r\n"));
+    let raw = mail("a@foreign.example", &forged.concat());
+    let answer = from(&daemon, "198.51.100.7").message("<a@foreign.example>", raw.as_bytes());
+    let mut deleted = answer.edits.clone();
+    deleted.sort();
+    assert_eq!(deleted, ["delete Authentication-Results 1", "delete Authentication-Results 2"]);
+}
+
+#[test]
+fn s1_2_test_public_keys_are_the_only_keys_there_are() {
+    let zone = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/zone.txt")).unwrap();
+    let line = zone.lines().find(|line| line.starts_with("rsa._domainkey.example.com.")).unwrap();
+    let key: String = line.split('"').skip(1).step_by(2).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, format!("# keys\nrsa._domainkey.example.com {key}\n")).unwrap();
+    let daemon = start(&format!("{OPENDKIM}TestPublicKeys {}\n", file.display()), None, "as configured");
+    let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
+    let signed = format!("DKIM-Signature: {}\r\n{}", inserted(&answer, "DKIM-Signature")[0], mail("a@example.com", ""));
+    for (raw, result) in [(signed, "dkim=pass "), (bad_signature("nokey.example"), "dkim=permerror ")] {
+        let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", raw.as_bytes());
+        let results = inserted(&answer, "Authentication-Results");
+        assert!(results[0].starts_with(&format!("mx.example; {result}")), "{results:?}");
     }
 }

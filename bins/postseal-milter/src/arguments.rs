@@ -1,8 +1,10 @@
 //! The arguments of the daemon, and what it is to start from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
+use dataset_sql::Databases;
 use engine::DomainName;
 use engine::config::{Listener, LogFormat};
 use engine::instance::Instance;
@@ -53,7 +55,9 @@ impl Arguments {
                 Source::Quickstart { domains: self.domain, state_dir, socket }
             }
             (None, opendkim, opendmarc) => {
-                Source::OldFiles { opendkim, opendmarc, socket: self.socket, state_dir, opener: Openers::default() }
+                // The engine has no databases of its own.
+                let opener = Openers(Arc::new(Databases));
+                Source::OldFiles { opendkim, opendmarc, socket: self.socket, state_dir, opener }
             }
         };
         Request { source, instance: self.instance, log_format: self.log_format }

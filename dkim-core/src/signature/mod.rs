@@ -22,8 +22,8 @@ use crate::UnixTime;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashValue};
 use crate::domain::{DomainError, DomainName, Selector};
-use crate::near::Places;
-use crate::swar::{eq_ignore_case, length_above_space};
+use crate::near::{Places, length_above_space};
+use crate::swar::eq_ignore_case;
 use crate::tag_list::{TagLimits, TagListErrorKind, is_fws};
 
 pub use self::identity::Identity;

@@ -30,9 +30,9 @@ use nom::IResult;
 use nom::error::ParseError;
 
 use self::class::class;
-use self::network::ip4_network_to_space;
 pub(crate) use self::domain_spec::{Allowed, macro_string};
 pub use self::error::{RecordError, SyntaxError};
+use self::network::ip4_network_to_space;
 use crate::limits::RecordLimits;
 use crate::record::{Directive, Mechanism, Qualifier, Record, Span, Term, TermKind, VERSION, has_version};
 
@@ -136,10 +136,8 @@ pub(crate) fn record(record_text: &[u8], limits: RecordLimits) -> Result<Record,
             && let Some((network, bits, behind)) = ip4_network_to_space(argument)
         {
             let text = rest.get(..rest.len().wrapping_sub(behind.len())).unwrap_or_default();
-            let kind = TermKind::Directive(Directive {
-                qualifier: Qualifier::Pass,
-                mechanism: Mechanism::Ip4(network, bits),
-            });
+            let kind =
+                TermKind::Directive(Directive { qualifier: Qualifier::Pass, mechanism: Mechanism::Ip4(network, bits) });
             record.terms.extend(iter::once_with(|| Term { span: whole.span(text), kind }));
             rest = behind;
             continue;

@@ -8,40 +8,39 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
-use super::old_file::{AuthservName, Line, OLD_NOT_CARRIED};
+use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED, Value};
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
-use super::words::{Enforcement, LogSink, Mode, OnFailure, OrgDomains};
+use super::section::shorten;
+use super::words::{LogSink, Mode, OnFailure, OrgDomains};
 use super::{Config, Dmarc, KeyChecks, Listener, Spf, Trust};
+use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
 use crate::server::host_name;
 use crate::socket_address::SocketAddress;
 
 /// Options that are read and not applied yet: whoever has set one is told so.
 const NOT_YET: &[(&str, &str)] = &[
-    ("MustBeSigned", "signatures that leave out such fields count"),
     ("Minimum", "a signature with `l=` counts if it covers the whole body"),
     ("TrustSignaturesFrom", "signatures of all domains count"),
     ("StrictHeaders", "mail with fields too often is judged as it is"),
     ("RequiredHeaders", "mail without From or Date passes"),
-    ("MaximumSignedBytes", "signatures cover the whole body"),
-    ("BodyLengthDB", "signatures cover the whole body"),
     ("RemoveOldSignatures", "old signatures stay"),
     ("ReplaceRules", "fields are signed as they are"),
-    ("KeepAuthResults", "fields under our name are removed"),
-    ("RemoveARFrom", "fields under our own name alone are removed"),
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
-    ("AuthservIDWithJobID", "the queue id does not follow the name"),
-    ("TestPublicKeys", "keys are asked for in the DNS"),
     ("TestDNSData", "the DNS is asked"),
-    ("IgnoreAuthenticatedClients", "mail of authenticated clients is never judged, as with `true`"),
-    ("IgnoreHosts", "mail of the hosts in `InternalHosts` is never judged"),
-    ("IgnoreMailFrom", "mail of these authors is judged like other mail"),
-    ("HistoryFile", "no history is written; the journal is"),
-    ("CopyFailuresTo", "nobody gets a copy"),
-    ("RejectMultiValueFrom", "such mail is quarantined at most"),
-    ("RejectString", "the reply has the words of RFC 9989"),
+];
+
+/// The same of either file, about the process.
+const PROCESS_NOT_YET: &[(&str, &str)] = &[
+    ("Background", "the daemon stays in the foreground; let the service manager run it so (systemd: `Type=exec`)"),
+    ("UserID", "the daemon keeps the user that starts it; let the service manager choose him (systemd: `User=`)"),
+    ("PidFile", "no such file is written"),
+    ("BaseDirectory", "relative paths start at the folder in which the daemon is started"),
+    ("AutoRestart", "the service manager has to start it again (systemd: `Restart=on-failure`)"),
+    ("AutoRestartCount", "the service manager counts"),
+    ("AutoRestartRate", "the service manager counts"),
 ];
 
 /// The configuration.
@@ -75,17 +74,29 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
         config.listeners.push(Listener { takes_part, ..listener(socket.value.clone(), Mode::Off, umask) });
     }
     (config.authserv_id, config.remove_authserv_ids) = authserv_ids(files);
+    config.remove_authserv_ids.extend(also_removed(files, found));
+    config.authserv_id_with_job_id = files.authserv_id().1;
     config.keys = KeyChecks { interval: None };
     log(files, &mut config);
     if let Some(dkim) = &files.opendkim {
         apply_dkim(dkim, &mut config);
     }
+    if let (None, Some(timeout)) =
+        (&files.opendkim, files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.dns_timeout))
+    {
+        config.dns.timeout = timeout;
+    }
     (config.spf, config.dmarc) = match &files.opendmarc {
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),
     };
-    for line in lines(files) {
-        tell_if_not_yet(line, found);
+    let of_dkim = files.opendkim.iter().flat_map(|dkim| &dkim.lines);
+    let of_dmarc = files.opendmarc.iter().flat_map(|dmarc| &dmarc.lines);
+    for line in of_dkim.clone().chain(of_dmarc) {
+        tell_if_not_yet(line, PROCESS_NOT_YET, found);
+    }
+    for line in of_dkim {
+        tell_if_not_yet(line, NOT_YET, found);
     }
     config
 }
@@ -108,6 +119,21 @@ fn authserv_ids(files: &OldFiles) -> (Option<String>, Vec<String>) {
     let names = [of_dkim, of_dmarc].into_iter().flatten().filter_map(|name| text(&name.value));
     let others = names.filter(|name| Some(name) != own.as_ref()).collect();
     (own, others)
+}
+
+/// `RemoveARFrom`: further names whose fields are removed.
+fn also_removed(files: &OldFiles, found: &mut Diagnostics) -> Vec<String> {
+    let option = files.opendkim.as_ref().and_then(|dkim| dkim.results.remove_from.as_ref());
+    let Some(option) = option else { return Vec::new() };
+    let Some(set) = Dataset::open(option, Reading::USUAL, &NoOpener, &OpenOptions::default(), found) else {
+        return Vec::new();
+    };
+    if set.has_patterns() {
+        let cause = "patterns are not looked at here: fields under our own name alone are removed";
+        found.push(Diagnostic::at(&option.at, OLD_NOT_CARRIED, cause, "name the hosts, with commas between them"));
+        return Vec::new();
+    }
+    set.entries().map(|entry| entry.key.to_owned()).collect()
 }
 
 fn log(files: &OldFiles, config: &mut Config) {
@@ -149,33 +175,34 @@ fn on_failure(action: Action) -> OnFailure {
 }
 
 fn apply_dmarc(dmarc: &OpenDmarc) -> Dmarc {
-    let mode = match (dmarc.acting.reject_failures, dmarc.acting.hold_quarantined) {
-        (true, _) => Enforcement::Reject,
-        (false, true) => Enforcement::Quarantine,
-        (false, false) => Enforcement::Observe,
-    };
     let list = dmarc.evaluating.public_suffix_list.as_ref();
+    // What is done about a result is for `crate::opendmarc`.
     let mut settings = Dmarc {
-        mode,
         method: if list.is_some() { OrgDomains::PublicSuffixList } else { OrgDomains::TreeWalk },
         public_suffix_list: list.map(|list| list.value.clone()),
-        // OpenDMARC knew neither lists nor whom it has seen before.
-        mailing_lists: mode,
-        seldom_seen: mode,
-        multiple_from: mode.min(Enforcement::Quarantine),
         ..Dmarc::default()
     };
     settings.reply.code = (7, 1);
     settings
 }
 
-fn lines(files: &OldFiles) -> impl Iterator<Item = &Line> {
-    let dkim = files.opendkim.iter().flat_map(|dkim| &dkim.lines);
-    dkim.chain(files.opendmarc.iter().flat_map(|dmarc| &dmarc.lines))
+/// Findings about options whose effect is not what their users believe. `signs_for`: whether mail of a domain is signed here.
+pub(crate) fn tell_of_holes(dmarc: &OpenDmarc, signs_for: impl Fn(&str) -> bool, found: &mut Diagnostics) {
+    let Some(authors) = &dmarc.ignoring.mail_from else { return };
+    for author in authors.value.iter().filter(|author| signs_for(&author.to_ascii_lowercase())) {
+        let author = shorten(author);
+        let cause = format!("{author} is a domain of your own: mail of strangers who write it into From is not judged");
+        let fix = "remove it; own people are known as authenticated or trusted clients (`IgnoreAuthenticatedClients yes`, \
+                   `IgnoreHosts`)";
+        found.push(Diagnostic::at(&authors.at, OLD_HOLE, cause, fix));
+    }
 }
 
-fn tell_if_not_yet(line: &Line, found: &mut Diagnostics) {
-    let Some((_, instead)) = NOT_YET.iter().find(|(name, _)| line.option.name.eq_ignore_ascii_case(name)) else {
+fn tell_if_not_yet(line: &Line, list: &[(&str, &str)], found: &mut Diagnostics) {
+    if line.value == Value::Flag(false) {
+        return;
+    }
+    let Some((_, instead)) = list.iter().find(|(name, _)| line.option.name.eq_ignore_ascii_case(name)) else {
         return;
     };
     let cause = format!("this version reads it and does not do it yet: {instead}");

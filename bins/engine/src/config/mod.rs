@@ -70,6 +70,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Our name in Authentication-Results fields; `None`: the MTA's `j` macro (M26).
     pub authserv_id: Option<String>,
+    /// Whether the queue id follows it (`AuthservIDWithJobID` of OpenDKIM and OpenDMARC).
+    pub authserv_id_with_job_id: bool,
     /// Further names whose Authentication-Results fields are removed from incoming mail.
     pub remove_authserv_ids: Vec<String>,
     /// Whose mail is signed, and how.
@@ -100,6 +102,7 @@ impl Default for Config {
             listeners: vec![Listener::default()],
             state_dir: PathBuf::from("postseal-data"),
             authserv_id: None,
+            authserv_id_with_job_id: false,
             remove_authserv_ids: Vec::new(),
             domains: SigningDomains::default(),
             keys: KeyChecks::default(),

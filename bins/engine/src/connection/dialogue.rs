@@ -21,6 +21,7 @@ use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
 use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, Refused, SignJob, Verdict};
 use crate::opendkim::{Choice, ClientLists, Mail, Ways};
+use crate::opendmarc::Judges;
 
 /// What the connection has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +102,20 @@ pub(super) fn wants(ways: Option<&Ways>) -> Wants {
     wants
 }
 
+/// Recipients are added for `CopyFailuresTo` of OpenDMARC alone.
+fn with_copies(mut wants: Wants, has_copies: bool) -> Wants {
+    if has_copies {
+        wants.actions |= Actions::ADD_RCPT;
+    }
+    wants
+}
+
 impl Dialogue {
     pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>, keeps_entries: bool) -> Self {
         Self {
             session: FilterSession::new(if listener.takes_part {
-                wants(setup.rules.ways().map(AsRef::as_ref))
+                let wants = wants(setup.rules.ways().map(AsRef::as_ref));
+                with_copies(wants, setup.rules.opendmarc().is_some_and(|ways| ways.copy_failures_to().is_some()))
             } else {
                 Wants::nothing()
             }),
@@ -245,6 +255,11 @@ impl Dialogue {
     /// Answers the end of headers by what was chosen.
     pub(super) fn answer_choice(&mut self, choice: Option<Choice>, out: &mut Vec<u8>) -> Result<(), DialogueError> {
         let Some(open) = &mut self.open else { return Ok(()) };
+        // What OpenDKIM has nothing to do with goes on to OpenDMARC.
+        let choice = match choice {
+            Some(Choice::LeaveAlone) if open.message.is_for_opendmarc() => Some(Choice::Verify),
+            other => other,
+        };
         let decision = match choice {
             Some(Choice::Tempfail) => Decision::TempFail,
             // With a forged field in it the message goes on to its end, where that is removed.
@@ -365,7 +380,9 @@ impl Dialogue {
 
     /// Whether signatures with `simple` headers may fail because the MTA takes spaces away; asked once the options are agreed.
     pub(super) fn lacks_leading_space(&self) -> bool {
-        self.session.negotiated().is_some() && self.session.leading_space() == LeadingSpace::OneStripped
+        self.listener.takes_part
+            && self.session.negotiated().is_some()
+            && self.session.leading_space() == LeadingSpace::OneStripped
     }
 
     /// MAIL or RCPT has come: whether it has its answer now.
@@ -384,9 +401,15 @@ impl Dialogue {
             daemon_name: macros.get("{daemon_name}"),
             daemon_port: macros.get("{daemon_port}"),
         };
-        let (origin, rule) = match self.setup.rules.ways() {
-            Some(ways) => ways.origin(&facts, self.lists, macros),
-            None => origin::decide(&facts, &self.listener.trust),
+        let judges = self.setup.rules.opendmarc().map(|ways| {
+            let judges = ways.judges(self.client, &self.client_name, facts.auth_authen);
+            judges.log(&self.client_name, self.client, envelope.sender());
+            judges
+        });
+        let (origin, rule) = match (self.setup.rules.ways(), judges) {
+            (Some(ways), _) => ways.origin(&facts, self.lists, macros),
+            (None, Some(judges)) => judges.origin(self.client),
+            (None, None) => origin::decide(&facts, &self.listener.trust),
         };
         let facts = Facts {
             queue_id: macros.get("i").filter(|id| !id.is_empty()).map(<[u8]>::to_vec),
@@ -395,6 +418,8 @@ impl Dialogue {
             rule,
             client: self.client,
             is_ignored: self.lists.is_ignored,
+            judged: judges.map(|judges| judges == Judges::Yes),
+            mta_name: macros.get("j").map(<[u8]>::to_vec),
             client_name: self.client_name.clone(),
             helo: self.helo.clone(),
             iprev: Iprev::new(self.client, macros.get("{client_resolve}"), macros.get("{client_ptr}")),

@@ -420,6 +420,11 @@ impl Connection {
         self.dialogue.conclude(&verdict, &mut self.out)?;
         self.flush().await?;
         self.surroundings.logger.log(verdict.record);
+        if let (Some(record), Some(history)) =
+            (verdict.history, self.setup.rules.opendmarc().and_then(|ways| ways.history()))
+        {
+            history.append(record);
+        }
         append(&self.surroundings.journal, verdict.entry).await;
         Ok(())
     }

@@ -8,6 +8,9 @@ use hashbrown::HashTable;
 
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// The bit in which the cases of an ASCII letter differ, in each octet.
+const LOWER: u64 = 0x2020_2020_2020_2020;
+
 /// How octets become a hash: with or without regard to the case of ASCII letters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Folding {
@@ -50,6 +53,22 @@ impl Folding {
     pub(super) fn of(self, octets: impl IntoIterator<Item = u8>) -> u64 {
         Self::end(octets.into_iter().fold(self.start(), |hash, octet| Self::add(hash, self.octet(octet))))
     }
+
+    /// The hash of a whole text, eight octets at a time; never compared with the others. Letters of both cases, and a few other pairs, are the same in it, which
+    /// the comparison tells apart.
+    fn of_whole(self, octets: &[u8]) -> u64 {
+        let hash = self.start() ^ u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        let (words, rest) = octets.as_chunks::<8>();
+        let hash = words.iter().fold(hash, |hash, word| Self::add_word(hash, *word));
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(to, octet)| *to = *octet);
+        Self::end(Self::add_word(hash, last))
+    }
+
+    fn add_word(hash: u64, word: [u8; 8]) -> u64 {
+        let mixed = (hash ^ (u64::from_le_bytes(word) | LOWER)).wrapping_mul(FACTOR);
+        mixed ^ (mixed >> 32)
+    }
 }
 
 /// Rows by key: each key once, with the first row that has it.
@@ -68,7 +87,7 @@ impl ExactIndex {
         mut twice: impl FnMut(u32, u32),
     ) -> Self {
         let mut table = HashTable::with_capacity(rows.len());
-        let hash = |row: u32| folding.of(key(row).bytes());
+        let hash = |row: u32| folding.of_whole(key(row).as_bytes());
         for row in rows {
             let text = key(row).as_bytes();
             match table.find(hash(row), |other| folding.same(key(*other).as_bytes(), text)) {
@@ -83,7 +102,7 @@ impl ExactIndex {
 
     /// The row with this key.
     pub(super) fn find<'a>(&self, text: &str, key: impl Fn(u32) -> &'a str) -> Option<u32> {
-        let hash = self.folding.of(text.bytes());
+        let hash = self.folding.of_whole(text.as_bytes());
         self.table.find(hash, |row| self.folding.same(key(*row).as_bytes(), text.as_bytes())).copied()
     }
 }

@@ -68,6 +68,8 @@ pub struct Verdict {
     pub record: Record,
     /// The journal's entry, where [`Closing::with_entry`] asked for it.
     pub entry: Option<Box<journal::Record>>,
+    /// The record for OpenDMARC's history file, where one is written.
+    pub history: Option<String>,
     /// What it was decided from.
     pub found: Found,
 }
@@ -199,8 +201,9 @@ impl Closing {
         });
         let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
+        let history = dmarc.as_ref().and_then(|dmarc| guard(|| self.history(action, dmarc)).ok().flatten());
         let found = Found { dkim: self.verified, spf: self.spf, dmarc, signed };
-        Verdict { action, reply, edits, record, entry, found }
+        Verdict { action, reply, edits, record, entry, history, found }
     }
 
     /// What follows from DKIM alone, where the options of OpenDKIM decide about it.
@@ -221,6 +224,9 @@ impl Closing {
     /// What is done about what DMARC says.
     fn judge(&self, judging: Judging) -> Option<DmarcResults> {
         let judged = judging.finish()?;
+        if self.rules.opendmarc().is_some() {
+            return Some(self.judge_as_opendmarc(judged));
+        }
         let dmarc = &self.rules.config().dmarc;
         let recipients;
         let mut circumstances = Circumstances {
@@ -254,7 +260,7 @@ impl Closing {
         if !self.facts.can_quarantine {
             ruling.without_quarantine();
         }
-        Some(DmarcResults { judged, ruling })
+        Some(DmarcResults { judged, ruling, words: None })
     }
 
     /// The number of a message that makes its domain known: one that passed and is taken.
@@ -339,10 +345,18 @@ impl Closing {
         let mut others = self.spf.as_ref().map_or_else(Vec::new, SpfResults::infos);
         others.extend(dmarc.map(DmarcResults::info));
         others.extend(self.facts.iprev_of_client(&config.spf).map(Iprev::info));
-        let results = results::field_value(self.ids.own(), dkim, others, remark, is_smtputf8).ok()?;
+        let with_job_id;
+        let own_id = if config.authserv_id_with_job_id {
+            with_job_id = format!("{}/{}", self.ids.own(), self.facts.job());
+            &with_job_id
+        } else {
+            self.ids.own()
+        };
+        let results = results::field_value(own_id, dkim, others, remark, is_smtputf8).ok()?;
         let spf = self.spf.as_ref().filter(|_| config.spf.received_spf);
         let received_spf = spf.and_then(|spf| spf.received_spf(self.ids.own()));
-        let tag = dmarc.and_then(DmarcResults::tag);
+        // OpenDMARC has no such field.
+        let tag = dmarc.filter(|_| self.rules.opendmarc().is_none()).and_then(DmarcResults::tag);
         let quarantine = match action {
             Action::Quarantine(RejectCause::Dkim(cause)) => Some(cause.text().to_owned()),
             Action::Quarantine(_) => dmarc.map(DmarcResults::quarantine_reason),
@@ -355,7 +369,9 @@ impl Closing {
             quarantine: quarantine.as_deref(),
             signed,
         };
-        verdict::edits(doomed, new, is_smtputf8).ok()
+        let mut edits = verdict::edits(doomed, new, is_smtputf8).ok()?;
+        self.edits_of_opendmarc(dmarc, &mut edits).ok()?;
+        Some(edits)
     }
 }
 

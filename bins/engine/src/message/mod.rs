@@ -24,6 +24,7 @@ mod guard;
 mod headers;
 mod iprev;
 mod lookups;
+mod opendmarc;
 pub mod origin;
 mod own_fields;
 pub mod plan;
@@ -198,6 +199,25 @@ impl Message {
         self.own.doomed().next().is_some()
     }
 
+    /// Whether the ways of OpenDMARC judge it although those of OpenDKIM have nothing to do with it: mail of our own is left to its signatures.
+    #[must_use]
+    pub fn is_for_opendmarc(&self) -> bool {
+        self.rules.opendmarc().is_some() && self.facts.is_to_be_judged() && !self.facts.origin.is_ours()
+    }
+
+    /// What the ways of OpenDMARC do not judge after all: mail that is signed here, and that of authors who are ignored.
+    fn not_for_opendmarc(&mut self, plan: &plan::Plan) {
+        let Some(ways) = self.rules.opendmarc().filter(|_| self.facts.is_to_be_judged()) else { return };
+        let ignored = plan.author.as_ref().ok().filter(|author| ways.ignores_author(author));
+        if let Some(author) = ignored.filter(|_| plan.verify) {
+            tracing::info!("{}: ignoring mail from {author}", self.facts.job());
+        }
+        if ignored.is_some() || !plan.verify {
+            self.facts.judged = Some(false);
+            self.spf = Spf::off();
+        }
+    }
+
     fn close_headers(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Headers(headers) => {
@@ -234,6 +254,9 @@ impl Message {
             if let (true, plan::SignPlan::Rule(index)) = (self.rules.is_trial(), &plan.sign) {
                 plan.sign = plan::SignPlan::Skip(plan::SignSkip::Trial(*index));
             }
+            self.not_for_opendmarc(&plan);
+            // Without an `opendkim.conf` nothing but DMARC asks for signatures.
+            plan.verify &= self.rules.ways().is_some() || self.facts.judged != Some(false);
             self.header.verify = plan.verify;
             // What is delivered is more than what is here: a verdict about the part would be one about another message.
             plan.verify &= trouble.is_none();

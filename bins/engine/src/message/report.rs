@@ -41,6 +41,10 @@ pub struct Facts {
     pub helo: Vec<u8>,
     /// What the MTA found about its name.
     pub iprev: Option<Iprev>,
+    /// Whether the ways of OpenDMARC judge it, by SPF and DMARC; `None` without them: mail of others is.
+    pub judged: Option<bool>,
+    /// The MTA's name (`j`).
+    pub mta_name: Option<Vec<u8>>,
     /// When MAIL came.
     pub began: UnixTime,
     /// Whether the MTA can put messages into quarantine.
@@ -55,10 +59,16 @@ impl Facts {
         self.iprev.filter(|_| !spf::is_relay(self, spf))
     }
 
+    /// The queue id as OpenDKIM and OpenDMARC log it.
+    pub(super) fn job(&self) -> String {
+        let id = self.queue_id.as_deref().filter(|id| !id.is_empty());
+        id.map_or_else(|| "(unknown-jobid)".to_owned(), |id| id.escape_ascii().to_string())
+    }
+
     /// Whether the message is somebody else's, and nobody has judged it for us.
     #[must_use]
     pub(super) fn is_to_be_judged(&self) -> bool {
-        !self.origin.is_ours() && !self.rule.keeps_results()
+        self.judged.unwrap_or_else(|| !self.origin.is_ours() && !self.rule.keeps_results())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::{Config, SigningDomain};
 use crate::enforcement::Steps;
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
 use crate::opendkim::Ways;
+use crate::opendmarc;
 
 /// The configuration in the form in which messages need it. Never changed; a reload makes a new one.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Rules {
     steps: Steps,
     is_trial: bool,
     ways: Option<Arc<Ways>>,
+    opendmarc: Option<Arc<opendmarc::Ways>>,
 }
 
 /// Who signs for the authors of one rule.
@@ -79,6 +81,7 @@ impl Rules {
             steps: Steps::default(),
             is_trial: false,
             ways: None,
+            opendmarc: None,
             config,
         }
     }
@@ -131,6 +134,9 @@ impl Rules {
     /// With the ways of OpenDKIM: they choose what is signed and with which keys, in place of the domains of the configuration.
     #[must_use]
     pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
+        if let Some(ways) = &ways {
+            self.verify.must_be_signed = ways.must_be_signed().to_vec();
+        }
         self.ways = ways;
         self
     }
@@ -139,6 +145,19 @@ impl Rules {
     #[must_use]
     pub fn ways(&self) -> Option<&Arc<Ways>> {
         self.ways.as_ref()
+    }
+
+    /// With the ways of OpenDMARC: they say whose mail is judged and what is done about a result.
+    #[must_use]
+    pub fn with_opendmarc(mut self, ways: Option<Arc<opendmarc::Ways>>) -> Self {
+        self.opendmarc = ways;
+        self
+    }
+
+    /// The ways of OpenDMARC, for a daemon that runs from its file.
+    #[must_use]
+    pub fn opendmarc(&self) -> Option<&Arc<opendmarc::Ways>> {
+        self.opendmarc.as_ref()
     }
 
     /// How organizational domains are found.

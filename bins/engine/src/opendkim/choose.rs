@@ -91,9 +91,10 @@ impl Ways {
             tracing::info!("{job}: skipping signing of mail to '{recipient}'");
             return Ok(Choice::LeaveAlone);
         }
+        let tells_length = self.tells_length(&mail.recipients, job).await?;
         let mut signers = Vec::with_capacity(requests.len());
         for request in &requests {
-            signers.push(self.signer(request, job).await?);
+            signers.push(self.signer(request, tells_length, job).await?);
         }
         Ok(Choice::Sign(signers))
     }
@@ -156,9 +157,7 @@ impl Ways {
     async fn not_signed_for(&self, recipients: &[Vec<u8>]) -> Result<Option<String>, Trouble> {
         let Some(list) = &self.dont_sign_mail_to else { return Ok(None) };
         for recipient in recipients {
-            let Ok(text) = std::str::from_utf8(recipient) else { continue };
-            let text = text.strip_prefix('<').unwrap_or(text);
-            let text = text.strip_suffix('>').unwrap_or(text);
+            let Some(text) = address(recipient) else { continue };
             if list.contains(text).await.map_err(|error| Trouble::Lookup("DontSignMailTo", error))? {
                 return Ok(Some(text.to_owned()));
             }
@@ -166,14 +165,31 @@ impl Ways {
         Ok(None)
     }
 
-    async fn signer(&self, request: &SignRequest, job: &str) -> Result<Signer, Trouble> {
+    /// Whether a recipient is in `BodyLengthDB`: signatures then have an `l=`.
+    async fn tells_length(&self, recipients: &[Vec<u8>], job: &str) -> Result<bool, Trouble> {
+        let Some(list) = &self.body_length_db else { return Ok(false) };
+        for recipient in recipients {
+            let Some((user, domain)) = address(recipient).and_then(|address| address.rsplit_once('@')) else {
+                continue;
+            };
+            for key in body_length_keys(user, domain) {
+                if list.contains(&key).await.map_err(|error| Trouble::Lookup("BodyLengthDB", error))? {
+                    tracing::info!("{job}: BodyLengthDB matched {user}@{domain}, signing with l= requested");
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn signer(&self, request: &SignRequest, tells_length: bool, job: &str) -> Result<Signer, Trouble> {
         let loaded = self.cache.load(&request.key).await;
         let loaded = loaded.map_err(|problem| Trouble::Key(problem, request.key_name.clone(), request.key.clone()))?;
         request.check(&*loaded.key).map_err(Trouble::Table)?;
         if let Some(words) = &loaded.not_secure {
             tracing::warn!("{job}: {}: key data is not secure: {words}", request.key_name);
         }
-        Ok(Signer { spec: self.style.spec(request).into(), key: loaded.key, standing: Arc::default() })
+        Ok(Signer { spec: self.style.spec(request, tells_length).into(), key: loaded.key, standing: Arc::default() })
     }
 
     /// Tells why, where that is wanted (`LogWhy`).
@@ -189,6 +205,20 @@ impl Ways {
             SenderError::Unreadable { cause, .. } => tracing::warn!("{job}: {error} ({cause})"),
         }
     }
+}
+
+/// A recipient without its brackets; `None` where it is no UTF-8.
+fn address(recipient: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(recipient).ok()?;
+    let text = text.strip_prefix('<').unwrap_or(text);
+    Some(text.strip_suffix('>').unwrap_or(text))
+}
+
+/// What a recipient is looked for as in `BodyLengthDB`: the address, all of its domain, the same of each parent domain with a dot before it, everybody.
+fn body_length_keys<'a>(user: &'a str, domain: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    let of = move |domain: String| [format!("{user}@{domain}"), format!("*@{domain}")];
+    let domains = std::iter::once(domain.to_owned()).chain(parents(domain).map(|parent| format!(".{parent}")));
+    domains.flat_map(of).chain(["*@*".to_owned(), "*".to_owned()])
 }
 
 impl Trouble {

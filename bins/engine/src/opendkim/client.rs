@@ -62,7 +62,7 @@ impl Ways {
 }
 
 /// What the mail of an internal host is.
-fn of_host(client: Client) -> (Origin, OriginRule) {
+pub(crate) fn of_host(client: Client) -> (Origin, OriginRule) {
     match client {
         Client::Unix | Client::Unknown => (Origin::Local, OriginRule::UnixClient),
         Client::Ip(address, 0) if address.to_canonical().is_loopback() => (Origin::Local, OriginRule::Pickup),

@@ -24,6 +24,7 @@ mod tests;
 pub use self::act::{DkimCause, DkimStep, act};
 pub use self::choose::{Choice, Mail};
 pub use self::client::ClientLists;
+pub(crate) use self::client::of_host;
 pub use self::macros::MacroList;
 pub use self::rules::{Keys, Style, Ways};
 pub use self::sender::{Address, SenderError};

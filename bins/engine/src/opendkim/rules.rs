@@ -30,6 +30,8 @@ pub struct Ways {
     pub(super) exempt: Option<Dataset>,
     /// `DontSignMailTo`.
     pub(super) dont_sign_mail_to: Option<Dataset>,
+    /// `BodyLengthDB`.
+    pub(super) body_length_db: Option<Dataset>,
     /// `SenderHeaders`.
     pub(super) sender_headers: Vec<String>,
     /// Which keys sign for whom.
@@ -42,6 +44,8 @@ pub struct Ways {
     pub(super) on: Actions,
     /// `AlwaysAddARHeader`.
     pub(super) always_adds: bool,
+    /// `MustBeSigned`.
+    must_be_signed: Vec<String>,
     /// `LogWhy`: decisions are logged.
     pub(super) logs_why: bool,
 }
@@ -90,6 +94,8 @@ pub struct Style {
     omitted: Vec<String>,
     oversigned: Vec<String>,
     requests_reports: bool,
+    /// `MaximumSignedBytes`.
+    most_octets: Option<u64>,
 }
 
 impl Style {
@@ -101,11 +107,12 @@ impl Style {
             omitted: signing.omit_headers.names.clone(),
             oversigned: signing.oversign_headers.clone(),
             requests_reports: signing.request_reports,
+            most_octets: signing.maximum_signed_bytes.as_ref().map(|most| u64::from(most.value)),
         }
     }
 
-    /// What a signature for this request looks like.
-    pub(super) fn spec(&self, request: &SignRequest) -> SignatureSpec {
+    /// What a signature for this request looks like, which `tells_length` (`l=`) or signs no more of the body than is allowed.
+    pub(super) fn spec(&self, request: &SignRequest, tells_length: bool) -> SignatureSpec {
         let mut spec = SignatureSpec::new(request.domain.clone(), request.selector.clone());
         (spec.header_canon, spec.body_canon) = self.canonicalization;
         spec.identity.clone_from(&request.identity);
@@ -115,6 +122,7 @@ impl Style {
         spec.selection = Selection::InMessageOrder { omitted: self.omitted.clone() };
         spec.layout = Layout::OpenDkim;
         spec.request_reports = self.requests_reports;
+        spec.body_length = self.most_octets.or_else(|| tells_length.then_some(u64::MAX));
         spec
     }
 }
@@ -140,6 +148,7 @@ impl Ways {
         let macros = set(&choosing.macro_list, Reading::MACROS, found);
         let exempt = set(&choosing.exempt_domains, Reading::USUAL, found);
         let dont_sign_mail_to = set(&choosing.dont_sign_mail_to, Reading::USUAL, found);
+        let body_length_db = set(&dkim.signing.body_length_db, Reading::USUAL, found);
         let keys = keys(choosing, dkim, opener, found);
         let safe_keys = if dkim.keys.require_safe_keys { SafeKeys::Required } else { SafeKeys::Warned };
         Some(Self {
@@ -148,14 +157,28 @@ impl Ways {
             macros: macros?.as_ref().map(MacroList::new),
             exempt: exempt?,
             dont_sign_mail_to: dont_sign_mail_to?,
+            body_length_db: body_length_db?,
             sender_headers: choosing.sender_headers.clone(),
             keys: keys?,
             cache: KeyCache::new(backend, safe_keys),
             style: Style::new(&dkim.signing),
             on: dkim.verifying.on,
             always_adds: dkim.results.always_add,
+            must_be_signed: dkim.verifying.must_be_signed.names.clone(),
             logs_why: dkim.logging.why,
         })
+    }
+
+    /// Whether a key in memory signs for this domain (A-labels, lower case).
+    #[must_use]
+    pub fn signs_for(&self, domain: &str) -> bool {
+        match &self.keys {
+            Keys::None => false,
+            Keys::Tables { keys, .. } => keys
+                .entries()
+                .any(|key| key.fields().is_ok_and(|fields| fields.domain.trim().eq_ignore_ascii_case(domain))),
+            Keys::Single { domains, .. } => domains.get(domain).is_some(),
+        }
     }
 
     /// What follows from the signatures of a message that was verified (`On-…`).
@@ -169,6 +192,12 @@ impl Ways {
     pub fn on_signature_error(&self) -> Option<DkimStep> {
         let action = self.on.signature_error;
         (action != Action::Accept).then_some(DkimStep { action, cause: DkimCause::SignatureError })
+    }
+
+    /// Fields that a signature has to cover where the message has them (`MustBeSigned`).
+    #[must_use]
+    pub fn must_be_signed(&self) -> &[String] {
+        &self.must_be_signed
     }
 
     /// Whether unsigned mail gets a result (`dkim=none`) in any case (`AlwaysAddARHeader`).

@@ -207,3 +207,25 @@ async fn s1_2_without_internal_hosts_those_are_the_loopback_addresses_and_local_
     let peer = ways.client(b"mx.friend.example", from("203.0.113.5").client).await;
     assert_eq!(peer, ClientLists { is_peer: true, is_internal: false, is_ignored: true });
 }
+
+#[tokio::test]
+async fn s1_2_body_lengths_are_told_to_the_recipients_of_the_list_and_where_no_more_may_be_signed() {
+    let folder = folder();
+    let list = "BodyLengthDB joe@there.example,*@all.example,*@.parent.example";
+    let ways = ways(&folder, &[SINGLE[0], SINGLE[1], SINGLE[2], list]);
+    for (recipient, length) in [
+        ("<joe@there.example>", Some(u64::MAX)),
+        ("<JOE@There.example>", Some(u64::MAX)),
+        ("<ann@there.example>", None),
+        ("ann@all.example", Some(u64::MAX)),
+        ("<ann@sub.parent.example>", Some(u64::MAX)),
+        ("<ann@parent.example>", None),
+    ] {
+        let mail = Mail { recipients: vec![recipient.into()], ..mail("a@example.com", true, Mode::Both) };
+        let Choice::Sign(signers) = ways.choose(&mail, "Q1").await else { panic!("{recipient}") };
+        assert_eq!(signers[0].spec.spec().body_length, length, "{recipient}");
+    }
+    let ways = self::ways(&folder, &[SINGLE[0], SINGLE[1], SINGLE[2], "MaximumSignedBytes 1000"]);
+    let Choice::Sign(signers) = ways.choose(&mail("a@example.com", true, Mode::Both), "Q1").await else { panic!() };
+    assert_eq!(signers[0].spec.spec().body_length, Some(1000));
+}

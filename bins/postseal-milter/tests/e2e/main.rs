@@ -16,7 +16,6 @@ mod cases;
 mod filter;
 mod mailbox;
 mod mails;
-#[expect(dead_code, reason = "the interoperability tests use the rest")]
 #[path = "../peers/milter.rs"]
 mod milter;
 mod oracle;

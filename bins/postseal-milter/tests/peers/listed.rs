@@ -50,7 +50,7 @@ const RELAXED_CR: &str = "a CR that no LF follows is dropped. §3.4.4 changes SP
 
 const FINAL_CR: &str = "a CR at the end of the body is dropped. §3.4.3: \"It makes no other changes to the message body\" than empty lines at its end";
 
-const ED25519_SIMPLE: &str = "it hashes its own field with \"; b=\" and emits it with a fold before \"b=\". §3.4.1: \"Header fields MUST be presented to \
+pub(crate) const ED25519_SIMPLE: &str = "it hashes its own field with \"; b=\" and emits it with a fold before \"b=\". §3.4.1: \"Header fields MUST be presented to \
      the signing or verification algorithm exactly as they are in the message\"";
 
 pub(crate) const LISTED: &[Listed] = &[

@@ -24,4 +24,5 @@ mod milter;
 mod opendkim;
 mod ours;
 mod results;
+mod signatures;
 mod site;

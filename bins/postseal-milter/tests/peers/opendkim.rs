@@ -33,14 +33,10 @@ impl OpenDkim {
         }
         fs::write(folder.join("KeyTable"), key_table).unwrap();
         fs::write(folder.join("SigningTable"), signing_table).unwrap();
-        let port = port();
-        let file = folder.join("opendkim.conf");
         let work = folder.display();
         // Without TrustAnchorFile, which Debian's own file has: the root of this DNS is not signed.
         let config = format!(
-            "Background no
-Socket inet:{port}@127.0.0.1
-Mode sv
+            "Mode sv
 Canonicalization {canon}
 SignatureAlgorithm {algorithm}
 KeyTable file:{work}/KeyTable
@@ -54,8 +50,15 @@ OversignHeaders From
 MilterDebug 0
 "
         );
-        fs::write(&file, config).unwrap();
         fs::write(folder.join("verify.conf"), format!("Nameservers 127.0.0.1@{nameserver}\n")).unwrap();
+        Self::start_with(folder, &config)
+    }
+
+    /// Starts one with these lines of configuration, beside those that say where it listens.
+    pub(crate) fn start_with(folder: PathBuf, lines: &str) -> Self {
+        let port = port();
+        let file = folder.join("opendkim.conf");
+        fs::write(&file, format!("Background no\nSocket inet:{port}@127.0.0.1\n{lines}")).unwrap();
         let log = folder.join("log");
         let process = command("opendkim")
             .arg("-f")

@@ -15,3 +15,4 @@ mod reload;
 mod running;
 mod service_manager;
 mod start;
+mod tables;

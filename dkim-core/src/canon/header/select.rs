@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use crate::header::{Field, HeaderBlock};
 use crate::swar::{short_word, splat};
@@ -35,6 +36,9 @@ enum Names<'h> {
     Many(Table<'h>),
 }
 
+/// Random for each process, so that a message cannot choose names that have the same mark: marks are never shown.
+static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+
 /// Chains of few fields.
 #[derive(Debug)]
 struct Marks {
@@ -42,7 +46,7 @@ struct Marks {
     lowest: [u8; 256],
     /// For each field the next one above it whose name has the same mark, in the same way.
     above: [u8; FEW],
-    /// Random, so that a message cannot choose names that have the same mark.
+    /// [`KEY`].
     key: u64,
 }
 
@@ -180,8 +184,8 @@ fn bit(at: usize) -> u64 {
 impl Marks {
     /// Chains at most [`FEW`] fields.
     fn new(headers: &HeaderBlock) -> Self {
-        let key = RandomState::new().build_hasher().finish();
-        let mut marks = Self { lowest: [0; 256], above: [0; FEW], key };
+        let mut marks = Self { lowest: [0; 256], above: [0; FEW], key: *KEY };
+        let key = marks.key;
         for ((number, field), above) in (1..).zip(headers).zip(&mut marks.above) {
             if let Some(lowest) = marks.lowest.get_mut(usize::from(mark_of(field.trimmed_name(), key))) {
                 *above = std::mem::replace(lowest, number);

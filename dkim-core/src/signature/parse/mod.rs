@@ -16,6 +16,7 @@ use crate::base64_engine::standard;
 use crate::canon::Canon;
 use crate::crypto::{Algorithm, HashAlgorithm, HashValue};
 use crate::domain::{DomainName, Selector};
+use crate::near::length_above_space;
 use crate::tag_list::{Tag, TagList, is_fws, remove_fws, trim_fws};
 
 /// Octets of base64, folds and all, that are put together without memory of their own: the signature of an RSA key of 4096 bits.
@@ -183,15 +184,14 @@ fn body_hash(tag: &Tag<'_>, hash: HashAlgorithm) -> Result<HashValue, Kind> {
 /// A value without folding white space, in `buffer` if it fits.
 fn unfolded<'b>(tag: &Tag<'b>, buffer: &'b mut [u8]) -> Cow<'b, [u8]> {
     let value = tag.value;
-    // A value holds an LF only behind a CR.
-    let piece_length = |text: &[u8]| memchr::memchr3(b' ', b'\t', b'\r', text).unwrap_or(text.len());
-    if value.len() > buffer.len() || piece_length(value) == value.len() {
+    // Octets up to SP are in a value only as white space and folds.
+    if value.len() > buffer.len() || length_above_space(value) == value.len() {
         return remove_fws(value);
     }
     let mut length: usize = 0;
     let mut rest = value;
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at_checked(piece_length(rest)).unwrap_or((rest, &[]));
+        let (piece, after) = rest.split_at_checked(length_above_space(rest)).unwrap_or((rest, &[]));
         let end = length.saturating_add(piece.len());
         if let Some(place) = buffer.get_mut(length..end) {
             place.copy_from_slice(piece);

@@ -93,7 +93,7 @@ pub struct Evaluating {
     pub ignore_pct: Option<bool>,
     /// `RequiredHeaders`: mail with fields too often or not at all (RFC 5322 §3.6) is refused.
     pub required_headers: bool,
-    /// `RequiredFrom` (2026): mail without exactly one author domain is refused.
+    /// `RequiredFrom` (2026): mail without exactly one From field, or with one that cannot be read, is refused.
     pub required_from: bool,
     /// `RejectMultiValueFrom`: mail with authors of several domains is refused.
     pub reject_multi_value_from: bool,

@@ -60,6 +60,7 @@ impl Draft {
             listeners,
             state_dir: self.state_dir.map_or(defaults.state_dir, |path| path.value),
             authserv_id: self.authserv_id.map(|id| id.value),
+            authserv_id_with_job_id: false,
             remove_authserv_ids: self.remove_authserv_ids.map(values).unwrap_or_default(),
             domains,
             keys,

@@ -33,7 +33,7 @@ fn slip(entry: &Entry<'_>, is_pattern: bool) -> Option<Slip> {
         return Some((
             DATASET_HOST,
             "a pattern that begins with `*` matches `!` and the name first, and so excludes what it names, as in OpenDKIM".into(),
-            format!("write `.{fix}` into a `file:` in place of the `refile:`"),
+            format!("write `.{}` into a `file:` in place of the `refile:`", shown(fix)),
         ));
     }
     let (text, bits) = match host.split_once('/') {
@@ -116,7 +116,7 @@ fn name_slip(host: &str, inner: &str, bits: Option<&str>) -> Option<Slip> {
     if let Some(parent) = host.strip_prefix("*.") {
         return never(
             "`*` has no meaning here, so it matches nothing",
-            format!("write `.{parent}`, which is everything below"),
+            format!("write `.{}`, which is everything below", shown(parent)),
         );
     }
     if host.contains('*') {
@@ -133,7 +133,7 @@ fn name_slip(host: &str, inner: &str, bits: Option<&str>) -> Option<Slip> {
         );
     }
     if let Some(name) = host.strip_suffix('.') {
-        return never("names of clients have no final dot, so it matches nothing", format!("write `{name}`"));
+        return never("names of clients have no final dot, so it matches nothing", format!("write `{}`", shown(name)));
     }
     None
 }

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+use super::super::findings::shown;
+
 /// Octets of the longest pattern that is more than a glob.
 pub const MAX_REGEX: usize = 1024;
 
@@ -283,7 +285,7 @@ impl Translator<'_> {
         if self.take(b":") {
             let class = self.name(b":]")?;
             let known = CLASSES.iter().find(|known| **known == class);
-            let class = match known.ok_or_else(|| PatternError::UnknownClass(class.clone()))? {
+            let class = match known.ok_or_else(|| PatternError::UnknownClass(shown(&class)))? {
                 &("upper" | "lower") if self.ignores_case => "alpha",
                 class => class,
             };
@@ -298,7 +300,7 @@ impl Translator<'_> {
         match name.as_bytes() {
             [single] if is_equal => Ok(Element::Equal(self.fold(*single))),
             [single] => Ok(Element::Octet(self.fold(*single))),
-            _ => Err(PatternError::UnknownClass(name)),
+            _ => Err(PatternError::UnknownClass(shown(&name))),
         }
     }
 

@@ -241,6 +241,8 @@ pub struct DmarcResults {
     pub judged: Judged,
     /// What is done.
     pub ruling: Ruling,
+    /// What the SMTP client, or the MTA's quarantine, is told, where the ways of OpenDMARC have words of their own.
+    pub words: Option<String>,
 }
 
 #[cfg(test)]

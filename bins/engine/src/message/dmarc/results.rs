@@ -9,7 +9,7 @@ use dmarc_core::record::Policy;
 use milter_proto::{Decision, ReplyCode};
 
 use super::{DmarcResults, Judged};
-use crate::config::{Enforcement, Filling, RejectReply};
+use crate::config::{Enforcement, Filling, MAX_REPLY_TEXT, RejectReply};
 use crate::logging::Record;
 
 impl DmarcResults {
@@ -60,6 +60,9 @@ impl DmarcResults {
 
     /// The reason for the MTA's quarantine.
     pub(in crate::message) fn quarantine_reason(&self) -> String {
+        if let Some(words) = &self.words {
+            return words.clone();
+        }
         match &self.judged {
             Judged::NoAuthor(why) => format!("DMARC: {}", why.code()),
             Judged::Evaluated { evaluation, .. } => format!("DMARC policy of {}", evaluation.author),
@@ -69,14 +72,15 @@ impl DmarcResults {
     /// What the SMTP client of a rejected message is told.
     pub(in crate::message) fn rejection(&self, reply: &RejectReply) -> Decision {
         let code = format!("5.{}.{}", reply.code.0, reply.code.1);
-        let (code, text) = match &self.judged {
+        let own_words = self.words.as_ref().map(|words| (reply.code, cut(words)));
+        let (code, text) = own_words.unwrap_or_else(|| match &self.judged {
             // RFC 5321 §4.2.3 has 550 for reasons of policy, RFC 3463 §3.8 X.7.1 for "delivery not authorized, message refused".
             Judged::NoAuthor(why) => ((7, 1), format!("message refused: {}", printable(&why.text()))),
             Judged::Evaluated { evaluation, .. } => {
                 let filling = Filling { domain: evaluation.author.as_str(), code: &code, url: &reply.url };
                 (reply.code, reply.text.fill(&filling))
             }
-        };
+        });
         ReplyCode::builder(550).map_or(Decision::Reject, |builder| {
             Decision::ReplyCode(builder.enhanced(code.0, code.1).text(text).build())
         })
@@ -122,6 +126,11 @@ impl DmarcResults {
             }
         }
     }
+}
+
+/// What fits into a reply of one line.
+fn cut(words: &str) -> String {
+    words.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).take(MAX_REPLY_TEXT).collect()
 }
 
 fn printable(text: &str) -> String {

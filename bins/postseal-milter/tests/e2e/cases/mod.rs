@@ -1,5 +1,6 @@
 //! What the daemon promises, each promise a test.
 
+mod article;
 mod content_filter;
 mod crowds;
 mod dialogue;
@@ -8,6 +9,7 @@ mod faults;
 mod forgery;
 mod killed;
 mod opendmarc;
+mod opendmarc_history;
 mod patience;
 mod published;
 mod quick_start;

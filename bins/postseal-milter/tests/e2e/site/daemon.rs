@@ -66,6 +66,21 @@ impl Daemon {
         Self::launch_as(work, name, socket.to_owned(), &all)
     }
 
+    /// Starts one from the files of OpenDKIM and OpenDMARC; it counts as started when it accepts connections at `socket`.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn start_from_old_files(work: &Path, socket: &str, opendkim: &Path, opendmarc: &Path) -> Self {
+        let state = work.join("state");
+        let arguments = [
+            OsStr::new("--opendkim-conf"),
+            opendkim.as_os_str(),
+            OsStr::new("--opendmarc-conf"),
+            opendmarc.as_os_str(),
+            OsStr::new("--state"),
+            state.as_os_str(),
+        ];
+        Self::launch(work, socket.to_owned(), &arguments)
+    }
+
     /// Starts one without a configuration file, as a new user does: it makes its keys under `state`.
     pub(crate) fn quick_start(work: &Path, state: &Path, domain: &str) -> Self {
         let socket = format!("inet:127.0.0.1:{}", port());

@@ -194,7 +194,7 @@ fn kind(given: &Given, console: &mut Console<'_>) -> Result<KeyKind, Stop> {
     Ok(kind)
 }
 
-/// RFC 6376 §3.6.1: "key-h-tag = %x68 [FWS] "=" [FWS] key-h-tag-alg *( [FWS] ":" [FWS] key-h-tag-alg )".
+/// RFC 6376 §3.6.1: `key-h-tag = %x68 [FWS] "=" [FWS] key-h-tag-alg *( [FWS] ":" [FWS] key-h-tag-alg )`.
 fn hashes(list: &str, console: &mut Console<'_>) -> Result<String, Stop> {
     let is_word = |word: &str| {
         let begins = word.starts_with(|letter: char| letter.is_ascii_alphabetic());
