@@ -255,7 +255,14 @@ fn the_number_of_connections_follows_the_configuration_both_ways() {
         let mut stream = UnixStream::connect(&socket).unwrap();
         stream.set_read_timeout(Some(patience)).unwrap();
         std::io::Write::write_all(&mut stream, b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff").unwrap();
-        std::io::Read::read(&mut stream, &mut [0; 64]).is_ok_and(|octets| octets > 0)
+        let is_served = std::io::Read::read(&mut stream, &mut [0; 64]).is_ok_and(|octets| octets > 0);
+        if is_served {
+            // Its place is free once the daemon has closed it: not before is the next question a fair one.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            stream.set_read_timeout(Some(surely)).unwrap();
+            std::io::Read::read_to_end(&mut stream, &mut Vec::new()).unwrap();
+        }
+        is_served
     };
     let mut open = vec![connect(&socket), connect(&socket)];
     assert!(!is_served(briefly));

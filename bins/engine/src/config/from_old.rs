@@ -30,6 +30,9 @@ const NOT_YET: &[(&str, &str)] = &[
     ("NoHeaderB", "results have their `header.b`"),
     ("SoftwareHeader", "no such field is added"),
     ("TestDNSData", "the DNS is asked"),
+    ("ReplaceHeaders", "fields are signed as they are"),
+    ("LogResults", "the record of each message has the results of its signatures"),
+    ("CaptureUnknownErrors", "after a mistake of this program mail does what `On-InternalError` says"),
 ];
 
 /// The same of either file, about the process.
@@ -207,4 +210,23 @@ fn tell_if_not_yet(line: &Line, list: &[(&str, &str)], found: &mut Diagnostics) 
     };
     let cause = format!("this version reads it and does not do it yet: {instead}");
     found.push(Diagnostic::at(&line.at, OLD_NOT_CARRIED, cause, "keep the old daemon where mail depends on it"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_name_what_is_not_applied_yet() {
+        let dkim = include_str!("../../../../docs/migrating-from-opendkim.md");
+        let dmarc = include_str!("../../../../docs/migrating-from-opendmarc.md");
+        let listed = |page: &str| {
+            let (_, rest) = page.split_once("Read and not applied yet").unwrap();
+            let (list, _) = rest.split_once("\n\n").unwrap();
+            list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(listed(dkim), [names(NOT_YET), names(PROCESS_NOT_YET)].concat());
+        assert_eq!(listed(dmarc), names(PROCESS_NOT_YET));
+    }
 }

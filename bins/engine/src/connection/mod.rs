@@ -11,6 +11,7 @@
 //! end of message ends at the deadline, at MAIL and RCPT at `spf.budget`; a panic in here ends this connection, after a reply, and no other.
 
 mod check;
+mod choosing;
 mod dialogue;
 mod guarded;
 mod lookups;
@@ -284,38 +285,6 @@ impl Connection {
                 Ok(true)
             }
         }
-    }
-
-    /// Asks the lists of OpenDKIM's ways about the client and answers CONNECT.
-    async fn client(&mut self) -> Result<(), End> {
-        let setup = Arc::clone(&self.setup);
-        let Some(ways) = setup.rules.ways() else { return Ok(()) };
-        let (client, name) = self.dialogue.client();
-        let lists = ways.client(name, client).await;
-        self.dialogue.answer_client(lists, &mut self.out)?;
-        Ok(())
-    }
-
-    /// Has the ways of OpenDKIM choose what is done with a message, and answers the end of its header section.
-    async fn choose(&mut self) -> Result<(), End> {
-        let setup = Arc::clone(&self.setup);
-        let Some(ways) = setup.rules.ways() else { return Ok(()) };
-        let choice = match self.dialogue.mail_to_choose_for() {
-            None => None,
-            Some((mail, job)) => {
-                let mut progress = progress(self.surroundings.progress);
-                let mut choice = pin!(ways.choose(&mail, &job));
-                loop {
-                    tokio::select! {
-                        biased;
-                        choice = &mut choice => break Some(choice),
-                        _ = progress.tick() => self.sign_of_life().await?,
-                    }
-                }
-            }
-        };
-        self.dialogue.answer_choice(choice, &mut self.out)?;
-        Ok(())
     }
 
     /// Starts the lookups that the message asked for.

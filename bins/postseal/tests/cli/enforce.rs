@@ -185,6 +185,35 @@ fn a_second_one_does_not_walk_the_same_domain_and_a_watch_survives_what_is_wrong
 }
 
 #[test]
+fn whoever_only_looks_needs_no_lock_and_whoever_changes_something_waits_for_it_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    at_the_top(folder.path());
+    let lock = std::fs::File::open(folder.path().join("state/.enforcement.lock")).unwrap();
+    lock.lock().unwrap();
+    for looks in [&["bank.example"][..], &["--list"], &["bank.example", "--ramp", "--dry-run"]] {
+        out(&enforce(folder.path(), looks), 0);
+    }
+    let told = err(&enforce(folder.path(), &["bank.example", "--stop", "an incident"]), 1);
+    assert!(told.contains("another process has held it for 10 s") && told.contains("fuser"), "{told}");
+    drop(lock);
+    out(&enforce(folder.path(), &["bank.example", "--stop", "an incident"]), 0);
+    let named = out(&enforce(folder.path(), &["--list"]), 0);
+    assert!(named.contains("stopped: an incident"), "{named}");
+}
+
+#[test]
+fn a_walker_that_was_killed_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    at_the_top(folder.path());
+    let mut watch = Watch::start(folder.path(), &[]);
+    assert_eq!(watch.line(), "bank.example: reject (stay: at the top)\n");
+    assert!(err(&enforce(folder.path(), &["bank.example", "--ramp"]), 1).contains("is walked by process"));
+    watch.0.kill().unwrap();
+    watch.0.wait().unwrap();
+    out(&enforce(folder.path(), &["bank.example", "--ramp"]), 0);
+}
+
+#[test]
 fn somebody_says_what_a_source_is() {
     let folder = tempfile::tempdir().unwrap();
     mail(folder.path(), 1, "pass", Some("bank.example"), "192.0.2.1");

@@ -183,7 +183,8 @@ impl Args {
                 ramps.domains.get(domain).map(|ramp| ramp.since) == known.domains.get(domain).map(|it| it.since);
             if self.ramp && !is_same { None } else { Some(self.change(ramps, domain, &seen, now, first)) }
         };
-        let report = if self.dry_run {
+        // Whoever only looks may be somebody who cannot write to the folder.
+        let report = if self.dry_run || self.only_looks() {
             change(&mut known.clone())
         } else {
             file::update(state, change).map_err(|error| failure(&error))?
@@ -192,6 +193,12 @@ impl Args {
             let fix = "run it again";
             Failure::new(Exit::Fail, format!("{domain} was changed by another run meanwhile"), fix)
         })
+    }
+
+    /// Whether nothing is to be decided or changed.
+    fn only_looks(&self) -> bool {
+        let acts = self.ramp || self.resume || self.forget || self.stop.is_some();
+        !acts && self.approve.is_empty() && self.ignore.is_empty() && self.thresholds.is_empty()
     }
 
     /// `None` for a domain that has to be begun first.
@@ -239,6 +246,15 @@ impl Args {
 }
 
 impl ThresholdArgs {
+    fn is_empty(&self) -> bool {
+        let Self { step, messages, approved_failing, new_source, temperrors } = self;
+        step.is_none()
+            && messages.is_none()
+            && approved_failing.is_none()
+            && new_source.is_none()
+            && temperrors.is_none()
+    }
+
     fn write(&self, thresholds: &mut Thresholds) {
         thresholds.step = self.step.map_or(thresholds.step, |time| time.as_secs());
         thresholds.messages = self.messages.unwrap_or(thresholds.messages);
@@ -280,6 +296,9 @@ fn taken(error: &WalkerError) -> Failure {
 
 fn failure(error: &FileError) -> Failure {
     let fix = match error {
+        FileError::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+            "find the process with `fuser FILE` and end it if it hangs, then run this again"
+        }
         FileError::Io { .. } => "check the path and who may write to it, or name the folder with `--state`",
         FileError::Content { .. } => "mend the file, or remove it to begin anew: what it said is lost then",
     };

@@ -83,7 +83,8 @@ fn dkim(record: &Record) -> String {
 /// `fail(p=reject,would=reject)`
 fn describe(dmarc: &Dmarc) -> String {
     let mut parts = Vec::new();
-    if !dmarc.requested.is_empty() {
+    // Nothing but a `fail` is acted upon: of other mail nobody asks for anything, whatever its policy is.
+    if dmarc.result == "fail" && !dmarc.requested.is_empty() {
         parts.push(format!("policy={}", dmarc.requested));
     }
     if !dmarc.disposition.is_empty() && dmarc.disposition != "none" && dmarc.disposition != "pass" {
@@ -155,6 +156,16 @@ mod tests {
              dkim=fail:a.example,pass:b.example,permerror:-,+1 dmarc=fail(policy=reject,would=reject) \
              action=reject(spf-fail) rcpts_refused=2"
         );
+    }
+
+    #[test]
+    fn a_policy_is_told_of_mail_that_fails() {
+        for (result, told) in
+            [("pass", "pass"), ("none", "none"), ("temperror", "temperror"), ("fail", "fail(policy=none)")]
+        {
+            let dmarc = Dmarc { result: result.to_owned(), requested: "none".to_owned(), ..Dmarc::default() };
+            assert_eq!(describe(&dmarc), told);
+        }
     }
 
     #[test]
