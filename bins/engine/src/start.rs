@@ -46,6 +46,8 @@ pub enum Source {
         opendkim: Option<PathBuf>,
         /// `opendmarc.conf`.
         opendmarc: Option<PathBuf>,
+        /// Lines behind those of the file, of `opendkim.conf` where there are both: what a command line says in its place.
+        lines: String,
         /// In place of the first socket.
         socket: Option<SocketAddress>,
         /// The state folder.
@@ -146,8 +148,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             };
             (Config { state_dir, journal, ..config }, warnings, None)
         }
-        Source::OldFiles { opendkim, opendmarc, socket, state_dir, opener } => {
-            let (files, mut found) = old_files::read(opendkim.as_deref(), opendmarc.as_deref())?;
+        Source::OldFiles { opendkim, opendmarc, lines, socket, state_dir, opener } => {
+            let (files, mut found) = old_files::read_with(opendkim.as_deref(), opendmarc.as_deref(), lines)?;
             let state_dir = request.state_dir(state_dir);
             let config = from_old::config(&files, socket.as_ref(), &state_dir, &mut found);
             let ways_of = |dkim| Ways::new(dkim, &*opener.0, backend, &mut found);

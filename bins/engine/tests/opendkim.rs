@@ -44,6 +44,7 @@ fn start(opendkim: &str, opendmarc: Option<&str>, records: &str) -> Daemon {
     let source = Source::OldFiles {
         opendkim: Some(path("opendkim.conf")),
         opendmarc: opendmarc.map(|_| path("opendmarc.conf")),
+        lines: String::new(),
         socket: None,
         state_dir: path("state"),
         opener: Openers::default(),
@@ -209,6 +210,7 @@ fn findings_name_file_and_line_and_come_from_both_files() {
     let source = Source::OldFiles {
         opendkim: path("opendkim.conf"),
         opendmarc: path("opendmarc.conf"),
+        lines: String::new(),
         socket: None,
         state_dir: Path::new("state").to_owned(),
         opener: Openers::default(),

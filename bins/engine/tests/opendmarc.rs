@@ -51,6 +51,7 @@ fn read(folder: &TempDir, has_opendkim: bool) -> Result<Prepared, Diagnostics> {
     let source = Source::OldFiles {
         opendkim: has_opendkim.then(|| path("opendkim.conf")),
         opendmarc: Some(path("opendmarc.conf")),
+        lines: String::new(),
         socket: None,
         state_dir: path("state"),
         opener: Openers::default(),

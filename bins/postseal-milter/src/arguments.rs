@@ -66,7 +66,7 @@ impl Arguments {
             (None, opendkim, opendmarc) => {
                 // The engine has no databases of its own.
                 let opener = Openers(Arc::new(Databases));
-                Source::OldFiles { opendkim, opendmarc, socket: self.socket, state_dir, opener }
+                Source::OldFiles { opendkim, opendmarc, lines: String::new(), socket: self.socket, state_dir, opener }
             }
         };
         Request { source, instance: self.instance, log_format: self.log_format }

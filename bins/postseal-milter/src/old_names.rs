@@ -1,6 +1,6 @@
 //! The arguments of `opendkim` and `opendmarc`, for a program that is called by one of these names: what units and scripts give.
 //!
-//! Options that stand for a line of the configuration file, and that no unit of a distribution has, are refused with the line to write.
+//! Options that stand for a line of the configuration file override it, at a reload as well. The test modes (`-t`, `-Q`) are other programs' work.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -19,17 +19,15 @@ const OPENDMARC_CONF: &str = "/etc/opendmarc.conf";
 /// State that is kept, below the working directory, as without the old names.
 const STATE: &str = "postseal-data";
 
-/// Letters of `opendkim` that set an option, and those of them that take a value.
+/// Letters of `opendkim` that stand for a line, that line's beginning, and whether the option has a value to complete it.
 const LINES: &[(u8, &str, bool)] = &[
     (b'b', "Mode", true),
     (b'c', "Canonicalization", true),
     (b'd', "Domain", true),
     (b'D', "SubDomains yes", false),
     (b'k', "KeyFile", true),
-    (b'l', "Syslog yes", false),
     (b'L', "Minimum", true),
     (b'o', "OmitHeaders", true),
-    (b'Q', "", false),
     (b'r', "RequiredHeaders yes", false),
     (b's', "Selector", true),
     (b'S', "SignatureAlgorithm", true),
@@ -82,12 +80,25 @@ impl Program {
              -P FILE    in place of `PidFile`\n  \
              -u USER    in place of `UserID`\n  \
              -A         as `AutoRestart yes`\n  \
+             -l         as `Syslog yes`\n  \
              -f         stay in the foreground\n  \
              -n         check the configuration and end, with 0 or 78\n  \
              -v         no effect\n  \
-             -V         print the version\n\n{}\n",
+             -V         print the version\n{}\n{}\n",
+            self.lines_help(),
             engine::start::EXIT_CODES
         )
+    }
+
+    /// The letters in place of lines.
+    fn lines_help(self) -> String {
+        let mut text = String::new();
+        for (letter, option, has_value) in LINES.iter().filter(|_| self == Self::OpenDkim) {
+            let letter = char::from(*letter);
+            let value = if *has_value { " VALUE" } else { "" };
+            text.push_str(&format!("  {:<10} as `{option}{value}`\n", format!("-{letter}{value}")));
+        }
+        text
     }
 
     fn file_letter(self) -> u8 {
@@ -104,6 +115,7 @@ impl Program {
     /// Words for the user.
     pub(crate) fn read(self, arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, String> {
         let (mut file, mut socket, mut options, mut check) = (None, None, Options::default(), false);
+        let mut lines = String::new();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let [b'-', body @ ..] = argument.as_bytes() else {
@@ -134,16 +146,24 @@ impl Program {
                     b'u' => options.user = Some(user(&text(value()?)?)?),
                     // More words on the terminal, in test mode alone.
                     b'v' => {}
-                    b'l' if self == Self::OpenDmarc => return Err(line(b'l', "Syslog yes")),
+                    b'l' => lines.push_str("Syslog yes\n"),
                     b'V' => return Ok(Wanted::Version),
                     b'?' | b'h' => return Ok(Wanted::Help),
                     letter => {
                         let known = LINES.iter().find(|(known, ..)| *known == letter && self == Self::OpenDkim);
-                        return Err(match known {
-                            Some((_, option, true)) => line(letter, &format!("{option} {}", value()?.display())),
-                            Some((_, option, false)) if !option.is_empty() => line(letter, option),
-                            _ => format!("option -{} is not known here", char::from(letter)),
-                        });
+                        let Some((_, option, has_value)) = known else {
+                            return Err(unknown(letter));
+                        };
+                        lines.push_str(option);
+                        if *has_value {
+                            let value = text(value()?)?;
+                            if value.contains('\n') {
+                                return Err(format!("option -{}: its value is one line", char::from(letter)));
+                            }
+                            lines.push(' ');
+                            lines.push_str(&value);
+                        }
+                        lines.push('\n');
                     }
                 }
             }
@@ -158,7 +178,7 @@ impl Program {
             Self::OpenDmarc => (None, Some(file)),
         };
         let opener = Openers(Arc::new(Databases));
-        let source = Source::OldFiles { opendkim, opendmarc, socket, state_dir: PathBuf::from(STATE), opener };
+        let source = Source::OldFiles { opendkim, opendmarc, lines, socket, state_dir: PathBuf::from(STATE), opener };
         // Both may run on a host, from the same working directory.
         let request = Request { instance: instance.parse().ok(), ..Request::new(source) };
         Ok(Wanted::Run(Box::new(Run { request, options, check })))
@@ -172,8 +192,12 @@ impl Program {
     }
 }
 
-fn line(letter: u8, line: &str) -> String {
-    format!("option -{} is not carried: write `{line}` into the configuration file", char::from(letter))
+fn unknown(letter: u8) -> String {
+    let instead = match letter {
+        b't' | b'T' | b'Q' => "; `postseal explain`, `postseal verify` and `postseal opendkim testmsg` work on files",
+        _ => "",
+    };
+    format!("option -{} is not known here{instead}", char::from(letter))
 }
 
 fn text(value: OsString) -> Result<String, String> {
@@ -225,11 +249,26 @@ mod tests {
     }
 
     #[test]
+    fn s1_1_letters_that_stand_for_lines() {
+        let lines = |program, arguments: &[&str]| match run(program, arguments).request.source {
+            Source::OldFiles { lines, .. } => lines,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            lines(Program::OpenDkim, &["-lbsv", "-D", "-crelaxed/simple", "-T", "7"]),
+            "Syslog yes\nMode sv\nSubDomains yes\nCanonicalization relaxed/simple\nDNSTimeout 7\n"
+        );
+        assert_eq!(lines(Program::OpenDmarc, &["-l"]), "Syslog yes\n");
+        assert!(Program::OpenDkim.help().contains("  -b VALUE   as `Mode VALUE`\n"), "{}", Program::OpenDkim.help());
+    }
+
+    #[test]
     fn s1_1_what_is_not_taken_is_named() {
         let words = |program, arguments: &[&str]| read(program, arguments).unwrap_err();
-        assert!(words(Program::OpenDkim, &["-bsv"]).contains("write `Mode sv` into"));
-        assert!(words(Program::OpenDkim, &["-l"]).contains("write `Syslog yes` into"));
-        assert!(words(Program::OpenDmarc, &["-l"]).contains("write `Syslog yes` into"));
+        assert_eq!(words(Program::OpenDkim, &["-b"]), "option -b needs a value");
+        assert_eq!(words(Program::OpenDkim, &["-d", "a\nMode v"]), "option -d: its value is one line");
+        assert!(words(Program::OpenDkim, &["-t", "m.eml"]).contains("`postseal explain`"));
+        assert_eq!(words(Program::OpenDmarc, &["-b", "sv"]), "option -b is not known here");
         assert_eq!(words(Program::OpenDmarc, &["-x", "f"]), "option -x is not known here");
         assert_eq!(words(Program::OpenDkim, &["-x"]), "option -x needs a value");
         assert_eq!(words(Program::OpenDkim, &["file"]), "unexpected argument `file`");

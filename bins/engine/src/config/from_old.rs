@@ -35,17 +35,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("CaptureUnknownErrors", "after a mistake of this program mail does what `On-InternalError` says"),
 ];
 
-/// The same of either file, about the process.
-const PROCESS_NOT_YET: &[(&str, &str)] = &[
-    ("Background", "the daemon stays in the foreground; let the service manager run it so (systemd: `Type=exec`)"),
-    ("UserID", "the daemon keeps the user that starts it; let the service manager choose him (systemd: `User=`)"),
-    ("PidFile", "no such file is written"),
-    ("BaseDirectory", "relative paths start at the folder in which the daemon is started"),
-    ("AutoRestart", "the service manager has to start it again (systemd: `Restart=on-failure`)"),
-    ("AutoRestartCount", "the service manager counts"),
-    ("AutoRestartRate", "the service manager counts"),
-];
-
 /// The configuration.
 ///
 /// *Inputs*: what the files say; a socket in place of the first one; the folder for the journal. `found` gets an error where there is no socket, and a
@@ -93,12 +82,7 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),
     };
-    let of_dkim = files.opendkim.iter().flat_map(|dkim| &dkim.lines);
-    let of_dmarc = files.opendmarc.iter().flat_map(|dmarc| &dmarc.lines);
-    for line in of_dkim.clone().chain(of_dmarc) {
-        tell_if_not_yet(line, PROCESS_NOT_YET, found);
-    }
-    for line in of_dkim {
+    for line in files.opendkim.iter().flat_map(|dkim| &dkim.lines) {
         tell_if_not_yet(line, NOT_YET, found);
     }
     config
@@ -219,14 +203,12 @@ mod tests {
     #[test]
     fn the_pages_name_what_is_not_applied_yet() {
         let dkim = include_str!("../../../../docs/migrating-from-opendkim.md");
-        let dmarc = include_str!("../../../../docs/migrating-from-opendmarc.md");
         let listed = |page: &str| {
             let (_, rest) = page.split_once("Read and not applied yet").unwrap();
             let (list, _) = rest.split_once("\n\n").unwrap();
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
         };
         let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(listed(dkim), [names(NOT_YET), names(PROCESS_NOT_YET)].concat());
-        assert_eq!(listed(dmarc), names(PROCESS_NOT_YET));
+        assert_eq!(listed(dkim), names(NOT_YET));
     }
 }

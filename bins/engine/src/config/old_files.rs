@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::diagnostics::{CONFIG_DUPLICATE, Diagnostic, Diagnostics};
-use super::old_file::{AuthservName, FileReader, Line, OLD_MERGED, Process, Value, read_file, read_first};
+use super::old_file::{AuthservName, FileReader, Line, OLD_MERGED, Process, Text, Value, read_file, read_first};
 use super::opendkim::{self, OpenDkim};
 use super::opendmarc::{self, OpenDmarc};
 use super::section::shorten;
@@ -72,11 +72,24 @@ impl OldFiles {
 ///
 /// All findings of both files, at least one of them an error. On success the findings are warnings.
 pub fn read(opendkim: Option<&Path>, opendmarc: Option<&Path>) -> Result<(OldFiles, Diagnostics), Diagnostics> {
+    read_with(opendkim, opendmarc, "")
+}
+
+/// As [`read`]; `command_line` are lines behind those of the file, of `opendkim.conf` where there are both.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_with(
+    opendkim: Option<&Path>,
+    opendmarc: Option<&Path>,
+    command_line: &str,
+) -> Result<(OldFiles, Diagnostics), Diagnostics> {
     let mut found = Diagnostics::default();
     let mut load = |file: &Path| read_first(file).map_err(|more| found.extend(more)).ok();
     let (dkim_text, dmarc_text) = (opendkim.and_then(&mut load), opendmarc.and_then(&mut load));
     let (read, more) =
-        collect(opendkim.zip(dkim_text.as_deref()), opendmarc.zip(dmarc_text.as_deref()), &mut read_file);
+        collect(opendkim.zip(dkim_text.as_deref()), opendmarc.zip(dmarc_text.as_deref()), command_line, &mut read_file);
     found.extend(more);
     if found.has_errors() { Err(found) } else { Ok((read, found)) }
 }
@@ -91,24 +104,26 @@ pub fn parse(
     opendmarc: Option<(&Path, &[u8])>,
     files: FileReader<'_>,
 ) -> Result<(OldFiles, Diagnostics), Diagnostics> {
-    let (read, found) = collect(opendkim, opendmarc, files);
+    let (read, found) = collect(opendkim, opendmarc, "", files);
     if found.has_errors() { Err(found) } else { Ok((read, found)) }
 }
 
 fn collect(
     opendkim: Option<(&Path, &[u8])>,
     opendmarc: Option<(&Path, &[u8])>,
+    command_line: &str,
     files: FileReader<'_>,
 ) -> (OldFiles, Diagnostics) {
     let mut found = Diagnostics::default();
     let mut read = OldFiles::default();
-    if let Some((file, text)) = opendkim {
-        let (dkim, more) = opendkim::collect(text, file, files);
+    let for_dmarc = if opendkim.is_some() { "" } else { command_line };
+    if let Some((file, octets)) = opendkim {
+        let (dkim, more) = opendkim::collect(Text { octets, file, command_line }, files);
         found.extend(more);
         read.opendkim = Some(dkim);
     }
-    if let Some((file, text)) = opendmarc {
-        let (dmarc, more) = opendmarc::collect(text, file, files);
+    if let Some((file, octets)) = opendmarc {
+        let (dmarc, more) = opendmarc::collect(Text { octets, file, command_line: for_dmarc }, files);
         found.extend(more);
         read.opendmarc = Some(dmarc);
     }

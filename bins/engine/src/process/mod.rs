@@ -88,14 +88,14 @@ pub fn check(mut request: Request, options: &Options) -> Result<Diagnostics, Fai
 
 fn settings(request: &Request, options: &Options) -> Result<Settings, Failure> {
     let wrong = |text: String| Failure { text, code: CONFIG };
-    let Source::OldFiles { opendkim, opendmarc, socket, state_dir, .. } = &request.source else {
+    let Source::OldFiles { opendkim, opendmarc, lines, socket, state_dir, .. } = &request.source else {
         return Err(wrong("only old files say how a process runs".to_owned()));
     };
-    let (files, _): (OldFiles, _) =
-        old_files::read(opendkim.as_deref(), opendmarc.as_deref()).map_err(|findings| wrong(findings.to_string()))?;
+    let read = old_files::read_with(opendkim.as_deref(), opendmarc.as_deref(), lines);
+    let (files, _): (OldFiles, _) = read.map_err(|findings| wrong(findings.to_string()))?;
     let mut process = files.process();
     process.auto_restart |= options.auto_restart;
-    let user = options.user.as_ref().or(process.user.as_ref().map(|user| &user.value));
+    let user = options.user.as_ref().or_else(|| process.user.as_ref().map(|user| &user.value));
     let account = user.map(Account::find).transpose().map_err(wrong)?.flatten();
     if let Some(base) = process.base_directory.as_ref().filter(|base| base.value.is_relative()) {
         let base = base.value.display();

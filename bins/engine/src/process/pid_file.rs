@@ -64,7 +64,13 @@ impl PidFile {
         let failed = |error: io::Error| format!("{}: {error}", self.path.display());
         self.is_new = false;
         let mut file = self.file.try_clone().map_err(failed)?;
-        file.set_len(0).and_then(|()| file.write_all(format!("{pid}\n").as_bytes())).map_err(failed)?;
+        // At a restart it has the number of the supervisor already. It is never empty for whoever reads it meanwhile.
+        if !holds(&mut file, pid) {
+            let line = format!("{pid}\n");
+            let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+            let written = file.rewind().and_then(|()| file.write_all(line.as_bytes()));
+            written.and_then(|()| file.set_len(length)).map_err(failed)?;
+        }
         Ok(Written { path: self.path.clone(), file, pid })
     }
 }

@@ -40,7 +40,7 @@ impl Account {
                 Self { uid: user.uid, gid: gid.unwrap_or(user.gid), name }
             }
             (None, Some(number)) => {
-                Self { uid: Uid::from_raw(number), gid: gid.unwrap_or(Gid::from_raw(number)), name: None }
+                Self { uid: Uid::from_raw(number), gid: gid.unwrap_or_else(|| Gid::from_raw(number)), name: None }
             }
             (None, None) => return Err(format!("UserID: no such user `{user}`; make it, or name another one")),
         };

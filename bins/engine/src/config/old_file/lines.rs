@@ -12,10 +12,10 @@ use super::super::diagnostics::{
     Location,
 };
 use super::super::suggest::did_you_mean;
-use super::FileReader;
 use super::names::{Fate, Kind, OldOption, Schema};
 use super::read::unreadable;
 use super::values::{boolean, integer, shown};
+use super::{FileReader, Text};
 
 /// Files within each other, the first one not counted.
 pub const MAX_INCLUDE_DEPTH: usize = 5;
@@ -58,16 +58,16 @@ impl std::fmt::Debug for Line {
     }
 }
 
-/// Reads `text`, the contents of `file`, and what it includes.
-pub(super) fn read(
-    schema: &'static Schema,
-    text: &[u8],
-    file: &Path,
-    files: FileReader<'_>,
-) -> (Vec<Line>, Diagnostics) {
+/// What findings name in place of a file for options of the command line.
+const COMMAND_LINE: &str = "(command line)";
+
+/// Reads a text and what it includes, and then the lines of the command line, which therefore override it.
+pub(super) fn read(schema: &'static Schema, text: Text<'_>, files: FileReader<'_>) -> (Vec<Line>, Diagnostics) {
+    let Text { octets, file, command_line } = text;
     let mut reader =
         Reader { schema, files, lines: Vec::new(), found: Diagnostics::default(), includes: 0, left_out: 0 };
-    reader.document(text, file, 0);
+    reader.document(octets, file, 0);
+    reader.document(command_line.as_bytes(), Path::new(COMMAND_LINE), 0);
     if reader.left_out > 0 {
         let cause = format!("{} more findings about lines are left out", reader.left_out);
         let at = Location::whole(file);

@@ -51,12 +51,15 @@ pub const OLD_MERGED: Code = Code::new("W-OLD-MERGED");
 /// Gives the octets of a file: the file system, or what a test has in memory.
 pub type FileReader<'r> = &'r mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
 
-/// Reads the lines of a file and of the files that it includes; what cannot be read is reported.
-pub(super) fn read_lines(
-    schema: &'static Schema,
-    text: &[u8],
-    file: &Path,
-    files: FileReader<'_>,
-) -> (Vec<Line>, Diagnostics) {
-    lines::read(schema, text, file, files)
+/// The octets of a file with its path, and lines of a command line that stand behind all of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'t> {
+    pub(super) octets: &'t [u8],
+    pub(super) file: &'t Path,
+    pub(super) command_line: &'t str,
+}
+
+/// Reads the lines of a file, of the files that it includes, and of the command line; what cannot be read is reported.
+pub(super) fn read_lines(schema: &'static Schema, text: Text<'_>, files: FileReader<'_>) -> (Vec<Line>, Diagnostics) {
+    lines::read(schema, text, files)
 }

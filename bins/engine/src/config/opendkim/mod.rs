@@ -30,7 +30,7 @@ pub use signing::{DEFAULT_OMIT_HEADERS, DEFAULT_SIGN_HEADERS, SignatureAlgorithm
 pub use verifying::{Action, Actions, Minimum, Verifying};
 
 use super::diagnostics::{CONFIG_CONFLICT, Diagnostic, Diagnostics, Location, Severity};
-use super::old_file::{FileReader, Line, PROCESS, Process, Schema, Settings, read_file, read_lines};
+use super::old_file::{FileReader, Line, PROCESS, Process, Schema, Settings, Text, read_file, read_lines};
 use crate::dataset::OpenOptions;
 
 /// All names of `opendkim.conf`.
@@ -90,7 +90,7 @@ pub fn read(file: &Path) -> Result<(OpenDkim, Diagnostics), Diagnostics> {
 ///
 /// As [`read`].
 pub fn parse(text: &[u8], file: &Path, files: FileReader<'_>) -> Result<(OpenDkim, Diagnostics), Diagnostics> {
-    let (read, found) = collect(text, file, files);
+    let (read, found) = collect(Text { octets: text, file, command_line: "" }, files);
     if found.has_errors() { Err(found) } else { Ok((read, found)) }
 }
 
@@ -101,16 +101,16 @@ pub fn parse(text: &[u8], file: &Path, files: FileReader<'_>) -> Result<(OpenDki
 /// As [`read`], but for [`CONFIG_CONFLICT`].
 pub fn read_part(file: &Path) -> Result<OpenDkim, Diagnostics> {
     let text = super::old_file::read_first(file)?;
-    let (read, found) = collect(&text, file, &mut read_file);
+    let (read, found) = collect(Text { octets: &text, file, command_line: "" }, &mut read_file);
     let is_error = |finding: &Diagnostic| finding.severity == Severity::Error && finding.code != CONFIG_CONFLICT;
     if found.iter().any(is_error) { Err(found) } else { Ok(read) }
 }
 
 /// As [`parse`], with what could be read also where something could not.
-pub(super) fn collect(text: &[u8], file: &Path, files: FileReader<'_>) -> (OpenDkim, Diagnostics) {
-    let (lines, found) = read_lines(&OPENDKIM, text, file, files);
+pub(super) fn collect(text: Text<'_>, files: FileReader<'_>) -> (OpenDkim, Diagnostics) {
+    let (lines, found) = read_lines(&OPENDKIM, text, files);
     let mut settings = Settings::new(&OPENDKIM, &lines, found);
-    let read = from_settings(&mut settings, &Location::whole(file), files);
+    let read = from_settings(&mut settings, &Location::whole(text.file), files);
     let found = settings.finish();
     (OpenDkim { lines, ..read }, found)
 }

@@ -13,7 +13,7 @@ pub use names::OPENDMARC;
 use super::diagnostics::{CONFIG_UNUSED, Diagnostics};
 use super::draft::Sourced;
 use super::old_file::{
-    AuthservName, FileReader, Line, OLD_DIFFERS, OLD_VALUE, Process, Settings, read_file, read_first, read_lines,
+    AuthservName, FileReader, Line, OLD_DIFFERS, OLD_VALUE, Process, Settings, Text, read_file, read_first, read_lines,
 };
 use super::opendkim::{read_authserv_id, read_dns_timeout, read_facility};
 use super::words::Facility;
@@ -167,13 +167,13 @@ pub fn read(file: &Path) -> Result<(OpenDmarc, Diagnostics), Diagnostics> {
 ///
 /// As [`read`].
 pub fn parse(text: &[u8], file: &Path, files: FileReader<'_>) -> Result<(OpenDmarc, Diagnostics), Diagnostics> {
-    let (read, found) = collect(text, file, files);
+    let (read, found) = collect(Text { octets: text, file, command_line: "" }, files);
     if found.has_errors() { Err(found) } else { Ok((read, found)) }
 }
 
 /// As [`parse`], with what could be read also where something could not.
-pub(super) fn collect(text: &[u8], file: &Path, files: FileReader<'_>) -> (OpenDmarc, Diagnostics) {
-    let (lines, found) = read_lines(&OPENDMARC, text, file, files);
+pub(super) fn collect(text: Text<'_>, files: FileReader<'_>) -> (OpenDmarc, Diagnostics) {
+    let (lines, found) = read_lines(&OPENDMARC, text, files);
     let mut settings = Settings::new(&OPENDMARC, &lines, found);
     let read = from_settings(&mut settings);
     let found = settings.finish();
