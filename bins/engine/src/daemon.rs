@@ -179,6 +179,8 @@ impl Daemon {
         notify(&State::Ready("serving"));
         let enforcing = tokio::spawn(enforcement::watch::run(state_dir, steps));
         let handle = server.handle();
+        let source = request.source.clone();
+        logging::starting(&source);
         let reloading = tokio::spawn(Reloader::new(request, server.handle()).run(reload));
         server
             .run(async {
@@ -203,6 +205,7 @@ impl Daemon {
                 tracing::error!(lost = history.lost(), is_whole, "the history file lacks records of this run");
             }
         }
+        logging::terminating(&source);
         log.finish(LOG_PATIENCE);
         // Not before the last message is done.
         drop(state);

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::diagnostics::Severity;
 use crate::config::{Config, Diagnostics};
+use crate::logging;
 use crate::message::Rules;
 use crate::server::notify::{State, notify};
 use crate::server::{Handle, InstallError, ReloadSignal};
@@ -91,6 +92,7 @@ impl Reloader {
                 let (reloads, ms) = (self.done, milliseconds(begin.elapsed()));
                 let domains = self.handle.setup().rules.config().domains.rules().len();
                 tracing::info!(reloads, domains, findings = findings.len(), ms, "reloaded");
+                logging::reloaded(&self.request.source);
                 Ok(())
             }
             Err(error) => {

@@ -106,6 +106,7 @@ impl Trial {
             rule,
             client: incoming.client,
             is_ignored: false,
+            daemon_name: None,
             judged: None,
             mta_name: None,
             client_name: Vec::new(),

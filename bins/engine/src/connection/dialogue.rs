@@ -418,6 +418,7 @@ impl Dialogue {
             rule,
             client: self.client,
             is_ignored: self.lists.is_ignored,
+            daemon_name: macros.get("{daemon_name}").map(<[u8]>::to_vec),
             judged: judges.map(|judges| judges == Judges::Yes),
             mta_name: macros.get("j").map(<[u8]>::to_vec),
             client_name: self.client_name.clone(),

@@ -4,6 +4,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::old_lines::{OLD_LINE, OLD_NOTICE};
 use super::record::{Priority, Record, Value};
 use super::thread::Logger;
 
@@ -23,7 +24,9 @@ impl EventLayer {
 
 impl<S: Subscriber> Layer<S> for EventLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let target = event.metadata().target();
         let priority = match *event.metadata().level() {
+            Level::INFO if target == OLD_NOTICE => Priority::Notice,
             Level::ERROR => Priority::Error,
             Level::WARN => Priority::Warning,
             Level::INFO => Priority::Info,
@@ -31,10 +34,12 @@ impl<S: Subscriber> Layer<S> for EventLayer {
         };
         let mut collected = Collected::default();
         event.record(&mut collected);
-        let mut record =
-            Record::new(priority, collected.message.unwrap_or_else(|| event.metadata().target().to_owned()));
+        let mut record = Record::new(priority, collected.message.unwrap_or_else(|| target.to_owned()));
         for (name, value) in collected.fields {
             record.push(name, value);
+        }
+        if target == OLD_LINE || target == OLD_NOTICE {
+            record = record.as_it_is();
         }
         self.logger.log(record);
     }

@@ -10,6 +10,7 @@
 //! What it does not do: decide what is worth a record (that is `message::report` for mail), or keep files and rotate them.
 
 mod events;
+mod old_lines;
 mod record;
 mod sink;
 mod thread;
@@ -18,6 +19,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use self::events::EventLayer;
+pub use self::old_lines::{OLD_LINE, OLD_NOTICE};
+pub(crate) use self::old_lines::{reloaded, starting, terminating};
 pub use self::record::{Priority, Record, Value};
 pub use self::sink::{DEFAULT_JOURNAL_SOCKET, DEFAULT_SYSLOG_SOCKET, Sink};
 pub use self::thread::{LogThread, Logger, QUEUE_LENGTH};

@@ -106,13 +106,15 @@ pub struct Record {
     pub(super) event: Cow<'static, str>,
     pub(super) fields: Vec<(&'static str, Value)>,
     pub(super) time: jiff::Timestamp,
+    /// The event is a whole line, which gets no quotes.
+    pub(super) is_line: bool,
 }
 
 impl Record {
     /// A record without values. `event` is a word or a short sentence of ours, not text from a remote party.
     #[must_use]
     pub fn new(priority: Priority, event: impl Into<Cow<'static, str>>) -> Self {
-        Self { priority, event: event.into(), fields: Vec::new(), time: jiff::Timestamp::now() }
+        Self { priority, event: event.into(), fields: Vec::new(), time: jiff::Timestamp::now(), is_line: false }
     }
 
     /// Adds a value.
@@ -125,6 +127,13 @@ impl Record {
     /// Adds a value in place.
     pub fn push(&mut self, name: &'static str, value: impl Into<Value>) {
         self.fields.push((name, value.into()));
+    }
+
+    /// The event is a line in somebody else's form: it stands in text without quotes, whatever is in it, as far as it stays one line.
+    #[must_use]
+    pub fn as_it_is(mut self) -> Self {
+        self.is_line = true;
+        self
     }
 
     /// The severity.
@@ -143,7 +152,13 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut line = String::with_capacity(256);
-        quote_into(&mut line, self.event.as_bytes(), true);
+        if self.is_line {
+            let (text, cut) = bounded(self.event.as_bytes());
+            escape_into(&mut line, text, false);
+            line.push_str(if cut { "..." } else { "" });
+        } else {
+            quote_into(&mut line, self.event.as_bytes(), true);
+        }
         for (name, value) in &self.fields {
             line.push(' ');
             line.push_str(name);
@@ -210,10 +225,16 @@ fn quote_into(line: &mut String, text: &[u8], spaces_allowed: bool) {
         return;
     }
     line.push('"');
+    escape_into(line, text, true);
+    line.push_str(if cut { "...\"" } else { "\"" });
+}
+
+/// Writes bytes so that they stay in their line and, with `in_quotes`, in their quotes.
+fn escape_into(line: &mut String, text: &[u8], in_quotes: bool) {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
-                '"' | '\\' => line.extend(['\\', character]),
+                '"' | '\\' if in_quotes => line.extend(['\\', character]),
                 ' '..='~' => line.push(character),
                 // Control characters, line separators and bidirectional overrides are not printable for `escape_debug`.
                 other => line.extend(other.escape_debug()),
@@ -223,7 +244,6 @@ fn quote_into(line: &mut String, text: &[u8], spaces_allowed: bool) {
             let _ = write!(line, "\\x{octet:02x}");
         }
     }
-    line.push_str(if cut { "...\"" } else { "\"" });
 }
 
 fn json_into(line: &mut String, text: &[u8]) {
@@ -273,6 +293,13 @@ mod tests {
         assert_eq!(parsed["from"].as_str().unwrap(), String::from_utf8_lossy(hostile));
         assert_eq!(parsed["size"], 12);
         assert_eq!(parsed["level"], "info");
+    }
+
+    #[test]
+    fn a_line_in_the_words_of_others_has_no_quotes_and_stays_one_line() {
+        let line = |event: &'static str| Record::new(Priority::Info, event).as_it_is().to_text();
+        assert_eq!(line("4Q: field added (s=test, d=example.com)"), "4Q: field added (s=test, d=example.com)");
+        assert_eq!(line("4Q: \"a\"\n5Q: forged \x1b[2J"), "4Q: \"a\"\\n5Q: forged \\u{1b}[2J");
     }
 
     #[test]

@@ -194,6 +194,9 @@ impl Closing {
             waited,
         };
         let record = report.to_record();
+        if !self.rules.is_trial() && !is_fault {
+            self.log_as_opendkim(dkim, signed.as_ref());
+        }
         // Mail does not fail for the sake of its entry.
         let entry = self.entry_at.and_then(|at| {
             let entry = || dmarc.as_ref().map(|dmarc| journal::record::Dmarc { mark, ..dmarc.entry() });
@@ -218,6 +221,22 @@ impl Closing {
         match signed {
             Some(Signed::Tried(attempts)) if attempts.iter().any(failed) => ways.on_signature_error(),
             _ => None,
+        }
+    }
+
+    /// What OpenDKIM logs about what was signed and verified.
+    fn log_as_opendkim(&self, dkim: Option<DkimResults<'_>>, signed: Option<&Signed>) {
+        let Some(ways) = self.rules.ways() else { return };
+        let job = self.facts.job();
+        let step = self.dkim_step(dkim.is_some(), self.verified.reports(), signed);
+        if let Some(DkimResults::Reports(reports)) = dkim {
+            ways.log_verified(&job, reports, step);
+        }
+        if let Some(Signed::Tried(attempts)) = signed {
+            for attempt in attempts.iter().filter(|attempt| matches!(attempt.outcome, AttemptOutcome::Made(_))) {
+                ways.log_added(&job, &attempt.domain, &attempt.selector);
+            }
+            ways.log_not_signed(&job, step);
         }
     }
 

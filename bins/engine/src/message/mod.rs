@@ -65,6 +65,7 @@ use self::own_fields::OwnFields;
 use self::spf::{Spf, SpfResults};
 use self::work::Work;
 use crate::config::{self, Listener, Mode, OnKeyError};
+use crate::logging::OLD_LINE;
 use crate::opendkim::{Choice, Mail};
 
 /// A message from MAIL FROM to its verdict.
@@ -189,7 +190,9 @@ impl Message {
             is_ignored: self.facts.is_ignored,
             recipients: self.facts.envelope.recipients().to_vec(),
             mode: self.listener.mode,
-            client: self.facts.client.to_string(),
+            client: self.facts.client,
+            client_name: self.facts.client_name.escape_ascii().to_string(),
+            daemon_name: self.facts.daemon_name.as_deref().unwrap_or_default().escape_ascii().to_string(),
         })
     }
 
@@ -210,7 +213,7 @@ impl Message {
         let Some(ways) = self.rules.opendmarc().filter(|_| self.facts.is_to_be_judged()) else { return };
         let ignored = plan.author.as_ref().ok().filter(|author| ways.ignores_author(author));
         if let Some(author) = ignored.filter(|_| plan.verify) {
-            tracing::info!("{}: ignoring mail from {author}", self.facts.job());
+            tracing::info!(target: OLD_LINE, "{}: ignoring mail from {author}", self.facts.job());
         }
         if ignored.is_some() || !plan.verify {
             self.facts.judged = Some(false);

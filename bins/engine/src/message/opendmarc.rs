@@ -10,6 +10,7 @@ use super::origin::Client;
 use super::spf::SpfResults;
 use super::verdict::{Action, RejectCause};
 use crate::config::Enforcement;
+use crate::logging::OLD_LINE;
 use crate::opendmarc::Ways;
 use crate::opendmarc::history::{self, Entry};
 use crate::server::host_name;
@@ -45,15 +46,15 @@ impl Closing {
             return;
         }
         if self.rules.config().authserv_id.is_none() {
-            tracing::info!("implicit authentication service: {}", self.ids.own());
+            tracing::info!(target: OLD_LINE, "implicit authentication service: {}", self.ids.own());
         }
         if let Some(outcome) = self.spf.as_ref().and_then(SpfResults::for_dmarc) {
             let domain = outcome.domain.as_ref().map_or("", |domain| domain.as_str());
             let identity = if self.facts.envelope.sender_domain() == b"<>" { "helo" } else { "mailfrom" };
-            tracing::info!("{job}: SPF({identity}): {domain} {}", outcome.result);
+            tracing::info!(target: OLD_LINE, "{job}: SPF({identity}): {domain} {}", outcome.result);
         }
         if let Judged::Evaluated { evaluation, .. } = &results.judged {
-            tracing::info!("{job}: {} {}", evaluation.author, results.result());
+            tracing::info!(target: OLD_LINE, "{job}: {} {}", evaluation.author, results.result());
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Facts {
     pub client: Client,
     /// Whether it may send as a domain of ours without a word about it (`ExternalIgnoreList` of OpenDKIM).
     pub is_ignored: bool,
+    /// The name of the MTA's service that the client talks to (`{daemon_name}`).
+    pub daemon_name: Option<Vec<u8>>,
     /// The client's name as the MTA knows it.
     pub client_name: Vec<u8>,
     /// What it said in HELO or EHLO; empty when it said nothing.

@@ -47,6 +47,7 @@ pub(super) fn facts(origin: Origin) -> Facts {
         rule: if origin.is_ours() { OriginRule::Authenticated } else { OriginRule::NotTrusted },
         client: Client::Unknown,
         is_ignored: false,
+        daemon_name: None,
         judged: None,
         mta_name: None,
         client_name: b"client.example".to_vec(),

@@ -10,7 +10,9 @@ use super::sender::{Address, SenderError, sender};
 use crate::config::{Mode, parents};
 use crate::dataset::{KeyLocation, LookupError, SignRequest, TableError};
 use crate::keys::KeyProblem;
+use crate::logging::{OLD_LINE, OLD_NOTICE};
 use crate::message::Signer;
+use crate::message::origin::Client;
 
 /// What is known of a message at the end of its header section.
 #[derive(Clone, Debug)]
@@ -25,8 +27,12 @@ pub struct Mail {
     pub recipients: Vec<Vec<u8>>,
     /// What the listener does.
     pub mode: Mode,
-    /// The client, for the log.
-    pub client: String,
+    /// The client, and what the MTA says of it, for the log.
+    pub client: Client,
+    /// The name of the client.
+    pub client_name: String,
+    /// `{daemon_name}`.
+    pub daemon_name: String,
 }
 
 /// What is done with it.
@@ -48,6 +54,13 @@ enum Trouble {
     Table(TableError),
     Key(KeyProblem, String, KeyLocation),
     Lookup(&'static str, LookupError),
+}
+
+impl Mail {
+    /// The name of the client, or in place of one its address.
+    fn host(&self) -> String {
+        if self.client_name.is_empty() { self.client.to_string() } else { self.client_name.clone() }
+    }
 }
 
 impl Ways {
@@ -79,6 +92,9 @@ impl Ways {
         {
             return Ok(Choice::LeaveAlone);
         }
+        if !mail.is_ours {
+            self.tell_why_not_ours(mail, job);
+        }
         let requests = self.requests(mail, address, job).await?;
         // OpenDKIM accepts at this step what its mode has nothing to do with.
         if requests.is_empty() {
@@ -88,7 +104,7 @@ impl Ways {
             return Ok(Choice::LeaveAlone);
         }
         if let Some(recipient) = self.not_signed_for(&mail.recipients).await? {
-            tracing::info!("{job}: skipping signing of mail to '{recipient}'");
+            tracing::info!(target: OLD_LINE, "{job}: skipping signing of mail to '{recipient}'");
             return Ok(Choice::LeaveAlone);
         }
         let tells_length = self.tells_length(&mail.recipients, job).await?;
@@ -103,10 +119,7 @@ impl Ways {
     async fn requests(&self, mail: &Mail, address: &Address, job: &str) -> Result<Vec<SignRequest>, Trouble> {
         match &self.keys {
             Keys::None => Ok(Vec::new()),
-            Keys::Tables { .. } if !mail.is_ours => {
-                self.why(job, || format!("{} not internal, not authenticated", mail.client));
-                Ok(Vec::new())
-            }
+            Keys::Tables { .. } if !mail.is_ours => Ok(Vec::new()),
             Keys::Tables { signing, keys, all } => {
                 let requests = signing.requests(keys, address.as_sender(), *all).await.map_err(Trouble::Table)?;
                 if requests.is_empty() {
@@ -137,7 +150,8 @@ impl Ways {
                 };
                 if !mail.is_ours {
                     if !mail.is_ignored {
-                        tracing::warn!("{job}: external host {} attempted to send as {domain}", mail.client);
+                        let host = mail.host();
+                        tracing::info!(target: OLD_NOTICE, "{job}: external host {host} attempted to send as {domain}");
                     }
                     return Ok(Vec::new());
                 }
@@ -174,7 +188,7 @@ impl Ways {
             };
             for key in body_length_keys(user, domain) {
                 if list.contains(&key).await.map_err(|error| Trouble::Lookup("BodyLengthDB", error))? {
-                    tracing::info!("{job}: BodyLengthDB matched {user}@{domain}, signing with l= requested");
+                    tracing::info!(target: OLD_LINE, "{job}: BodyLengthDB matched {user}@{domain}, signing with l= requested");
                     return Ok(true);
                 }
             }
@@ -187,7 +201,7 @@ impl Ways {
         let loaded = loaded.map_err(|problem| Trouble::Key(problem, request.key_name.clone(), request.key.clone()))?;
         request.check(&*loaded.key).map_err(Trouble::Table)?;
         if let Some(words) = &loaded.not_secure {
-            tracing::warn!("{job}: {}: key data is not secure: {words}", request.key_name);
+            tracing::warn!(target: OLD_LINE, "{job}: {}: key data is not secure: {words}", request.key_name);
         }
         Ok(Signer { spec: self.style.spec(request, tells_length).into(), key: loaded.key, standing: Arc::default() })
     }
@@ -195,14 +209,30 @@ impl Ways {
     /// Tells why, where that is wanted (`LogWhy`).
     fn why(&self, job: &str, text: impl FnOnce() -> String) {
         if self.logs_why {
-            tracing::info!("{job}: {}", text());
+            tracing::info!(target: OLD_LINE, "{job}: {}", text());
         }
+    }
+
+    /// Each way by which mail may be our own, and that it is not (§1.3).
+    fn tell_why_not_ours(&self, mail: &Mail, job: &str) {
+        let host = mail.host();
+        if self.mta.is_some() {
+            self.why(job, || format!("no MTA name match (host={host}, MTA={})", mail.daemon_name));
+        }
+        if self.macros.is_some() {
+            self.why(job, || "no macros match".to_owned());
+        }
+        self.why(job, || match mail.client {
+            Client::Ip(address, _) => format!("{host} [{address}] not internal"),
+            Client::Unix | Client::Unknown => format!("{host} not internal"),
+        });
+        self.why(job, || "not authenticated".to_owned());
     }
 
     fn tell(&self, job: &str, error: &SenderError) {
         match error {
-            SenderError::Missing => tracing::warn!("{job}: {error}"),
-            SenderError::Unreadable { cause, .. } => tracing::warn!("{job}: {error} ({cause})"),
+            SenderError::Missing => tracing::warn!(target: OLD_LINE, "{job}: {error}"),
+            SenderError::Unreadable { cause, .. } => tracing::warn!(target: OLD_LINE, "{job}: {error} ({cause})"),
         }
     }
 }
@@ -225,14 +255,14 @@ impl Trouble {
     fn log(&self, job: &str) {
         match self {
             Self::Table(error) => match std::error::Error::source(error) {
-                Some(source) => tracing::error!("{job}: {error}: {source}"),
-                None => tracing::error!("{job}: {error}"),
+                Some(source) => tracing::error!(target: OLD_LINE, "{job}: {error}: {source}"),
+                None => tracing::error!(target: OLD_LINE, "{job}: {error}"),
             },
             Self::Key(problem, name, location) => {
-                tracing::error!("{job}: {}", problem.log_line(name, location));
-                tracing::error!("{job}: error loading key '{name}'");
+                tracing::error!(target: OLD_LINE, "{job}: {}", problem.log_line(name, location));
+                tracing::error!(target: OLD_LINE, "{job}: error loading key '{name}'");
             }
-            Self::Lookup(option, error) => tracing::error!("{job}: {option}: {error}"),
+            Self::Lookup(option, error) => tracing::error!(target: OLD_LINE, "{job}: {option}: {error}"),
         }
     }
 }

@@ -15,6 +15,7 @@
 mod act;
 mod choose;
 mod client;
+mod log;
 mod macros;
 mod rules;
 mod sender;

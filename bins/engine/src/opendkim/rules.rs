@@ -48,6 +48,8 @@ pub struct Ways {
     must_be_signed: Vec<String>,
     /// `LogWhy`: decisions are logged.
     pub(super) logs_why: bool,
+    /// `SyslogSuccess`: what went well is logged.
+    pub(super) logs_success: bool,
 }
 
 /// The lists of hosts.
@@ -166,6 +168,7 @@ impl Ways {
             always_adds: dkim.results.always_add,
             must_be_signed: dkim.verifying.must_be_signed.names.clone(),
             logs_why: dkim.logging.why,
+            logs_success: dkim.logging.success,
         })
     }
 

@@ -43,7 +43,9 @@ fn mail(from: &str, is_ours: bool, mode: Mode) -> Mail {
         is_ignored: false,
         recipients: vec![b"<joe@there.example>".to_vec()],
         mode,
-        client: "192.0.2.1".to_owned(),
+        client: Client::Ip("192.0.2.1".parse().unwrap(), 4711),
+        client_name: "host.example".to_owned(),
+        daemon_name: "smtpd".to_owned(),
     }
 }
 

@@ -29,6 +29,7 @@ pub use self::test_dns::test_zone;
 use crate::config::Diagnostics;
 use crate::config::opendmarc::OpenDmarc;
 use crate::dataset::HostList;
+use crate::logging::OLD_LINE;
 use crate::message::origin::{Client, Origin, OriginRule};
 use crate::opendkim::of_host;
 
@@ -166,10 +167,12 @@ impl Judges {
     pub(crate) fn log(self, name: &[u8], client: Client, sender: &[u8]) {
         match self {
             Self::Yes => {}
-            Self::IgnoredHost if name.is_empty() => tracing::info!("ignoring connection from {client}"),
-            Self::IgnoredHost => tracing::info!("ignoring connection from {}", name.escape_ascii()),
+            Self::IgnoredHost if name.is_empty() => {
+                tracing::info!(target: OLD_LINE, "ignoring connection from {client}");
+            }
+            Self::IgnoredHost => tracing::info!(target: OLD_LINE, "ignoring connection from {}", name.escape_ascii()),
             Self::IgnoredAuthenticated => {
-                tracing::info!("ignoring authenticated client, mailfrom={}", sender.escape_ascii());
+                tracing::info!(target: OLD_LINE, "ignoring authenticated client, mailfrom={}", sender.escape_ascii());
             }
         }
     }

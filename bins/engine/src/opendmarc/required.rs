@@ -4,6 +4,7 @@ use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
 
 use crate::config::opendmarc::Evaluating;
+use crate::logging::OLD_LINE;
 use crate::message::author::AuthorError;
 
 /// What a header section has to have.
@@ -47,21 +48,21 @@ impl Required {
         job: &str,
     ) -> Option<&'static str> {
         if let Some(error) = self.requirement(headers) {
-            tracing::info!("{job}: RFC5322 requirement error: {error}");
+            tracing::info!(target: OLD_LINE, "{job}: RFC5322 requirement error: {error}");
             return Some(error);
         }
         match author {
             Ok(_) | Err(AuthorError::AddressLiteral | AuthorError::SeveralFields) => None,
             Err(AuthorError::SeveralDomains) => {
-                tracing::info!("{job}: {MULTI_VALUED}");
+                tracing::info!(target: OLD_LINE, "{job}: {MULTI_VALUED}");
                 self.one_domain.then_some(MULTI_VALUED)
             }
             Err(AuthorError::Missing) => {
-                tracing::info!("{job}: RFC5322 requirement error: missing From field; accepting");
+                tracing::info!(target: OLD_LINE, "{job}: RFC5322 requirement error: missing From field; accepting");
                 None
             }
             Err(_) => {
-                tracing::info!("{job}: {UNREADABLE}");
+                tracing::info!(target: OLD_LINE, "{job}: {UNREADABLE}");
                 (self.headers || self.from).then_some(UNREADABLE)
             }
         }

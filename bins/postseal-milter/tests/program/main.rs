@@ -11,6 +11,7 @@ mod activation;
 mod instances;
 mod journal;
 mod mta;
+mod old_lines;
 mod old_process;
 mod reload;
 mod running;
