@@ -70,7 +70,7 @@ pub(super) struct Dialogue {
     /// A header value as it stands in the message; kept for its buffer.
     raw: Vec<u8>,
     was_out_of_order: bool,
-    /// Messages that were refused before their end.
+    /// Messages that were answered before their end.
     refused: Vec<Refused>,
     /// Whether they go into the journal.
     keeps_entries: bool,
@@ -269,7 +269,8 @@ impl Dialogue {
         open.message.go_on(choice, now());
         if self.session.awaits_decision() {
             if decision != Decision::Continue {
-                self.open = None;
+                let (is_put_off, keeps_entries) = (decision == Decision::TempFail, self.keeps_entries);
+                self.refused.extend(self.open.take().map(|open| open.into_left(is_put_off, keeps_entries)));
             }
             self.session.reply(&decision, out)?;
         }

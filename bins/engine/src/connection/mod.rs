@@ -194,6 +194,7 @@ impl Connection {
             Next::Client => self.client().await?,
             Next::Choice => {
                 Box::pin(self.choose()).await?;
+                self.log_refused();
                 self.start_lookups().await;
             }
             Next::EnvelopeStep => {

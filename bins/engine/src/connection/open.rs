@@ -101,6 +101,12 @@ impl Open {
         Some(StepAnswer { decision, is_over })
     }
 
+    /// What there is to say about a message that was answered at the end of its header section.
+    pub(super) fn into_left(self, is_put_off: bool, keeps_entry: bool) -> Refused {
+        let entry_at = keeps_entry.then(SystemTime::now);
+        self.message.into_left(is_put_off, self.since.elapsed(), self.waited, entry_at)
+    }
+
     /// What there is to say about a message that was refused and ends here.
     pub(super) fn into_refused(self, keeps_entry: bool) -> Refused {
         let entry_at = keeps_entry.then(SystemTime::now);

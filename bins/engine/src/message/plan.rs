@@ -62,6 +62,8 @@ pub enum SignSkip {
     AlreadySigned,
     /// No key of the rule can be used.
     NoUsableKey,
+    /// The ways of OpenDKIM have nothing to do with it, and its MTA heard so at the end of the header section.
+    LeftAlone,
     /// The message is only tried; this rule would sign (an index into [`SigningDomains::rules`]).
     Trial(usize),
 }
@@ -80,6 +82,7 @@ impl SignSkip {
             Self::BareLineEnds => "bare-line-ends",
             Self::AlreadySigned => "already-signed",
             Self::NoUsableKey => "no-usable-key",
+            Self::LeftAlone => "left-alone",
             Self::Trial(_) => "trial",
         }
     }

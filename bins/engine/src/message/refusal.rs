@@ -8,9 +8,11 @@ use milter_proto::Decision;
 
 use super::Message;
 use super::guard::guard;
+use super::plan::SignSkip;
 use super::report::Report;
 use super::spf::{Ruling, SpfResults, policy};
-use super::verdict::Action;
+use super::verdict::{Action, TempfailCause};
+use super::work::Signed;
 use crate::config::RejectAt;
 use crate::journal;
 use crate::logging::Record;
@@ -57,6 +59,24 @@ impl Message {
         }
     }
 
+    /// What there is to say about a message that the ways of OpenDKIM had done with at the end of its header section. `is_put_off`: a table or a key could not
+    /// be had; otherwise it passes as it is.
+    #[must_use]
+    pub fn into_left(
+        self,
+        is_put_off: bool,
+        took: Duration,
+        waited: Duration,
+        entry_at: Option<SystemTime>,
+    ) -> Refused {
+        let (action, signed) = if is_put_off {
+            (Action::Tempfail(TempfailCause::Key), None)
+        } else {
+            (Action::Accept, Some(Signed::Skipped(SignSkip::LeftAlone)))
+        };
+        self.into_early(signed.as_ref(), |_| action, took, waited, entry_at)
+    }
+
     /// A recipient was refused.
     pub fn refused_recipient(&mut self) {
         self.refused = self.refused.saturating_add(1);
@@ -72,15 +92,26 @@ impl Message {
     /// that was spent waiting for DNS; `entry_at`: the time, where the journal is to have an entry.
     #[must_use]
     pub fn into_refused(self, took: Duration, waited: Duration, entry_at: Option<SystemTime>) -> Refused {
-        let spf = self.spf.so_far(&self.rules.config().spf);
-        let action = match spf.as_ref().map(SpfResults::ruling) {
+        let action = |spf: Option<&SpfResults>| match spf.map(SpfResults::ruling) {
             Some(Ruling::Refuse(refusal)) => Action::of_refusal(refusal),
             _ => Action::Accept,
         };
+        self.into_early(None, action, took, waited, entry_at)
+    }
+
+    fn into_early(
+        self,
+        signed: Option<&Signed>,
+        action: impl FnOnce(Option<&SpfResults>) -> Action,
+        took: Duration,
+        waited: Duration,
+        entry_at: Option<SystemTime>,
+    ) -> Refused {
+        let spf = self.spf.so_far(&self.rules.config().spf);
         let report = Report {
             facts: &self.facts,
-            author: None,
-            signed: None,
+            author: self.header.author.as_ref(),
+            signed,
             dkim: None,
             spf: spf.as_ref(),
             dmarc: None,
@@ -93,7 +124,7 @@ impl Message {
             body: &self.body,
             removed: 0,
             kept: 0,
-            action,
+            action: action(spf.as_ref()),
             took,
             waited,
         };

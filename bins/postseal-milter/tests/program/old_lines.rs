@@ -45,3 +45,46 @@ fn s5_4_lines_stand_as_opendkim_and_opendmarc_write_them() {
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("info OpenDKIM Filter v2.11.0 terminating with status 0, errno = 0\n"), "{log}");
 }
+
+/// The fields of the record of a message.
+fn record(daemon: &Running, queue_id: &str) -> String {
+    let start = format!("message queue_id={queue_id} ");
+    daemon.wait_for(&start);
+    daemon.log().lines().find(|line| line.contains(&start)).unwrap().to_owned()
+}
+
+#[test]
+fn s1_3_what_is_answered_at_the_end_of_the_header_section_has_its_record_and_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("KeyTable"), format!("k example.org:sel:{}\n", path("no-such-key"))).unwrap();
+    fs::write(path("SigningTable"), "*@example.org k\n").unwrap();
+    let start = |internal: &str, name: &str| {
+        let text = format!(
+            "Mode s\nSocket local:{}\nKeyTable {}\nSigningTable refile:{}\nInternalHosts {internal}\n",
+            path(name),
+            path("KeyTable"),
+            path("SigningTable")
+        );
+        fs::write(path("opendkim.conf"), text).unwrap();
+        let state = path(&format!("state-{name}"));
+        Running::start(folder.path(), &["--foreground", "--state", &state, "--opendkim-conf", "opendkim.conf"])
+    };
+    for (internal, name, said) in [
+        ("198.51.100.0/24", "out", "sign=skipped sign_reason=left-alone removed=0 action=accept"),
+        ("192.0.2.0/24", "in", "removed=0 action=tempfail action_reason=key-error"),
+    ] {
+        let mut daemon = start(internal, name);
+        let _ = Mta::connect(Path::new(&path(name))).unwrap().message("4EARLY");
+        let record = record(&daemon, "4EARLY");
+        assert!(record.contains(said), "{record}");
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.wait().0, Some(0));
+        let journal = Path::new(&path(&format!("state-{name}"))).join("journal");
+        let files = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
+        let entries = files
+            .filter(|file| file.is_file())
+            .filter(|file| fs::read(file).unwrap().windows(6).any(|octets| octets == b"4EARLY"));
+        assert_eq!(entries.count(), 1, "in {}", journal.display());
+    }
+}

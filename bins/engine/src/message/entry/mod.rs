@@ -7,6 +7,7 @@
 //! |---|---|
 //! | the verdict was told to the MTA, whatever it was, after a fault of ours as well | one |
 //! | refused at MAIL, or after a recipient was refused at RCPT and the message ended before its end | one, without what stands in the message |
+//! | put off or left alone at the end of the header section, by the ways of OpenDKIM | one, without what stands in the message |
 //! | given up by the MTA or the client before its end, nobody refused | none: nothing was decided |
 //! | the MTA did not take the verdict (connection lost) | none: the message comes again, or went on without us |
 //! | a fault in the dialogue, which ends the connection | none, for the same reason |
