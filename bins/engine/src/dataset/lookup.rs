@@ -84,12 +84,6 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct LdapOptions {
     /// `LDAPAuthMechanism`: `none`, `simple`, or a mechanism of SASL.
     pub auth_mechanism: Option<String>,
-    /// `LDAPAuthName`.
-    pub auth_name: Option<String>,
-    /// `LDAPAuthRealm`.
-    pub auth_realm: Option<String>,
-    /// `LDAPAuthUser`.
-    pub auth_user: Option<String>,
     /// `LDAPBindUser`.
     pub bind_user: Option<String>,
     /// `LDAPBindPassword`.
@@ -109,9 +103,6 @@ impl Debug for LdapOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LdapOptions")
             .field("auth_mechanism", &self.auth_mechanism)
-            .field("auth_name", &self.auth_name)
-            .field("auth_realm", &self.auth_realm)
-            .field("auth_user", &self.auth_user)
             .field("bind_user", &self.bind_user)
             .field("bind_password", &self.bind_password.as_ref().map(|_| "..."))
             .field("use_tls", &self.use_tls)

@@ -5,12 +5,21 @@ use std::time::Duration;
 use super::super::old_file::{Fate, OLD_VALUE, OldOption, Settings};
 use crate::dataset::{LdapOptions, OpenOptions};
 
+/// What belongs to mechanisms that are not here.
+const OF_OTHER_MECHANISMS: Fate = Fate::NotCarried {
+    instead: "neither a simple bind nor `EXTERNAL` has a use for it",
+    mend: "use `LDAPAuthMechanism simple` with `LDAPBindUser` and `LDAPBindPassword`, and remove the line",
+};
+
 /// The names.
 pub(super) const NAMES: &[OldOption] = &[
-    OldOption::text("LDAPAuthMechanism", Fate::Carried),
-    OldOption::text("LDAPAuthName", Fate::Carried),
-    OldOption::text("LDAPAuthRealm", Fate::Carried),
-    OldOption::text("LDAPAuthUser", Fate::Carried),
+    OldOption::text(
+        "LDAPAuthMechanism",
+        Fate::Mostly("`none`, `simple` and `EXTERNAL`; with another mechanism the directory is not opened"),
+    ),
+    OldOption::text("LDAPAuthName", OF_OTHER_MECHANISMS),
+    OldOption::text("LDAPAuthRealm", OF_OTHER_MECHANISMS),
+    OldOption::text("LDAPAuthUser", OF_OTHER_MECHANISMS),
     OldOption::text("LDAPBindUser", Fate::Carried),
     OldOption::text("LDAPBindPassword", Fate::Carried),
     OldOption::flag(
@@ -32,9 +41,6 @@ pub(super) fn read(settings: &mut Settings<'_>) -> OpenOptions {
     let text = |name| settings.text(name).map(|text| text.value);
     let ldap = LdapOptions {
         auth_mechanism: text("LDAPAuthMechanism"),
-        auth_name: text("LDAPAuthName"),
-        auth_realm: text("LDAPAuthRealm"),
-        auth_user: text("LDAPAuthUser"),
         bind_user: text("LDAPBindUser"),
         bind_password: text("LDAPBindPassword"),
         use_tls: settings.flag_or("LDAPUseTLS", false),
