@@ -10,6 +10,7 @@ use dkim_core::domain::Selector;
 use dkim_core::sign::{Layout, Selection, SignatureSpec};
 use dkim_core::signature::Identity;
 use dkim_core::verify::{BodyLengthPolicy, BodyMinimum, SignatureReport, VerifyPolicy};
+use nix::unistd::Uid;
 
 use super::act::{DkimCause, DkimStep, act};
 use super::macros::MacroList;
@@ -234,10 +235,10 @@ impl Ways {
         }
     }
 
-    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user; `before` are the ways in force at a reload.
-    pub fn keep_key_file(&self, before: Option<&Self>) {
+    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user, which is `user`; `before` are the ways in force at a reload.
+    pub fn keep_key_file(&self, before: Option<&Self>, user: Option<Uid>) {
         if let Keys::Single { key, .. } = &self.keys {
-            self.cache.pin(key, before.map(|ways| &ways.cache));
+            self.cache.pin(key, before.map(|ways| &ways.cache), user);
         }
     }
 

@@ -24,5 +24,8 @@ mod milter;
 mod opendkim;
 mod ours;
 mod results;
+mod setups;
+mod setups_listed;
+mod setups_mail;
 mod signatures;
 mod site;
