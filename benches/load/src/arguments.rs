@@ -10,7 +10,7 @@ use milter_load::client::Pattern;
 use milter_load::mail::{Mail, Signer, messages};
 use milter_load::run::Plan;
 use milter_load::target::Target;
-use milter_load::{LoadError, Work, idle, report, run};
+use milter_load::{LoadError, Work, idle, report, run, tables};
 
 /// Sends mail to milters as an MTA does, checks every answer, and says what it cost.
 #[derive(Parser)]
@@ -46,6 +46,30 @@ enum What {
     Idle {
         #[command(flatten)]
         common: Common,
+    },
+    /// Start, memory and reload of a daemon with OpenDKIM's tables of very many domains
+    Tables {
+        /// postseal-milter
+        #[arg(long, value_name = "FILE")]
+        daemon: PathBuf,
+        /// Private key (PEM) that signs for all domains
+        #[arg(long)]
+        key: PathBuf,
+        /// A folder for the files, which is there and empty
+        #[arg(long)]
+        folder: PathBuf,
+        /// Domains in the tables
+        #[arg(long, default_value_t = 100_000)]
+        domains: usize,
+        /// Domains of which a message is signed
+        #[arg(long, default_value_t = 1_000)]
+        signing: usize,
+        /// Starts
+        #[arg(long, default_value_t = 5)]
+        starts: usize,
+        /// A JSON object instead of a table
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -126,6 +150,14 @@ pub(crate) fn run_with(arguments: Arguments) -> ExitCode {
             let reports = common.targets.iter().map(measure).collect::<Result<Vec<_>, _>>()?;
             Ok(if common.json { json_lines(&reports) } else { report::idle_table(&reports) })
         }),
+        What::Tables { daemon, key, folder, domains, signing, starts, json } => {
+            let name = daemon.display().to_string();
+            let mut plan = tables::Plan::new(daemon, key, folder);
+            (plan.domains, plan.signing, plan.starts) = (domains, signing, starts);
+            tables::tables(&plan)
+                .map(|report| if json { json_lines(&[report]) } else { tables::table(&report) })
+                .map_err(|error| (name, error))
+        }
     };
     match printed {
         Ok(text) => {

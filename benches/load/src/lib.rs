@@ -11,7 +11,7 @@
 //! Every answer is checked, and a wrong one fails the run: a fast daemon that does not do its work is of no interest. Checks are done between
 //! two messages, outside of the time that is taken.
 //!
-//! What it does not do: start or stop daemons (`scripts/bench-daemon` does), measure daemons on other hosts, or speak SMTP.
+//! What it does not do: start or stop daemons (`scripts/bench-daemon` does; but [`tables`] measures starts), measure daemons on other hosts, or speak SMTP.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ pub mod mail;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod tables;
 pub mod target;
 
 use std::io;

@@ -19,6 +19,7 @@ use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
 use super::file::load_whoever_may_write;
+use super::path_walk::user_name;
 use super::safety::unsafe_for;
 use super::{KEY_FORMAT, KEY_UNREADABLE, rsa_bits, signing_key};
 use crate::config::Diagnostic;
@@ -83,6 +84,26 @@ impl KeyProblem {
         match self {
             Self::NotSecure(words) => format!("{name}: key data is not secure: {words}"),
             Self::Unusable(finding) => format!("can't load key from {location}: {}", finding.cause),
+        }
+    }
+}
+
+impl KeyProblem {
+    /// The finding about it, at the line that names the key.
+    #[must_use]
+    pub fn finding(&self, line: &Location, location: &KeyLocation) -> Diagnostic {
+        match self {
+            Self::NotSecure(words) => {
+                let fix = format!(
+                    "chown {} and chmod 600 the key, and let nobody else write to its folders; or `RequireSafeKeys no`",
+                    user_name(Uid::effective().as_raw())
+                );
+                Diagnostic::at(line, KEY_UNREADABLE, format!("{location}: key data is not secure: {words}"), fix)
+            }
+            Self::Unusable(finding) => {
+                let cause = format!("{location}: {}", finding.cause);
+                Diagnostic { detail: finding.detail.clone(), ..Diagnostic::at(line, finding.code, cause, &*finding.fix) }
+            }
         }
     }
 }
@@ -189,12 +210,17 @@ impl KeyCache {
     /// Loads a key that is kept as long as this cache: `KeyFile`, which OpenDKIM reads once, before it becomes another user. What that user cannot
     /// read at a reload is taken from the cache `before`; otherwise a key that cannot be loaded is tried again as usual. `user`: who this process
     /// is going to be; whether the key is safe depends on it.
-    pub fn pin(&self, location: &KeyLocation, before: Option<&Self>, user: Option<Uid>) {
-        let loaded = self.load_for(location, user.unwrap_or_else(Uid::effective)).ok().or_else(|| before?.get(location)?.ok());
-        let Some(loaded) = loaded else { return };
+    ///
+    /// # Errors
+    ///
+    /// [`KeyProblem`].
+    pub fn pin(&self, location: &KeyLocation, before: Option<&Self>, user: Option<Uid>) -> Result<(), KeyProblem> {
+        let loaded = self.load_for(location, user.unwrap_or_else(Uid::effective));
+        let loaded = loaded.or_else(|problem| before.and_then(|cache| cache.get(location)?.ok()).ok_or(problem))?;
         let (now, weight) = (Instant::now(), weight(&*loaded.key));
         let kept = Kept { outcome: Ok(loaded), until: now.checked_add(PINNED_FOR).unwrap_or(now) };
         self.kept().insert(Name::of(location, self.backend), kept, weight);
+        Ok(())
     }
 
     /// Forgets all keys, for a reload.
