@@ -26,3 +26,4 @@ mod ours;
 mod results;
 mod signatures;
 mod site;
+mod verdicts;
