@@ -19,6 +19,7 @@ pub mod body_facts;
 mod closing;
 pub mod dmarc;
 mod entry;
+mod failure;
 pub mod envelope;
 mod guard;
 mod headers;

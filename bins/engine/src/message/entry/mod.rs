@@ -216,7 +216,7 @@ fn push_once(list: &mut Vec<String>, item: &str, most: usize) {
     }
 }
 
-fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
+pub(super) fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
     let Some(outcome) = results.for_dmarc() else {
         let domain = sender_domain(sender).ok().flatten().map(to_text).unwrap_or_default();
         return Spf { mail_from: Identity { domain, result: "none".to_owned() }, helo: Identity::default() };
