@@ -167,7 +167,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             }
             let keys = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_public_keys.as_ref());
             let records = files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.test_dns_data.as_ref());
-            match opendmarc::test_zone(keys.into_iter().chain(records)) {
+            let set = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_dns_data.as_ref());
+            match opendmarc::test_zone(keys.into_iter().chain(records), set, &mut found) {
                 Ok(zone) => test_zone = zone,
                 Err(more) => found.extend(more),
             }

@@ -155,7 +155,7 @@ impl Rules {
     #[must_use]
     pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
         if let Some(ways) = &ways {
-            self.verify.must_be_signed = ways.must_be_signed().to_vec();
+            ways.demand(&mut self.verify);
         }
         self.ways = ways;
         self

@@ -8,6 +8,7 @@ use dkim_core::verify::{FailCause, Outcome, PermErrorCause, PolicyCause, Signatu
 
 use super::Ways;
 use super::act::DkimStep;
+use super::words::error_text;
 use crate::config::opendkim::Action;
 use crate::logging::OLD_LINE;
 
@@ -28,6 +29,11 @@ impl Ways {
         for line in lines(&signatures, self.logs_success) {
             tracing::info!(target: OLD_LINE, "{job}: {line}");
         }
+        if self.flags.logs_results {
+            for line in reports.iter().filter_map(result_line) {
+                tracing::info!(target: OLD_LINE, "{job}: {line}");
+            }
+        }
         if let Some(step) = step {
             log_step(job, step);
         }
@@ -39,6 +45,14 @@ impl Ways {
             log_step(job, step);
         }
     }
+}
+
+/// The line of `LogResults`, of a signature of which its three parts can be told.
+fn result_line(report: &SignatureReport) -> Option<String> {
+    let (domain, selector) = (report.domain.as_ref()?, report.selector.as_ref()?);
+    let signature = Some(&report.b_start).filter(|text| !text.is_empty())?;
+    let text = error_text(report.outcome);
+    Some(format!("signature={signature} domain={domain} selector={selector} result=\"{text}\""))
 }
 
 fn log_step(job: &str, step: DkimStep) {
