@@ -10,7 +10,7 @@ use milter_load::client::Pattern;
 use milter_load::mail::{Mail, Signer, messages};
 use milter_load::run::Plan;
 use milter_load::target::Target;
-use milter_load::{LoadError, Work, idle, report, run, tables};
+use milter_load::{LoadError, Work, domains, idle, report, run};
 
 /// Sends mail to milters as an MTA does, checks every answer, and says what it cost.
 #[derive(Parser)]
@@ -42,34 +42,34 @@ enum What {
         #[arg(long)]
         bystander: bool,
     },
+    /// Starts a daemon with very many signing domains in OpenDKIM's tables: start, memory, reloads while mail goes on
+    Domains {
+        /// The program, postseal-milter
+        #[arg(long)]
+        daemon: PathBuf,
+        /// Private key (PEM) of all domains
+        #[arg(long)]
+        key: PathBuf,
+        /// An empty folder for tables, socket and log
+        #[arg(long)]
+        folder: PathBuf,
+        /// Signing domains
+        #[arg(long, default_value_t = 100_000)]
+        domains: usize,
+        /// Different domains for which a message is signed
+        #[arg(long, default_value_t = 2000)]
+        signed: usize,
+        /// Reloads
+        #[arg(long, default_value_t = 5)]
+        reloads: usize,
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
     /// Memory for open connections that do nothing
     Idle {
         #[command(flatten)]
         common: Common,
-    },
-    /// Start, memory and reload of a daemon with OpenDKIM's tables of very many domains
-    Tables {
-        /// postseal-milter
-        #[arg(long, value_name = "FILE")]
-        daemon: PathBuf,
-        /// Private key (PEM) that signs for all domains
-        #[arg(long)]
-        key: PathBuf,
-        /// A folder for the files, which is there and empty
-        #[arg(long)]
-        folder: PathBuf,
-        /// Domains in the tables
-        #[arg(long, default_value_t = 100_000)]
-        domains: usize,
-        /// Domains of which a message is signed
-        #[arg(long, default_value_t = 1_000)]
-        signing: usize,
-        /// Starts
-        #[arg(long, default_value_t = 5)]
-        starts: usize,
-        /// A JSON object instead of a table
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -143,6 +143,14 @@ pub(crate) fn run_with(arguments: Arguments) -> ExitCode {
                 Ok(if common.json { json_lines(&reports) } else { report::mail_table(&reports) })
             })
         }
+        What::Domains { daemon, key, folder, domains, signed, reloads, json } => {
+            let mut plan = domains::Plan::new(daemon, key, folder);
+            (plan.domains, plan.signed, plan.reloads) = (domains, signed, reloads);
+            let measured = domains::domains(&plan);
+            measured
+                .map(|report| if json { json_lines(&[report]) } else { report.table() })
+                .map_err(|error| (plan.daemon.display().to_string(), error))
+        }
         What::Idle { common } => common.prepare().and_then(|(plan, mails, checker)| {
             let measure = |target: &Target| {
                 idle::idle(&plan, target, &mails, &checker).map_err(|error| (target.name.clone(), error))
@@ -150,14 +158,6 @@ pub(crate) fn run_with(arguments: Arguments) -> ExitCode {
             let reports = common.targets.iter().map(measure).collect::<Result<Vec<_>, _>>()?;
             Ok(if common.json { json_lines(&reports) } else { report::idle_table(&reports) })
         }),
-        What::Tables { daemon, key, folder, domains, signing, starts, json } => {
-            let name = daemon.display().to_string();
-            let mut plan = tables::Plan::new(daemon, key, folder);
-            (plan.domains, plan.signing, plan.starts) = (domains, signing, starts);
-            tables::tables(&plan)
-                .map(|report| if json { json_lines(&[report]) } else { tables::table(&report) })
-                .map_err(|error| (name, error))
-        }
     };
     match printed {
         Ok(text) => {

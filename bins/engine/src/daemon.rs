@@ -208,6 +208,12 @@ impl Daemon {
                 tracing::error!(lost = history.lost(), is_whole, "the history file lacks records of this run");
             }
         }
+        if let Some(failures) = setup.rules.failures() {
+            let is_whole = failures.finish(JOURNAL_PATIENCE);
+            if !is_whole || failures.lost() > 0 {
+                tracing::error!(lost = failures.lost(), is_whole, "failures of this run will not be reported");
+            }
+        }
         logging::terminating(&source);
         log.finish(LOG_PATIENCE);
         // Not before the last message is done.

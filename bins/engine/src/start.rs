@@ -147,7 +147,11 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 folder: config.journal.folder.as_deref().map(|folder| request.state_dir(folder)),
                 ..config.journal
             };
-            (Config { state_dir, journal, ..config }, warnings, None)
+            let failure_reports = config::FailureReports {
+                folder: config.failure_reports.folder.as_deref().map(|folder| request.state_dir(folder)),
+                ..config.failure_reports
+            };
+            (Config { state_dir, journal, failure_reports, ..config }, warnings, None)
         }
         Source::OldFiles { opendkim, opendmarc, lines, socket, state_dir, opener } => {
             let (files, mut found) = old_files::read_with(opendkim.as_deref(), opendmarc.as_deref(), lines)?;
@@ -220,6 +224,7 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     let suffixes = public_suffixes(&config.dmarc)?;
     let mut rules =
         Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
+    rules = rules.with_failures(in_force.map(|setup| setup.rules.as_ref()));
     if let Some(setup) = in_force {
         let before = &setup.rules;
         rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());

@@ -125,6 +125,14 @@ fn s5_2_results_of_dkim_stand_in_one_field_with_those_of_spf_and_dmarc() {
     let said = &results(&daemon, &signed("", "example.com:rsa", "Hello\r\n"))[0];
     assert!(said.starts_with("mx.example; dkim=pass (2048-bit key) header.d=example.com "), "{said}");
     assert!(said.contains("; spf=fail ") && said.contains("; dmarc=pass "), "{said}");
+    // A message without an author is told so by both, and IgnoreMalformedMail silences DKIM alone.
+    let nobody = mail("nobody", "");
+    let said = &results(&daemon, &nobody)[0];
+    assert!(said.starts_with("mx.example; dkim=permerror (bad message/signature format); spf="), "{said}");
+    assert!(said.contains("; dmarc=permerror"), "{said}");
+    let daemon = start(&format!("{BASE}IgnoreMalformedMail yes\n"), Some(opendmarc), records);
+    let said = &results(&daemon, &nobody)[0];
+    assert!(said.starts_with("mx.example; spf=") && said.contains("; dmarc=permerror"), "{said}");
 }
 
 #[test]

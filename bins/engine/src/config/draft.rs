@@ -74,6 +74,8 @@ pub struct Draft {
     pub dmarc: DmarcDraft,
     /// `[journal]`.
     pub journal: JournalDraft,
+    /// `[failure_reports]`.
+    pub failure_reports: FailureReportsDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -330,6 +332,19 @@ pub struct JournalDraft {
     pub max_size: Maybe<u64>,
     /// `keep`.
     pub keep: Maybe<Duration>,
+}
+
+/// `[failure_reports]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailureReportsDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `folder`.
+    pub folder: Maybe<PathBuf>,
+    /// `on_none`.
+    pub on_none: Maybe<bool>,
+    /// `per_domain`.
+    pub per_domain: Maybe<u64>,
 }
 
 /// `[log]`.

@@ -61,6 +61,10 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
     {
         config.dns.timeout = timeout;
     }
+    if let Some(reports) = files.opendmarc.as_ref().map(|dmarc| &dmarc.failure_reports) {
+        config.failure_reports.enabled = reports.enabled;
+        config.failure_reports.on_none = reports.on_none;
+    }
     (config.spf, config.dmarc) = match &files.opendmarc {
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),

@@ -42,13 +42,14 @@ pub use dmarc::{Dmarc, DmarcOverride, RejectReply};
 pub(crate) use domains::parents;
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
-    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
-    ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, FailureReportsDraft, JournalDraft, KeyChecksDraft,
+    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft,
+    VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
 pub use sender_domains::{SenderDomains, SenderPattern};
-pub use settings::{Dns, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
+pub use settings::{Dns, FailureReports, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
@@ -92,6 +93,8 @@ pub struct Config {
     pub dmarc: Dmarc,
     /// What is kept of each message that was decided on.
     pub journal: Journal,
+    /// Whether mail that failed is kept for failure reports.
+    pub failure_reports: FailureReports,
     /// What is logged.
     pub log: Log,
 }
@@ -113,6 +116,7 @@ impl Default for Config {
             spf: Spf::default(),
             dmarc: Dmarc::default(),
             journal: Journal::default(),
+            failure_reports: FailureReports::default(),
             log: Log::default(),
         }
     }

@@ -9,8 +9,9 @@ use toml::de::DeTable;
 
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
-    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
-    ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, FailureReportsDraft, JournalDraft, KeyChecksDraft,
+    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft,
+    VerifyDraft,
 };
 use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, RejectCode, Size, Url};
@@ -54,6 +55,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         spf: section.section("spf", spf).unwrap_or_default(),
         dmarc: section.section("dmarc", dmarc).unwrap_or_default(),
         journal: section.section("journal", journal).unwrap_or_default(),
+        failure_reports: section.section("failure_reports", failure_reports).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -226,6 +228,15 @@ fn journal(section: &mut Section<'_, '_>) -> JournalDraft {
         segment_age: section.get("segment_age"),
         max_size: one(section.get("max_size"), |size: Size| size.0),
         keep: section.get("keep"),
+    }
+}
+
+fn failure_reports(section: &mut Section<'_, '_>) -> FailureReportsDraft {
+    FailureReportsDraft {
+        enabled: section.get("enabled"),
+        folder: path(section, "folder"),
+        on_none: section.get("on_none"),
+        per_domain: section.get("per_domain"),
     }
 }
 

@@ -32,6 +32,7 @@ use super::spf::{self, Ruling, SpfResults};
 use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes, RejectCause};
 use super::work::{Attempt, AttemptOutcome, Signed, Verified};
 use crate::config::{Enforcement, OnFailure, OnKeyError, opendkim};
+use crate::failures::Failure;
 use crate::journal;
 use crate::logging::Record;
 use crate::opendkim::{DkimCause, DkimStep};
@@ -71,6 +72,8 @@ pub struct Verdict {
     pub entry: Option<Box<journal::Record>>,
     /// The record for OpenDMARC's history file, where one is written.
     pub history: Option<String>,
+    /// What is kept of it for a failure report, where the owner of its author domain wants one.
+    pub failure: Option<Box<Failure>>,
     /// What it was decided from.
     pub found: Found,
 }
@@ -209,8 +212,10 @@ impl Closing {
         let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
         let history = dmarc.as_ref().and_then(|dmarc| guard(|| self.history(action, dmarc)).ok().flatten());
+        let failure = dmarc.as_ref().filter(|_| !is_fault);
+        let failure = failure.and_then(|dmarc| guard(|| self.failure(action, dmarc)).ok().flatten());
         let found = Found { dkim: self.verified, spf: self.spf, dmarc, signed };
-        Verdict { action, reply, edits, record, entry, history, found }
+        Verdict { action, reply, edits, record, entry, history, failure, found }
     }
 
     /// What follows from DKIM alone, where the options of OpenDKIM decide about it.

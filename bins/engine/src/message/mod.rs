@@ -20,6 +20,7 @@ mod closing;
 pub mod dmarc;
 mod entry;
 pub mod envelope;
+mod failure;
 pub(crate) mod field_counts;
 mod guard;
 mod headers;

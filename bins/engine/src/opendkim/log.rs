@@ -91,6 +91,11 @@ impl<'a> Signature<'a> {
         self.outcome == Outcome::Policy(PolicyCause::TooManySignatures)
     }
 
+    /// Whether it was looked at. One of a domain that is not trusted has a line of its own, and is as none.
+    fn is_checked(&self) -> bool {
+        !self.is_beyond_limit() && self.outcome != Outcome::Policy(PolicyCause::NotTrusted)
+    }
+
     /// The line about a signature that does not pass.
     fn line(&self) -> String {
         let Self { outcome, domain, selector, algorithm, fault } = self;
@@ -134,10 +139,10 @@ fn lines(signatures: &[Signature<'_>], success: bool) -> Vec<String> {
         }
         return lines;
     }
-    if signatures.is_empty() {
+    if signatures.iter().all(|signature| signature.outcome == Outcome::Policy(PolicyCause::NotTrusted)) {
         lines.push("no signature data".to_owned());
     }
-    lines.extend(signatures.iter().filter(|signature| !signature.is_beyond_limit()).map(Signature::line));
+    lines.extend(signatures.iter().filter(|signature| signature.is_checked()).map(Signature::line));
     lines
 }
 
@@ -181,6 +186,7 @@ mod tests {
                 "DKIM verification successful"
             ]
         );
+        assert_eq!(said(&[Outcome::Policy(PolicyCause::NotTrusted)]), ["no signature data"]);
         assert_eq!(lines(&[signature(Outcome::Pass)], false), [""; 0]);
     }
 }

@@ -119,7 +119,10 @@ impl ReplaceRules {
     ///
     /// [`ReplaceError`], for the message in which it happens.
     pub fn apply(&self, headers: &HeaderBlock) -> Result<HeaderBlock, ReplaceError> {
-        let limits = HeaderLimits::default();
+        let mut limits = HeaderLimits::default();
+        // `MaximumHeaders` may let larger ones in.
+        limits.max_bytes = limits.max_bytes.max(headers.as_bytes().len());
+        limits.max_fields = limits.max_fields.max(headers.len());
         let mut trouble = None;
         let copy = replaced(headers, limits.clone(), |field| {
             if trouble.is_some() || self.fields.as_ref().is_some_and(|fields| !fields.contains(field.trimmed_name())) {

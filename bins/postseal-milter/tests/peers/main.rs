@@ -29,3 +29,4 @@ mod setups_listed;
 mod setups_mail;
 mod signatures;
 mod site;
+mod verdicts;

@@ -168,7 +168,7 @@ fn s1_1_a_start_that_fails_has_the_exit_code_and_words_of_the_daemon() {
 fn s1_1_a_key_file_that_cannot_be_used_ends_the_start_with_78() {
     let single = "Domain example.com\nSelector s\nKeyFile @/key\n";
     let site = Site::new(&format!("Mode sv\n{single}"));
-    for (key, words) in [(None, "No such file"), (Some("no key\n"), "E-KEY-FORMAT")] {
+    for (key, words) in [(None, "there is no key file"), (Some("no key\n"), "E-KEY-FORMAT")] {
         if let Some(text) = key {
             fs::write(site.path("key"), text).unwrap();
             fs::set_permissions(site.path("key"), Permissions::from_mode(0o600)).unwrap();

@@ -25,9 +25,9 @@ use dmarc_core::author::{AuthorDomains, AuthorLimits};
 use spf_core::identity::{Sender, SenderError};
 
 use super::author::AuthorError;
+use super::opendkim::BAD_FORMAT;
 use super::origin::Client;
 use super::report::Report;
-use super::opendkim::BAD_FORMAT;
 use super::results::{BadFormat, DkimResults};
 use super::spf::{NoClient, SpfResults};
 use super::work::{AttemptOutcome, Signed};
@@ -217,7 +217,7 @@ fn push_once(list: &mut Vec<String>, item: &str, most: usize) {
     }
 }
 
-fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
+pub(super) fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
     let Some(outcome) = results.for_dmarc() else {
         let domain = sender_domain(sender).ok().flatten().map(to_text).unwrap_or_default();
         return Spf { mail_from: Identity { domain, result: "none".to_owned() }, helo: Identity::default() };
