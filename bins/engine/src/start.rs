@@ -181,9 +181,12 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 let user = files.process().user.and_then(|user| process::uid_of(&user.value));
                 let before = in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref);
                 if let Err(finding) = ways.keep_key_file(before, user)
-                    && config.listeners.iter().any(|listener| matches!(listener.mode, config::Mode::Sign | config::Mode::Both))
+                    && config
+                        .listeners
+                        .iter()
+                        .any(|listener| matches!(listener.mode, config::Mode::Sign | config::Mode::Both))
                 {
-                    found.push(finding);
+                    found.push(*finding);
                     return Err(found);
                 }
             }

@@ -102,7 +102,10 @@ impl KeyProblem {
             }
             Self::Unusable(finding) => {
                 let cause = format!("{location}: {}", finding.cause);
-                Diagnostic { detail: finding.detail.clone(), ..Diagnostic::at(line, finding.code, cause, &*finding.fix) }
+                Diagnostic {
+                    detail: finding.detail.clone(),
+                    ..Diagnostic::at(line, finding.code, cause, &*finding.fix)
+                }
             }
         }
     }

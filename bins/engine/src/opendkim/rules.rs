@@ -15,8 +15,8 @@ use nix::unistd::Uid;
 use super::act::{DkimCause, DkimStep, act};
 use super::macros::MacroList;
 use super::replace::ReplaceRules;
-use crate::config::opendkim::{Action, Actions, Choosing, Minimum, OpenDkim, Signing};
 use crate::config::diagnostics::Location;
+use crate::config::opendkim::{Action, Actions, Choosing, Minimum, OpenDkim, Signing};
 use crate::config::{Diagnostic, Diagnostics, Sourced};
 use crate::dataset::{Dataset, HostList, KeyLocation, KeyTable, Opener, Reading, SignRequest, SigningTable};
 use crate::keys::{KeyCache, SafeKeys};
@@ -245,10 +245,10 @@ impl Ways {
     /// # Errors
     ///
     /// The finding about a key that cannot be used; OpenDKIM does not start with one.
-    pub fn keep_key_file(&self, before: Option<&Self>, user: Option<Uid>) -> Result<(), Diagnostic> {
+    pub fn keep_key_file(&self, before: Option<&Self>, user: Option<Uid>) -> Result<(), Box<Diagnostic>> {
         let Keys::Single { key, at, .. } = &self.keys else { return Ok(()) };
         let pinned = self.cache.pin(key, before.map(|ways| &ways.cache), user);
-        pinned.map_err(|problem| problem.finding(at, key))
+        pinned.map_err(|problem| Box::new(problem.finding(at, key)))
     }
 
     /// What is wrong with the first keys of `KeyTable`, for the user that this process is now: mail that they are for would be put off. All keys of a
