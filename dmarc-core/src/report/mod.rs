@@ -15,6 +15,7 @@
 
 mod model;
 pub mod names;
+pub mod read;
 pub mod text;
 mod xml;
 
