@@ -28,6 +28,7 @@ pub mod old_files;
 pub mod opendkim;
 pub mod opendmarc;
 mod reply_template;
+mod report;
 mod section;
 mod sender_domains;
 mod settings;
@@ -43,10 +44,11 @@ pub(crate) use domains::parents;
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
     DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
-    ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    ListenDraft, LogDraft, PolicyDraft, ReportDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
+pub use report::{DatabasePlace, Report};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
@@ -92,6 +94,8 @@ pub struct Config {
     pub dmarc: Dmarc,
     /// What is kept of each message that was decided on.
     pub journal: Journal,
+    /// What is kept for reports to domain owners, and where: `postseal-report` does that, and the daemon does not.
+    pub report: Report,
     /// What is logged.
     pub log: Log,
 }
@@ -113,6 +117,7 @@ impl Default for Config {
             spf: Spf::default(),
             dmarc: Dmarc::default(),
             journal: Journal::default(),
+            report: Report::default(),
             log: Log::default(),
         }
     }
