@@ -67,7 +67,7 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
                 tell(&met, json, out)?;
             }
         }
-        if stopped == Stopped::End && (args.once || stop.is_set) {
+        if stopped == Stopped::End && (args.once || stop.is_set) && !importer.is_rewound() {
             break;
         }
         if args.once && !json && shown.elapsed() >= SHOW && std::io::stderr().is_terminal() {
@@ -75,7 +75,8 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
             eprint!("\r{} messages, {} s ", sum.messages, begun.elapsed().as_secs());
         }
         if stopped == Stopped::End {
-            stop.or_after(LOOK).await;
+            let due = args.flush.saturating_sub(flushed.elapsed());
+            stop.or_after(if importer.is_waiting() { LOOK.min(due) } else { LOOK }).await;
         }
     }
     if args.once {
