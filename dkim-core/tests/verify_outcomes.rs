@@ -23,8 +23,8 @@ use dkim_core::dns::TxtAnswer;
 use dkim_core::header::{HeaderBlock, HeaderLimits};
 use dkim_core::key_record::KeyRecord;
 use dkim_core::verify::{
-    BodyLengthPolicy, FailCause, KeyAnswer, Outcome, PermErrorCause as Perm, PolicyCause, SignatureReport,
-    TempErrorCause, Verification, VerifyPolicy, key_query_of,
+    BodyLengthPolicy, BodyMinimum, FailCause, KeyAnswer, Outcome, PermErrorCause as Perm, PolicyCause, Screening,
+    SignatureReport, TempErrorCause, Verification, VerifyPolicy, key_query_of,
 };
 use support::{Draft, MESSAGE, NOW, Zone, above, altered, key, reports};
 
@@ -81,6 +81,27 @@ fn body_length(length: usize, names: &str, policy: BodyLengthPolicy, body: &[u8]
     let mut verify = VerifyPolicy::default();
     verify.body_length = policy;
     report(&message, &Zone::usual(), &verify)
+}
+
+/// The reports about a message that has `count` signatures, all the same one, of which this was decided beforehand.
+fn screened(screened: &[Screening], max_signatures: usize, count: usize) -> Vec<SignatureReport> {
+    let message = Draft::default().sign(MESSAGE);
+    let signature = &message[..message.len() - MESSAGE.len()];
+    let message = [&signature.repeat(count), MESSAGE].concat();
+    let (headers, at) = HeaderBlock::parse(&message, HeaderLimits::default()).unwrap();
+    let mut policy = VerifyPolicy::default();
+    policy.max_signatures = max_signatures;
+    let mut plan = BodyHashPlan::new(Backend::default());
+    let now = UnixTime::from_secs(NOW);
+    let mut verification = Verification::start_screened(Arc::new(headers), now, &policy, &mut plan, screened);
+    let id = verification.key_queries().next().map(|query| query.id);
+    if let Some(id) = id {
+        let record = KeyRecord::text_for(&*key()).into_bytes();
+        verification.provide_key(id, KeyAnswer::parse(&TxtAnswer::Records(vec![record]), Backend::default()));
+    }
+    let mut hasher = plan.start();
+    hasher.update(&message[at..]);
+    verification.finish(&hasher.finish())
 }
 
 /// Octets of the usual body in relaxed form, where two blanks have become one.
@@ -201,6 +222,7 @@ fn examples() -> Vec<(Outcome, SignatureReport)> {
             Outcome::Policy(PolicyCause::FieldNotSigned),
             limited(|policy| policy.must_be_signed = vec!["Date".to_owned()]),
         ),
+        (Outcome::Policy(PolicyCause::NotTrusted), screened(&[Screening::Never], 10, 1).remove(0)),
     ]
 }
 
@@ -265,6 +287,57 @@ fn x2_appended_octets_are_accepted_only_when_the_policy_says_so() {
     assert_eq!(outcome(BodyLengthPolicy::Accept), Outcome::Pass);
     assert_eq!(outcome(BodyLengthPolicy::Policy), Outcome::Policy(PolicyCause::BodyNotCovered));
     assert_eq!(outcome(BodyLengthPolicy::Reject), Outcome::Policy(PolicyCause::BodyLengthTag));
+}
+
+#[test]
+fn x2_a_minimum_says_how_much_of_a_body_has_to_be_signed() {
+    // 4 octets more.
+    let longer = [body(), b"ab\r\n"].concat();
+    for (minimum, of_whole, of_longer) in [
+        (BodyMinimum::Octets(46), true, true),
+        (BodyMinimum::Octets(47), true, false),
+        (BodyMinimum::Octets(1000), true, false),
+        (BodyMinimum::Octets(0), true, true),
+        (BodyMinimum::Percent(92), true, true),
+        (BodyMinimum::Percent(93), true, false),
+        (BodyMinimum::Percent(100), true, false),
+        (BodyMinimum::Percent(0), true, true),
+        (BodyMinimum::AllBut(4), true, true),
+        (BodyMinimum::AllBut(3), true, false),
+        (BodyMinimum::AllBut(0), true, false),
+        (BodyMinimum::AllBut(u64::MAX), true, true),
+    ] {
+        for (body, passes) in [(body(), of_whole), (&longer[..], of_longer)] {
+            let report = body_length(WHOLE, "from:content-type", BodyLengthPolicy::AtLeast(minimum), body);
+            let expected = if passes { Outcome::Pass } else { Outcome::Policy(PolicyCause::BodyNotCovered) };
+            assert_eq!(report.outcome, expected, "{minimum:?} of {} octets", body.len());
+        }
+    }
+    // Where nothing can be added, nobody can make it look otherwise.
+    let most = BodyLengthPolicy::AtLeast(BodyMinimum::Percent(10));
+    assert_eq!(body_length(WHOLE, "from", most, body()).outcome, Outcome::Pass);
+    let outcome = body_length(WHOLE, "from", most, &longer).outcome;
+    assert_eq!(outcome, Outcome::Policy(PolicyCause::ContentTypeNotSigned));
+}
+
+#[test]
+fn s6_1_what_was_decided_beforehand_of_a_signature_holds() {
+    use Screening::{Always, Counted, Never};
+    let words = |screened: &[Screening], most| {
+        let reports = self::screened(screened, most, 4);
+        let places: Vec<usize> = reports.iter().map(|report| report.index).collect();
+        assert_eq!(places, [0, 1, 2, 3]);
+        reports.iter().map(|report| report.outcome.code()).collect::<Vec<_>>()
+    };
+    let (pass, many, no) = ("pass", "too-many-signatures", "not-trusted");
+    assert_eq!(words(&[], 2), [pass, pass, many, many]);
+    assert_eq!(words(&[Counted, Counted, Counted, Always], 2), [pass, pass, many, pass]);
+    assert_eq!(words(&[Always, Never, Counted, Counted], 1), [pass, no, pass, many]);
+    assert_eq!(words(&[Always, Always, Always, Always], 0), [pass; 4]);
+    // What is not looked at is told by what it says of itself.
+    let report = screened(&[Never], 1, 1).remove(0);
+    assert_eq!(report.domain.unwrap().as_str(), "example.com");
+    assert_eq!(report.b_start.len(), 8);
 }
 
 #[test]

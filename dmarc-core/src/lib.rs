@@ -96,6 +96,7 @@ pub mod progress;
 #[cfg(feature = "psl")]
 pub mod psl;
 pub mod record;
+pub mod report;
 pub mod tree_walk;
 pub mod uri;
 

@@ -3,11 +3,12 @@
 use std::fs;
 
 use engine::journal::{Read, Reader};
+use engine::opendmarc::history::HistoryReader;
 
 use crate::Target;
 
 /// Targets of this module.
-pub const TARGETS: &[Target] = &[("journal", journal)];
+pub const TARGETS: &[Target] = &[("journal", journal), ("opendmarc_history", opendmarc_history)];
 
 const NAMES: [&str; 2] = ["000000000001-000000.journal", "000000000002-000000.journal"];
 
@@ -49,4 +50,19 @@ pub fn journal(input: &[u8]) {
     // A last line longer than a line can be is passed over before its end is there.
     assert!(octets >= total, "{octets} of {total} octets accounted for");
     assert!(has_frame, "the whole frame was not found");
+}
+
+/// The reader of OpenDMARC's history files: it comes to an end, with at most one record for each line, and what it takes for good has what a report needs.
+pub fn opendmarc_history(input: &[u8]) {
+    let lines = input.split(|octet| *octet == b'\n').count();
+    let mut records = 0_usize;
+    for record in HistoryReader::new(input) {
+        records += 1;
+        if let Ok(record) = record {
+            assert_eq!(record.header_from.len(), 1);
+            let dmarc = record.dmarc.expect("a history file is about DMARC");
+            assert!(matches!(dmarc.disposition.as_str(), "none" | "pass" | "quarantine" | "reject"));
+        }
+    }
+    assert!(records <= lines);
 }

@@ -1,20 +1,24 @@
-//! Targets of OpenDKIM's tables: what they say about a sender, and which hosts a list has.
+//! Targets of OpenDKIM's tables: what they say about a sender, which hosts a list has, and what rules make of fields.
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
+use dkim_core::header::{HeaderBlock, HeaderError, HeaderLimits};
 use engine::config::Diagnostics;
 use engine::config::diagnostics::Location;
 use engine::dataset::{
     Dataset, HostList, KeyTable, MAX_FINDINGS, MAX_REQUESTS, Reading, Sender, SigningTable, Spec, TableError,
 };
 
+use engine::opendkim::{ReplaceError, ReplaceRules};
+
 use crate::Target;
 
 /// The targets of this module.
-pub const TARGETS: &[Target] = &[("signing_table", signing_table), ("host_list", host_list)];
+pub const TARGETS: &[Target] =
+    &[("signing_table", signing_table), ("host_list", host_list), ("replace_rules", replace_rules)];
 
 fn at(option: &str) -> Location {
     Location { file: Arc::from(Path::new("opendkim.conf")), line: 1, key: option.to_owned() }
@@ -97,5 +101,39 @@ pub fn host_list(data: &[u8]) {
         if list.is_empty() {
             assert_eq!(list.contains_now(Some(name), address), Some(false));
         }
+    }
+}
+
+/// The value of a field, a line `---`, and a file of `ReplaceRules`. What is wrong is told on its lines; a copy has the same fields in the same order, within the
+/// limits, and is the same each time.
+pub fn replace_rules(data: &[u8]) {
+    let (value, text) = match data.windows(5).position(|part| part == b"\n---\n") {
+        Some(at) => (&data[..at], &data[at + 5..]),
+        None => (&[][..], data),
+    };
+    let mut found = Diagnostics::default();
+    let rules = ReplaceRules::parse(text, Path::new("rules"), None, &mut found);
+    assert_eq!(rules.is_none(), found.has_errors());
+    assert!(found.iter().count() <= MAX_FINDINGS + 1);
+    check(&found, &String::from_utf8_lossy(text));
+    let mut builder = HeaderBlock::builder(HeaderLimits::default());
+    let pushed = [(&b"From"[..], &b" a@host.example.com"[..]), (b"Subject", value), (b"X-Long", b" \r\n\tfolded \xff")];
+    for (name, value) in pushed {
+        if builder.push(name, value).is_err() {
+            return;
+        }
+    }
+    let headers = builder.finish();
+    let Some(rules) = rules else { return };
+    match rules.apply(&headers) {
+        Ok(copy) => {
+            assert_eq!(copy.len(), headers.len());
+            assert!(copy.iter().zip(&headers).all(|(copy, field)| copy.name == field.name));
+            assert!(copy.as_bytes().len() <= HeaderLimits::default().max_bytes);
+            // Nothing but the rules and the header decides.
+            assert_eq!(rules.apply(&headers).as_ref(), Ok(&copy));
+        }
+        Err(ReplaceError::TooMany(name)) => assert!(!name.chars().any(char::is_control)),
+        Err(ReplaceError::Header(error)) => assert!(!matches!(error, HeaderError::TooManyFields { .. })),
     }
 }

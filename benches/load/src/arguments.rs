@@ -10,7 +10,7 @@ use milter_load::client::Pattern;
 use milter_load::mail::{Mail, Signer, messages};
 use milter_load::run::Plan;
 use milter_load::target::Target;
-use milter_load::{LoadError, Work, idle, report, run};
+use milter_load::{LoadError, Work, domains, idle, report, run};
 
 /// Sends mail to milters as an MTA does, checks every answer, and says what it cost.
 #[derive(Parser)]
@@ -41,6 +41,30 @@ enum What {
         /// One connection more that only says MAIL every 5 ms: what others notice of the load
         #[arg(long)]
         bystander: bool,
+    },
+    /// Starts a daemon with very many signing domains in OpenDKIM's tables: start, memory, reloads while mail goes on
+    Domains {
+        /// The program, postseal-milter
+        #[arg(long)]
+        daemon: PathBuf,
+        /// Private key (PEM) of all domains
+        #[arg(long)]
+        key: PathBuf,
+        /// An empty folder for tables, socket and log
+        #[arg(long)]
+        folder: PathBuf,
+        /// Signing domains
+        #[arg(long, default_value_t = 100_000)]
+        domains: usize,
+        /// Different domains for which a message is signed
+        #[arg(long, default_value_t = 2000)]
+        signed: usize,
+        /// Reloads
+        #[arg(long, default_value_t = 5)]
+        reloads: usize,
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
     },
     /// Memory for open connections that do nothing
     Idle {
@@ -118,6 +142,14 @@ pub(crate) fn run_with(arguments: Arguments) -> ExitCode {
                 let reports = run::run(&plan, &common.targets, &mails, &checker)?;
                 Ok(if common.json { json_lines(&reports) } else { report::mail_table(&reports) })
             })
+        }
+        What::Domains { daemon, key, folder, domains, signed, reloads, json } => {
+            let mut plan = domains::Plan::new(daemon, key, folder);
+            (plan.domains, plan.signed, plan.reloads) = (domains, signed, reloads);
+            let measured = domains::domains(&plan);
+            measured
+                .map(|report| if json { json_lines(&[report]) } else { report.table() })
+                .map_err(|error| (plan.daemon.display().to_string(), error))
         }
         What::Idle { common } => common.prepare().and_then(|(plan, mails, checker)| {
             let measure = |target: &Target| {

@@ -11,12 +11,13 @@
 //! Every answer is checked, and a wrong one fails the run: a fast daemon that does not do its work is of no interest. Checks are done between
 //! two messages, outside of the time that is taken.
 //!
-//! What it does not do: start or stop daemons (`scripts/bench-daemon` does), measure daemons on other hosts, or speak SMTP.
+//! What it does not do: start or stop daemons (`scripts/bench-daemon` does; [`domains`] alone starts one, to measure its start), measure daemons on other hosts, or speak SMTP.
 
 #![forbid(unsafe_code)]
 
 pub mod check;
 pub mod client;
+pub mod domains;
 pub mod idle;
 pub mod mail;
 pub mod process;

@@ -61,7 +61,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn of(latencies: &mut [Duration]) -> Self {
+    pub(crate) fn of(latencies: &mut [Duration]) -> Self {
         latencies.sort_unstable();
         let at = |hundredths: usize| {
             let rank = latencies.len().saturating_mul(hundredths).div_ceil(100).saturating_sub(1);

@@ -14,7 +14,7 @@ use milter_load::client::{Client, Pattern, default_client};
 use milter_load::mail::{Signer, messages};
 use milter_load::run::{Plan, run};
 use milter_load::target::{Socket, Target};
-use milter_load::{LoadError, Work, idle, report};
+use milter_load::{LoadError, Work, domains, idle, report};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -173,4 +173,18 @@ fn a_wrong_answer_fails_the_run() {
 fn a_socket_without_a_daemon_is_an_error() {
     let nobody = Socket::Tcp(SocketAddr::from(([127, 0, 0, 1], 1)));
     assert!(matches!(Client::open(&nobody, Pattern::Postfix, "127.0.0.1"), Err(LoadError::Io(_))));
+}
+
+#[test]
+fn a_daemon_with_many_domains_that_does_not_start_is_an_error_that_shows_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Path::new(KEYS).join("rsa.pem");
+    let mut plan = domains::Plan::new("/bin/false".into(), key.clone(), folder.path().to_owned());
+    plan.domains = 50;
+    let error = domains::domains(&plan).unwrap_err().to_string();
+    assert!(error.contains("does not start"), "{error}");
+    // The tables are those that it would have read: the last key is broken, and every tenth domain has its subdomains.
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!((read("KeyTable").lines().count(), read("SigningTable").lines().count()), (50, 55));
+    assert!(read("KeyTable").contains("keys/broken\n") && folder.path().join("keys/48.pem").exists());
 }

@@ -98,9 +98,12 @@ impl Daemon {
         if let Some(Err(error @ StateLockError::InUse { .. })) = early {
             return Err(unavailable(&error));
         }
-        let prepared =
+        let mut prepared =
             prepare(&request, None).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
         then()?;
+        if let Some(ways) = prepared.setup.rules.ways() {
+            ways.tell_of_keys(&mut prepared.findings);
+        }
         let folder = &prepared.setup.rules.config().state_dir;
         let state = early.unwrap_or_else(|| StateLock::take(folder));
         match &state {
@@ -203,6 +206,12 @@ impl Daemon {
             let is_whole = history.finish(JOURNAL_PATIENCE);
             if !is_whole || history.lost() > 0 {
                 tracing::error!(lost = history.lost(), is_whole, "the history file lacks records of this run");
+            }
+        }
+        if let Some(failures) = setup.rules.failures() {
+            let is_whole = failures.finish(JOURNAL_PATIENCE);
+            if !is_whole || failures.lost() > 0 {
+                tracing::error!(lost = failures.lost(), is_whole, "failures of this run will not be reported");
             }
         }
         logging::terminating(&source);

@@ -48,6 +48,7 @@ pub mod dataset;
 pub mod descriptors;
 pub mod dns;
 pub mod enforcement;
+pub mod failures;
 pub mod instance;
 pub mod journal;
 pub mod key_watch;

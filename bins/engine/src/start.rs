@@ -22,6 +22,7 @@ use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
 use crate::opendkim::Ways;
 use crate::opendmarc;
+use crate::process;
 use crate::quickstart;
 use crate::regular_file;
 use crate::socket_address::SocketAddress;
@@ -146,7 +147,11 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
                 folder: config.journal.folder.as_deref().map(|folder| request.state_dir(folder)),
                 ..config.journal
             };
-            (Config { state_dir, journal, ..config }, warnings, None)
+            let failure_reports = config::FailureReports {
+                folder: config.failure_reports.folder.as_deref().map(|folder| request.state_dir(folder)),
+                ..config.failure_reports
+            };
+            (Config { state_dir, journal, failure_reports, ..config }, warnings, None)
         }
         Source::OldFiles { opendkim, opendmarc, lines, socket, state_dir, opener } => {
             let (files, mut found) = old_files::read_with(opendkim.as_deref(), opendmarc.as_deref(), lines)?;
@@ -163,7 +168,8 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             }
             let keys = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_public_keys.as_ref());
             let records = files.opendmarc.as_ref().and_then(|dmarc| dmarc.evaluating.test_dns_data.as_ref());
-            match opendmarc::test_zone(keys.into_iter().chain(records)) {
+            let set = files.opendkim.as_ref().and_then(|dkim| dkim.keys.test_dns_data.as_ref());
+            match opendmarc::test_zone(keys.into_iter().chain(records), set, &mut found) {
                 Ok(zone) => test_zone = zone,
                 Err(more) => found.extend(more),
             }
@@ -172,7 +178,17 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             }
             ways = opened.flatten().map(Arc::new);
             if let Some(ways) = &ways {
-                ways.keep_key_file(in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref));
+                let user = files.process().user.and_then(|user| process::uid_of(&user.value));
+                let before = in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref);
+                if let Err(finding) = ways.keep_key_file(before, user)
+                    && config
+                        .listeners
+                        .iter()
+                        .any(|listener| matches!(listener.mode, config::Mode::Sign | config::Mode::Both))
+                {
+                    found.push(*finding);
+                    return Err(found);
+                }
             }
             (config, found, None)
         }
@@ -211,6 +227,7 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
     let suffixes = public_suffixes(&config.dmarc)?;
     let mut rules =
         Rules::new(config, &keys).with_public_suffixes(suffixes).with_ways(ways).with_opendmarc(ways_of_opendmarc);
+    rules = rules.with_failures(in_force.map(|setup| setup.rules.as_ref()));
     if let Some(setup) = in_force {
         let before = &setup.rules;
         rules = rules.with_known_domains(before.known_domains().clone()).with_steps(before.steps().clone());

@@ -5,15 +5,16 @@
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "support/old.rs"]
+mod old;
 
-use engine::dns::Resolver;
-use engine::server::Setup;
+use std::path::Path;
+
 use engine::start::{Openers, Request, Source, prepare};
-use milter_proto::{Decision, MtaOptions, MtaSession};
-use support::{Answer, Daemon, Mta, folder_with_keys, zone};
-use tempfile::TempDir;
+use milter_proto::{Decision, MtaOptions};
+use old::{at_end_of_headers, bad_signature, folder, from, inserted, mail, reply, start};
+use support::Mta;
 use tokio::runtime::Runtime;
 
 /// The article's file in short: one key in tables, signing and verifying, both lists of hosts in one file.
@@ -22,71 +23,6 @@ const OPENDKIM: &str = "Syslog yes\nMode sv\nCanonicalization relaxed/simple\nOv
     InternalHosts @/TrustedHosts\nExternalIgnoreList @/TrustedHosts\nLogWhy yes\nAuthservID mx.example\n";
 
 const OPENDMARC: &str = "AuthservID mx.example\nSocket local:@/dmarc\nUMask 002\nRejectFailures true\nSyslog true\n";
-
-/// Files of a set-up in a folder, in which `@` stands for the folder.
-fn folder(opendkim: &str, opendmarc: Option<&str>) -> TempDir {
-    let folder = folder_with_keys();
-    let dir = format!("{}/", folder.path().display());
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text.replace("@/", &dir)).unwrap();
-    write("opendkim.conf", opendkim);
-    if let Some(text) = opendmarc {
-        write("opendmarc.conf", text);
-    }
-    write("KeyTable", "rsa._domainkey.example.com example.com:rsa:@/rsa.pem\ngone example.net:rsa:@/gone.pem\n");
-    write("SigningTable", "*@example.com rsa._domainkey.example.com\n*@example.net gone\n");
-    write("TrustedHosts", "127.0.0.1\n::1\n192.0.2.0/26\n");
-    folder
-}
-
-fn start(opendkim: &str, opendmarc: Option<&str>, records: &str) -> Daemon {
-    let folder = folder(opendkim, opendmarc);
-    let path = |name: &str| -> PathBuf { folder.path().join(name) };
-    let source = Source::OldFiles {
-        opendkim: Some(path("opendkim.conf")),
-        opendmarc: opendmarc.map(|_| path("opendmarc.conf")),
-        lines: String::new(),
-        socket: None,
-        state_dir: path("state"),
-        opener: Openers::default(),
-    };
-    let runtime = Runtime::new().unwrap();
-    let prepared =
-        runtime.block_on(async { prepare(&Request::new(source), None) }).unwrap_or_else(|found| panic!("{found}"));
-    let resolver = match records {
-        "as configured" => prepared.setup.resolver,
-        records => Resolver::offline(zone(records), engine::BACKEND),
-    };
-    Daemon::serve(folder, Setup { rules: Arc::clone(&prepared.setup.rules), resolver })
-}
-
-fn from(daemon: &Daemon, address: &str) -> Mta {
-    let mut mta = daemon.connect(MtaOptions::default());
-    mta.greet(address, 40_000);
-    mta
-}
-
-fn mail(author: &str, more: &str) -> String {
-    format!(
-        "From: {author}\r\nTo: b@example.org\r\nDate: Tue, 24 Nov 2026 20:00:00 +0000\r\n{more}Subject: x\r\n\r\nHello\r\n"
-    )
-}
-
-/// The answer at the end of the header section.
-fn at_end_of_headers(mta: &mut Mta, raw: &str) -> Option<Decision> {
-    mta.envelope("<a@example.com>", &[]);
-    let (fields, _) = support::split(raw.as_bytes());
-    for (name, value) in fields {
-        mta.step(|session, out| session.header(&name, &value, out));
-    }
-    let decision = mta.step(MtaSession::end_of_headers).decision;
-    mta.step(MtaSession::end_message);
-    decision
-}
-
-fn inserted<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
-    let start = format!("insert 0 {name}:");
-    answer.edits.iter().filter_map(|edit| edit.strip_prefix(&start)).map(str::trim).collect()
-}
 
 #[test]
 fn s1_3_mail_of_internal_hosts_is_signed_by_the_tables_and_of_others_verified() {
@@ -115,20 +51,6 @@ fn s1_3_internal_mail_without_a_key_is_verified_like_that_of_others() {
     assert_eq!(inserted(&answer, "Authentication-Results"), ["mx.example; dkim=none"]);
 }
 
-/// A signature of a domain, with values that nothing verifies with.
-fn bad_signature(domain: &str) -> String {
-    let bh = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    let field = format!("DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=rsa; h=from; bh={bh}; b=AAAA\r\n");
-    mail(&format!("a@{domain}"), &field)
-}
-
-fn reply(answer: &Answer) -> String {
-    match &answer.decision {
-        Some(Decision::ReplyCode(code)) => code.to_smtp(),
-        other => format!("{other:?}"),
-    }
-}
-
 #[test]
 fn s1_4_what_signatures_come_to_has_the_answer_that_the_options_name() {
     let unsigned = mail("a@other.example", "");
@@ -152,6 +74,10 @@ fn s1_4_what_signatures_come_to_has_the_answer_that_the_options_name() {
     let daemon = start(&format!("{OPENDKIM}On-BadSignature quarantine\n"), None, "");
     let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", bad.as_bytes());
     assert!(answer.edits.contains(&"quarantine bad DKIM signature data".to_owned()), "{:?}", answer.edits);
+    // Also where there is no field to add.
+    let daemon = start(&format!("{OPENDKIM}On-NoSignature quarantine\n"), None, "");
+    let answer = from(&daemon, "198.51.100.7").message("<a@other.example>", unsigned.as_bytes());
+    assert_eq!(answer.edits, ["quarantine no DKIM signature data"]);
 }
 
 #[test]
@@ -254,7 +180,9 @@ fn s1_2_test_public_keys_are_the_only_keys_there_are() {
     let daemon = start(&format!("{OPENDKIM}TestPublicKeys {}\n", file.display()), None, "as configured");
     let answer = from(&daemon, "192.0.2.9").message("<a@example.com>", mail("a@example.com", "").as_bytes());
     let signed = format!("DKIM-Signature: {}\r\n{}", inserted(&answer, "DKIM-Signature")[0], mail("a@example.com", ""));
-    for (raw, result) in [(signed, "dkim=pass "), (bad_signature("nokey.example"), "dkim=permerror ")] {
+    for (raw, result) in
+        [(signed, "dkim=pass "), (bad_signature("nokey.example"), "dkim=fail reason=\"key not found in DNS\" ")]
+    {
         let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", raw.as_bytes());
         let results = inserted(&answer, "Authentication-Results");
         assert!(results[0].starts_with(&format!("mx.example; {result}")), "{results:?}");

@@ -45,11 +45,13 @@ pub struct FormatOptions {
     pub charset: Charset,
     /// Columns already taken in the first line. Default 23, for `Authentication-Results:`.
     pub first_column: usize,
+    /// Whether comments of a result stand behind its reason. Default false: before it.
+    pub comments_behind_reason: bool,
 }
 
 impl Default for FormatOptions {
     fn default() -> Self {
-        Self { charset: Charset::Ascii, first_column: "Authentication-Results:".len() }
+        Self { charset: Charset::Ascii, first_column: "Authentication-Results:".len(), comments_behind_reason: false }
     }
 }
 
@@ -103,7 +105,7 @@ impl AuthResults {
         }
         for result in &self.results {
             pieces.close();
-            pieces.result(result)?;
+            pieces.result(result, options.comments_behind_reason)?;
         }
         Ok(pieces.fold(options.first_column))
     }
@@ -173,7 +175,7 @@ impl Pieces {
         self.add(Break::Space, comment);
     }
 
-    fn result(&mut self, result: &ResInfo) -> Result<(), FormatError> {
+    fn result(&mut self, result: &ResInfo, comments_behind_reason: bool) -> Result<(), FormatError> {
         let method = keyword(&result.method)?;
         let word = keyword(&result.result)?;
         let methodspec = match result.version {
@@ -181,12 +183,16 @@ impl Pieces {
             None => format!("{method}={word}"),
         };
         self.add(Break::Line, methodspec);
+        let reason = result.reason.as_ref().map(|reason| value(&clean(reason, self.charset)));
+        let reason = reason.map(|reason| format!("reason={reason}"));
+        if let Some(reason) = reason.clone().filter(|_| comments_behind_reason) {
+            self.add(Break::Space, reason);
+        }
         for comment in &result.comments {
             self.comment(comment);
         }
-        if let Some(reason) = &result.reason {
-            let reason = value(&clean(reason, self.charset));
-            self.add(Break::Space, format!("reason={reason}"));
+        if let Some(reason) = reason.filter(|_| !comments_behind_reason) {
+            self.add(Break::Space, reason);
         }
         for Prop { ptype, property, value: text } in &result.props {
             let value = value(&clean(text, self.charset));

@@ -55,6 +55,8 @@ struct Request {
     canon: Canon,
     hash: HashAlgorithm,
     limit: Option<u64>,
+    /// Up to how many canonical octets the length of the body is to be known; at least the limit.
+    reach: u64,
 }
 
 /// Names one requested hash; good for the [`BodyHashes`] that come of the same plan.
@@ -72,12 +74,28 @@ impl BodyHashPlan {
     ///
     /// The same request returns the same id and costs nothing more. Different limits are different requests.
     pub fn request(&mut self, canon: Canon, hash: HashAlgorithm, limit: Option<u64>) -> BodyHashId {
-        let request = Request { canon, hash, limit };
-        let known = self.requests.iter().position(|other| *other == request);
-        BodyHashId(known.unwrap_or_else(|| {
-            self.requests.push(request);
-            self.requests.len().saturating_sub(1)
-        }))
+        self.request_reaching(canon, hash, limit, 0)
+    }
+
+    /// As [`request`](Self::request); and whoever has a limit learns the length of the canonical body if it has at most `reach` octets
+    /// ([`BodyHash::seen_octets`]).
+    pub fn request_reaching(
+        &mut self,
+        canon: Canon,
+        hash: HashAlgorithm,
+        limit: Option<u64>,
+        reach: u64,
+    ) -> BodyHashId {
+        let is_same = |other: &Request| (other.canon, other.hash, other.limit) == (canon, hash, limit);
+        let known = self.requests.iter().position(is_same);
+        if let Some(known) = known {
+            if let Some(request) = self.requests.iter_mut().nth(known) {
+                request.reach = request.reach.max(reach);
+            }
+            return BodyHashId(known);
+        }
+        self.requests.push(Request { canon, hash, limit, reach });
+        BodyHashId(self.requests.len().saturating_sub(1))
     }
 
     /// The number of distinct requests, which is the number of digests that will run.
@@ -179,9 +197,8 @@ impl Lane {
     fn wants_more(&self, slots: &Few<Slot>) -> bool {
         // At the limit itself more is wanted: one octet behind it tells that the body is not covered.
         let canon = self.machine.canon();
-        slots
-            .iter()
-            .any(|slot| slot.request.canon == canon && slot.request.limit.is_none_or(|limit| self.total <= limit))
+        let wants = |request: &Request| request.limit.is_none_or(|limit| self.total <= limit.max(request.reach));
+        slots.iter().any(|slot| slot.request.canon == canon && wants(&slot.request))
     }
 
     fn update(&mut self, chunk: &[u8], slots: &mut Few<Slot>) {
@@ -249,7 +266,7 @@ impl Slot {
             Some(limit) if limit < total => BodyCoverage::Prefix,
             _ => BodyCoverage::Whole,
         };
-        BodyHash { digest, hashed, coverage }
+        BodyHash { digest, hashed, seen: total, coverage }
     }
 }
 
@@ -272,6 +289,7 @@ impl BodyHashes {
 pub struct BodyHash {
     digest: HashValue,
     hashed: u64,
+    seen: u64,
     coverage: BodyCoverage,
 }
 
@@ -286,6 +304,13 @@ impl BodyHash {
     #[must_use]
     pub const fn hashed_octets(&self) -> u64 {
         self.hashed
+    }
+
+    /// The number of canonical octets that were seen: the length of the canonical body, unless it is beyond limit and reach of every request, where
+    /// nobody looks any more.
+    #[must_use]
+    pub const fn seen_octets(&self) -> u64 {
+        self.seen
     }
 
     /// How the limit relates to the canonical body.

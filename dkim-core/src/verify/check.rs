@@ -207,13 +207,20 @@ impl Check<'_, '_> {
         if self.policy.body_length == BodyLengthPolicy::Reject {
             return Some(PolicyCause::BodyLengthTag);
         }
+        let covers_body = self.body.is_some_and(BodyHash::covers_body);
+        if covers_body && matches!(self.policy.body_length, BodyLengthPolicy::AtLeast(_)) {
+            return None;
+        }
         // §8.2: the appended part could be made visible by a Content-Type that is not signed: the only one, or one more than were there.
         if !self.signature.header_names.contains("content-type") || self.leaves_unsigned("content-type") {
             return Some(PolicyCause::ContentTypeNotSigned);
         }
-        let covers_body = self.body.is_some_and(BodyHash::covers_body);
         match self.policy.body_length {
             BodyLengthPolicy::Accept => None,
+            BodyLengthPolicy::AtLeast(minimum) => {
+                let is_enough = |body: &BodyHash| body.seen_octets() <= minimum.reach(body.hashed_octets());
+                (!self.body.is_some_and(is_enough)).then_some(PolicyCause::BodyNotCovered)
+            }
             BodyLengthPolicy::Reject | BodyLengthPolicy::Policy => {
                 (!covers_body).then_some(PolicyCause::BodyNotCovered)
             }

@@ -70,7 +70,7 @@ use crate::signature::{FIELD_NAME, Signature};
 pub use self::diagnosis::{BodyDiagnosis, Diagnosis, DiagnosisLimits, FieldCount, HeaderDiagnosis, Suspect, diagnose};
 pub use self::key::{KeyAnswer, KeyId, KeyQuery, NoKey, key_name, key_query_of};
 pub use self::outcome::{FailCause, Outcome, PermErrorCause, PolicyCause, TempErrorCause};
-pub use self::policy::{BodyLengthPolicy, VerifyPolicy};
+pub use self::policy::{BodyLengthPolicy, BodyMinimum, Screening, VerifyPolicy};
 pub use self::report::SignatureReport;
 
 /// The verification of one message's signatures. See the [module page](self).
@@ -81,10 +81,10 @@ pub use self::report::SignatureReport;
 pub struct Verification {
     headers: Arc<HeaderBlock>,
     policy: VerifyPolicy,
-    /// At most [`VerifyPolicy::max_signatures`].
+    /// At most [`VerifyPolicy::max_signatures`], and those that are checked in any case.
     candidates: Few<Candidate>,
-    /// The places of the fields that are too many to be checked.
-    surplus: Vec<usize>,
+    /// The fields that are not looked at: their places among the signatures and in the header, and why.
+    skipped: Vec<(usize, usize, PolicyCause)>,
     keys: Few<Option<KeyAnswer>>,
 }
 
@@ -110,20 +110,44 @@ impl Verification {
     /// Reads the signatures of a message and asks `plan` for the body hashes that they need.
     #[must_use]
     pub fn start(headers: Arc<HeaderBlock>, now: UnixTime, policy: &VerifyPolicy, plan: &mut BodyHashPlan) -> Self {
+        Self::start_screened(headers, now, policy, plan, &[])
+    }
+
+    /// As [`start`](Self::start), with what was decided about each signature beforehand, from the top; of further ones nothing was.
+    ///
+    /// *Limits*: those that are [`Screening::Always`] checked are work beyond [`VerifyPolicy::max_signatures`]; the caller bounds them.
+    #[must_use]
+    pub fn start_screened(
+        headers: Arc<HeaderBlock>,
+        now: UnixTime,
+        policy: &VerifyPolicy,
+        plan: &mut BodyHashPlan,
+        screened: &[Screening],
+    ) -> Self {
         let mut verification = Self {
             headers: Arc::clone(&headers),
             policy: policy.clone(),
             candidates: Few::new(),
-            surplus: Vec::new(),
+            skipped: Vec::new(),
             keys: Few::new(),
         };
+        let mut counted = 0_usize;
         let fields = headers.iter().enumerate().filter(|(_, field)| field.is_named(FIELD_NAME));
         for (index, (field, content)) in fields.enumerate() {
-            if index < policy.max_signatures {
+            let skipped = match screened.get(index).copied().unwrap_or_default() {
+                Screening::Never => Some(PolicyCause::NotTrusted),
+                Screening::Counted if counted >= policy.max_signatures => Some(PolicyCause::TooManySignatures),
+                Screening::Counted => {
+                    counted = counted.saturating_add(1);
+                    None
+                }
+                Screening::Always => None,
+            };
+            if let Some(cause) = skipped {
+                verification.skipped.push((index, field, cause));
+            } else {
                 let candidate = verification.candidate(index, field, content.value, now, plan);
                 verification.candidates.push(candidate);
-            } else {
-                verification.surplus.push(field);
             }
         }
         verification
@@ -155,7 +179,7 @@ impl Verification {
     /// Whether the message has no signature at all: `dkim=none`.
     #[must_use]
     pub const fn is_unsigned(&self) -> bool {
-        self.candidates.is_empty() && self.surplus.is_empty()
+        self.candidates.is_empty() && self.skipped.is_empty()
     }
 
     /// Checks every signature, and reports about all in the order of the message.
@@ -168,7 +192,8 @@ impl Verification {
         // One buffer for the canonical header text of one signature at a time.
         let mut text = Vec::with_capacity(self.headers.as_bytes().len());
         let checked = self.candidates.len();
-        let mut reports = Vec::with_capacity(checked.saturating_add(self.surplus.len()));
+        let is_only = checked == 1 && self.skipped.is_empty();
+        let mut reports = Vec::with_capacity(checked.saturating_add(self.skipped.len()));
         for candidate in self.candidates {
             reports.push(match candidate {
                 Candidate::Settled(report) => report,
@@ -183,13 +208,20 @@ impl Verification {
                         policy: &self.policy,
                     }
                     .run(key, &mut selector, &mut text)
-                    .report(waiting.index, waiting.field, waiting.signature, checked == 1)
+                    .report(waiting.index, waiting.field, waiting.signature, is_only)
                 }
             });
         }
-        let too_many = Outcome::Policy(PolicyCause::TooManySignatures);
-        let surplus = self.surplus.into_iter().zip(checked..);
-        reports.extend(surplus.map(|(field, index)| SignatureReport::blank(index, field, too_many)));
+        for (index, field, cause) in self.skipped {
+            reports.push(match (cause, self.headers.get(field)) {
+                // What it says of itself is told: it is asked for by name.
+                (PolicyCause::NotTrusted, Some(content)) => {
+                    SignatureReport::unchecked(index, field, content.value, self.policy.signature_limits().tags, cause)
+                }
+                _ => SignatureReport::blank(index, field, Outcome::Policy(cause)),
+            });
+        }
+        reports.sort_by_key(|report| report.index);
         report::shorten_b(&mut reports);
         reports
     }
@@ -213,7 +245,12 @@ impl Verification {
         if let Some(cause) = check::time(&signature, now, self.policy.clock_skew) {
             return Candidate::Settled(SignatureReport::of(index, field, signature, Outcome::PermError(cause)));
         }
-        let body = plan.request(signature.body_canon, signature.algorithm.hash(), signature.body_length);
+        let reach = match (self.policy.body_length, signature.body_length) {
+            (BodyLengthPolicy::AtLeast(minimum), Some(length)) => minimum.reach(length),
+            _ => 0,
+        };
+        let (canon, hash) = (signature.body_canon, signature.algorithm.hash());
+        let body = plan.request_reaching(canon, hash, signature.body_length, if reach == u64::MAX { 0 } else { reach });
         let key = self.key_of(&signature);
         Candidate::Waiting(Waiting { index, field, signature, body, key })
     }

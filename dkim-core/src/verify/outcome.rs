@@ -185,6 +185,7 @@ causes! {
         BodyNotCovered, "body-not-covered", "l= leaves part of the body unsigned";
         ContentTypeNotSigned, "content-type-not-signed", "l= without a signed Content-Type";
         FieldNotSigned, "field-not-signed", "a field that must be signed is not";
+        NotTrusted, "not-trusted", "signature of a domain that is not trusted, not checked";
     }
 }
 

@@ -74,4 +74,48 @@ pub enum BodyLengthPolicy {
     Policy,
     /// Unsigned octets are accepted.
     Accept,
+    /// They are accepted where so much is signed. Where all of the body is signed, Content-Type need not be.
+    AtLeast(BodyMinimum),
+}
+
+/// How much of the canonical body has to be signed.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyMinimum {
+    /// So many octets, or the whole of a shorter body.
+    Octets(u64),
+    /// So many hundredths of it, rounded down.
+    Percent(u8),
+    /// All but so many octets at its end.
+    AllBut(u64),
+}
+
+impl BodyMinimum {
+    /// The longest body of which `signed` octets are enough.
+    pub(super) fn reach(self, signed: u64) -> u64 {
+        match self {
+            Self::Octets(least) if signed >= least => u64::MAX,
+            Self::Octets(_) => signed,
+            Self::Percent(0) => u64::MAX,
+            Self::Percent(share) => {
+                let longest =
+                    u128::from(signed).saturating_mul(100).checked_div(u128::from(share)).unwrap_or(u128::MAX);
+                u64::try_from(longest).unwrap_or(u64::MAX)
+            }
+            Self::AllBut(rest) => signed.saturating_add(rest),
+        }
+    }
+}
+
+/// What becomes of a signature before anything else is looked at.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Screening {
+    /// It is one of those that are counted from the top of the message.
+    #[default]
+    Counted,
+    /// It is checked and not counted.
+    Always,
+    /// It is not checked: [`PolicyCause::NotTrusted`](super::PolicyCause::NotTrusted).
+    Never,
 }

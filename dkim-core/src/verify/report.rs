@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Outcome;
+use super::{Outcome, PolicyCause};
 use crate::UnixTime;
 use crate::domain::{DomainName, Selector};
 use crate::signature::{HeaderNames, Identity, Signature, SignatureError};
@@ -90,13 +90,24 @@ impl SignatureReport {
     ) -> Self {
         let mut report = Self::blank(index, field, Outcome::from(&error.kind));
         report.error = Some(error);
-        if let Ok(tags) = TagList::parse(value, limits) {
-            report.domain = tags.get("d").and_then(|tag| DomainName::parse_bytes(tag.value).ok());
-            report.selector = tags.get("s").and_then(|tag| Selector::parse_bytes(tag.value).ok());
-            report.algorithm = tags.get("a").and_then(|tag| algorithm_word(tag.value));
-            report.b_start = tags.get("b").map(|tag| base64_text(&tag.without_fws())).unwrap_or_default();
-        }
+        report.tell_of(value, limits);
         report
+    }
+
+    /// A report about a signature that is not looked at for this cause: what it says of itself.
+    pub(super) fn unchecked(index: usize, field: usize, value: &[u8], limits: TagLimits, cause: PolicyCause) -> Self {
+        let mut report = Self::blank(index, field, Outcome::Policy(cause));
+        report.tell_of(value, limits);
+        report
+    }
+
+    fn tell_of(&mut self, value: &[u8], limits: TagLimits) {
+        if let Ok(tags) = TagList::parse(value, limits) {
+            self.domain = tags.get("d").and_then(|tag| DomainName::parse_bytes(tag.value).ok());
+            self.selector = tags.get("s").and_then(|tag| Selector::parse_bytes(tag.value).ok());
+            self.algorithm = tags.get("a").and_then(|tag| algorithm_word(tag.value));
+            self.b_start = tags.get("b").map(|tag| base64_text(&tag.without_fws())).unwrap_or_default();
+        }
     }
 
     /// A report about a signature that was read.

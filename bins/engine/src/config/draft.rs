@@ -77,6 +77,8 @@ pub struct Draft {
     pub journal: JournalDraft,
     /// `[report]`.
     pub report: ReportDraft,
+    /// `[failure_reports]`.
+    pub failure_reports: FailureReportsDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -352,6 +354,19 @@ pub struct ReportDraft {
     pub email: Maybe<String>,
     /// `extra_contact_info`.
     pub extra_contact_info: Maybe<String>,
+}
+
+/// `[failure_reports]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailureReportsDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `folder`.
+    pub folder: Maybe<PathBuf>,
+    /// `on_none`.
+    pub on_none: Maybe<bool>,
+    /// `per_domain`.
+    pub per_domain: Maybe<u64>,
 }
 
 /// `[log]`.

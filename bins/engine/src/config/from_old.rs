@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostics::{CONFIG_MISSING, Diagnostic, Diagnostics};
-use super::old_file::{AuthservName, Line, OLD_HOLE, OLD_NOT_CARRIED, Value};
+use super::old_file::{AuthservName, OLD_HOLE, OLD_NOT_CARRIED};
 use super::old_files::OldFiles;
 use super::opendkim::{Action, OpenDkim};
 use super::opendmarc::OpenDmarc;
@@ -19,26 +19,9 @@ use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
 use crate::server::host_name;
 use crate::socket_address::SocketAddress;
 
-/// Options that are read and not applied yet: whoever has set one is told so.
-const NOT_YET: &[(&str, &str)] = &[
-    ("Minimum", "a signature with `l=` counts if it covers the whole body"),
-    ("TrustSignaturesFrom", "signatures of all domains count"),
-    ("StrictHeaders", "mail with fields too often is judged as it is"),
-    ("RequiredHeaders", "mail without From or Date passes"),
-    ("RemoveOldSignatures", "old signatures stay"),
-    ("ReplaceRules", "fields are signed as they are"),
-    ("NoHeaderB", "results have their `header.b`"),
-    ("SoftwareHeader", "no such field is added"),
-    ("TestDNSData", "the DNS is asked"),
-    ("ReplaceHeaders", "fields are signed as they are"),
-    ("LogResults", "the record of each message has the results of its signatures"),
-    ("CaptureUnknownErrors", "after a mistake of this program mail does what `On-InternalError` says"),
-];
-
 /// The configuration.
 ///
-/// *Inputs*: what the files say; a socket in place of the first one; the folder for the journal. `found` gets an error where there is no socket, and a
-/// warning for each option that is not applied yet.
+/// *Inputs*: what the files say; a socket in place of the first one; the folder for the journal. `found` gets an error where there is no socket.
 #[must_use]
 pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path, found: &mut Diagnostics) -> Config {
     let process = files.process();
@@ -78,13 +61,14 @@ pub fn config(files: &OldFiles, socket: Option<&SocketAddress>, state_dir: &Path
     {
         config.dns.timeout = timeout;
     }
+    if let Some(reports) = files.opendmarc.as_ref().map(|dmarc| &dmarc.failure_reports) {
+        config.failure_reports.enabled = reports.enabled;
+        config.failure_reports.on_none = reports.on_none;
+    }
     (config.spf, config.dmarc) = match &files.opendmarc {
         Some(dmarc) => (Spf::default(), apply_dmarc(dmarc)),
         None => (Spf { enabled: false, ..Spf::default() }, Dmarc { enabled: false, ..Dmarc::default() }),
     };
-    for line in files.opendkim.iter().flat_map(|dkim| &dkim.lines) {
-        tell_if_not_yet(line, NOT_YET, found);
-    }
     config
 }
 
@@ -182,33 +166,5 @@ pub(crate) fn tell_of_holes(dmarc: &OpenDmarc, signs_for: impl Fn(&str) -> bool,
         let fix = "remove it; own people are known as authenticated or trusted clients (`IgnoreAuthenticatedClients yes`, \
                    `IgnoreHosts`)";
         found.push(Diagnostic::at(&authors.at, OLD_HOLE, cause, fix));
-    }
-}
-
-fn tell_if_not_yet(line: &Line, list: &[(&str, &str)], found: &mut Diagnostics) {
-    if line.value == Value::Flag(false) {
-        return;
-    }
-    let Some((_, instead)) = list.iter().find(|(name, _)| line.option.name.eq_ignore_ascii_case(name)) else {
-        return;
-    };
-    let cause = format!("this version reads it and does not do it yet: {instead}");
-    found.push(Diagnostic::at(&line.at, OLD_NOT_CARRIED, cause, "keep the old daemon where mail depends on it"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pages_name_what_is_not_applied_yet() {
-        let dkim = include_str!("../../../../docs/migrating-from-opendkim.md");
-        let listed = |page: &str| {
-            let (_, rest) = page.split_once("Read and not applied yet").unwrap();
-            let (list, _) = rest.split_once("\n\n").unwrap();
-            list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
-        };
-        let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(listed(dkim), names(NOT_YET));
     }
 }

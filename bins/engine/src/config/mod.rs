@@ -43,14 +43,15 @@ pub use dmarc::{Dmarc, DmarcOverride, RejectReply};
 pub(crate) use domains::parents;
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
-    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, JournalDraft, KeyChecksDraft, KeyDraft, LimitsDraft,
-    ListenDraft, LogDraft, PolicyDraft, ReportDraft, SigningDraft, Sourced, SpfDraft, TrustDraft, VerifyDraft,
+    DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, FailureReportsDraft, JournalDraft, KeyChecksDraft,
+    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, ReportDraft, SigningDraft, Sourced, SpfDraft,
+    TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
 pub use report::{DatabasePlace, Report};
 pub use sender_domains::{SenderDomains, SenderPattern};
-pub use settings::{Dns, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
+pub use settings::{Dns, FailureReports, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
@@ -96,6 +97,8 @@ pub struct Config {
     pub journal: Journal,
     /// What is kept for reports to domain owners, and where: `postseal-report` does that, and the daemon does not.
     pub report: Report,
+    /// Whether mail that failed is kept for failure reports.
+    pub failure_reports: FailureReports,
     /// What is logged.
     pub log: Log,
 }
@@ -118,6 +121,7 @@ impl Default for Config {
             dmarc: Dmarc::default(),
             journal: Journal::default(),
             report: Report::default(),
+            failure_reports: FailureReports::default(),
             log: Log::default(),
         }
     }

@@ -321,6 +321,33 @@ impl Journal {
     }
 }
 
+/// Whether mail that failed is kept for failure reports ([`crate::failures`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureReports {
+    /// Whether it is; default no: a failure report tells a stranger about a single message.
+    pub enabled: bool,
+    /// The folder; default `failures` in the state folder.
+    pub folder: Option<PathBuf>,
+    /// Whether also for domains that ask for no enforcement (`p=none`); default yes.
+    pub on_none: bool,
+    /// Messages of a policy domain and day that are kept, further ones are counted; default 100.
+    pub per_domain: u64,
+}
+
+impl Default for FailureReports {
+    fn default() -> Self {
+        Self { enabled: false, folder: None, on_none: true, per_domain: 100 }
+    }
+}
+
+impl FailureReports {
+    /// The folder, where the state folder is this one.
+    #[must_use]
+    pub fn folder(&self, state_dir: &Path) -> PathBuf {
+        self.folder.clone().unwrap_or_else(|| state_dir.join("failures"))
+    }
+}
+
 /// What is logged, how and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {

@@ -19,8 +19,9 @@ use super::open::{Open, Step};
 use crate::config::{Listener, OnFailure};
 use crate::message::envelope::Envelope;
 use crate::message::origin::{self, Client, OriginFacts};
+use crate::message::verdict::{Action, RejectCause, TempfailCause};
 use crate::message::{Answered, AuthservIds, Closing, Facts, Iprev, Lookup, Message, Refused, SignJob, Verdict};
-use crate::opendkim::{Choice, ClientLists, Mail, Ways};
+use crate::opendkim::{Choice, ClientLists, DkimCause, Mail, Ways};
 use crate::opendmarc::Judges;
 
 /// What the connection has to do next.
@@ -86,7 +87,9 @@ const MAX_HELO: usize = 512;
 ///
 /// With the ways of OpenDKIM the end of headers is answered, since mail is left alone or put off there; their macros are asked for at MAIL, where it is
 /// decided whose mail it is.
-pub(super) fn wants(ways: Option<&Ways>) -> Wants {
+///
+/// Quarantine is asked for unless the old files put nothing there.
+pub(super) fn wants(ways: Option<&Ways>, quarantines: bool) -> Wants {
     let mut wants = Wants::default();
     if let Some(ways) = ways {
         wants.steps = wants.steps.without(Steps::NO_REPLY_END_OF_HEADERS);
@@ -96,7 +99,10 @@ pub(super) fn wants(ways: Option<&Ways>) -> Wants {
             tracing::warn!("not all macros of MacroList can be asked for; let the MTA send them at MAIL");
         }
     }
-    wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::QUARANTINE | Actions::SET_MACRO_LIST;
+    wants.actions = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS | Actions::SET_MACRO_LIST;
+    if quarantines {
+        wants.actions |= Actions::QUARANTINE;
+    }
     // Without them forged fields would stay: no session is better, and `milter_default_action` decides.
     wants.required = Actions::ADD_HEADERS | Actions::CHANGE_HEADERS;
     wants
@@ -114,7 +120,9 @@ impl Dialogue {
     pub(super) fn new(setup: Arc<Setup>, listener: Arc<Listener>, host_name: Arc<str>, keeps_entries: bool) -> Self {
         Self {
             session: FilterSession::new(if listener.takes_part {
-                let wants = wants(setup.rules.ways().map(AsRef::as_ref));
+                let ways = setup.rules.ways().map(AsRef::as_ref);
+                let holds = setup.rules.opendmarc().is_some_and(|ways| ways.holds());
+                let wants = wants(ways, ways.is_none_or(|ways| ways.quarantines() || holds));
                 with_copies(wants, setup.rules.opendmarc().is_some_and(|ways| ways.copy_failures_to().is_some()))
             } else {
                 Wants::nothing()
@@ -257,20 +265,24 @@ impl Dialogue {
         let Some(open) = &mut self.open else { return Ok(()) };
         // What OpenDKIM has nothing to do with goes on to OpenDMARC.
         let choice = match choice {
-            Some(Choice::LeaveAlone) if open.message.is_for_opendmarc() => Some(Choice::Verify),
+            Some(Choice::LeaveAlone) if open.message.is_for_opendmarc() => Some(Choice::Verify(Vec::new())),
             other => other,
         };
-        let decision = match choice {
-            Some(Choice::Tempfail) => Decision::TempFail,
+        let (action, decision) = match choice {
+            Some(Choice::Tempfail) => (Action::Tempfail(TempfailCause::Key), Decision::TempFail),
+            Some(Choice::Refuse(why)) => {
+                let cause = DkimCause::Required(why);
+                (Action::Reject(RejectCause::Dkim(cause)), cause.refusal(true))
+            }
             // With a forged field in it the message goes on to its end, where that is removed.
-            Some(Choice::LeaveAlone) if !open.message.has_forged_fields() => Decision::Accept,
-            _ => Decision::Continue,
+            Some(Choice::LeaveAlone) if !open.message.has_forged_fields() => (Action::Accept, Decision::Accept),
+            _ => (Action::Accept, Decision::Continue),
         };
         open.message.go_on(choice, now());
         if self.session.awaits_decision() {
             if decision != Decision::Continue {
-                let (is_put_off, keeps_entries) = (decision == Decision::TempFail, self.keeps_entries);
-                self.refused.extend(self.open.take().map(|open| open.into_left(is_put_off, keeps_entries)));
+                let keeps_entries = self.keeps_entries;
+                self.refused.extend(self.open.take().map(|open| open.into_left(action, keeps_entries)));
             }
             self.session.reply(&decision, out)?;
         }

@@ -395,6 +395,9 @@ impl Connection {
         {
             history.append(record);
         }
+        if let (Some(failure), Some(failures)) = (verdict.failure, self.setup.rules.failures()) {
+            failures.append(failure);
+        }
         append(&self.surroundings.journal, verdict.entry).await;
         Ok(())
     }

@@ -7,6 +7,7 @@ use milter_proto::Decision;
 use tokio::time::Instant;
 
 use crate::config::RejectAt;
+use crate::message::verdict::Action;
 use crate::message::{EnvelopeStep, Message, Refused};
 
 /// A message between MAIL and its end.
@@ -102,9 +103,9 @@ impl Open {
     }
 
     /// What there is to say about a message that was answered at the end of its header section.
-    pub(super) fn into_left(self, is_put_off: bool, keeps_entry: bool) -> Refused {
+    pub(super) fn into_left(self, action: Action, keeps_entry: bool) -> Refused {
         let entry_at = keeps_entry.then(SystemTime::now);
-        self.message.into_left(is_put_off, self.since.elapsed(), self.waited, entry_at)
+        self.message.into_left(action, self.since.elapsed(), self.waited, entry_at)
     }
 
     /// What there is to say about a message that was refused and ends here.

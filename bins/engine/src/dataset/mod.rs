@@ -35,6 +35,7 @@ pub use findings::{
 pub use hosts::HostList;
 pub use key_table::{KeyEntry, KeyFields, KeyTable, NamedKey};
 pub use lookup::{Answer, DEFAULT_TIMEOUT, LdapOptions, Lookup, LookupError, NoOpener, OpenError, OpenOptions, Opener};
+pub(crate) use pattern::translate_basic;
 pub use pattern::{MAX_KEY, MAX_REGEX, MAX_REGEX_SIZE, MAX_REGEXES, PatternError};
 pub use request::{KeyLocation, Sender, SignRequest, TableError};
 pub use rows::MAX_TABLE_FILE;

@@ -22,18 +22,20 @@ use super::entry;
 use super::envelope::Envelope;
 use super::guard::{Fault, guard};
 use super::iprev::Iprev;
+use super::opendkim::CAPTURED;
 use super::origin::Client;
 use super::own_fields::OwnFields;
 use super::report::{Facts, Report};
-use super::results::{self, DkimResults};
+use super::results::{self, BadFormat, DkimResults};
 use super::rules::Rules;
 use super::spf::{self, Ruling, SpfResults};
 use super::verdict::{self, Action, DmarcStep, NewFields, Outcomes, RejectCause};
 use super::work::{Attempt, AttemptOutcome, Signed, Verified};
-use crate::config::{Enforcement, OnFailure, OnKeyError};
+use crate::config::{Enforcement, OnFailure, OnKeyError, opendkim};
+use crate::failures::Failure;
 use crate::journal;
 use crate::logging::Record;
-use crate::opendkim::DkimStep;
+use crate::opendkim::{DkimCause, DkimStep};
 
 /// A message that is complete and waits for its signatures.
 #[derive(Debug)]
@@ -70,6 +72,8 @@ pub struct Verdict {
     pub entry: Option<Box<journal::Record>>,
     /// The record for OpenDMARC's history file, where one is written.
     pub history: Option<String>,
+    /// What is kept of it for a failure report, where the owner of its author domain wants one.
+    pub failure: Option<Box<Failure>>,
     /// What it was decided from.
     pub found: Found,
 }
@@ -141,11 +145,13 @@ impl Closing {
         let reports = self.verified.reports();
         let dkim = match (self.header.verify && !self.is_fault, self.header.trouble) {
             (false, _) => None,
+            (true, _) if self.header.is_malformed => self.bad_format(),
             (true, Some(trouble)) => Some(DkimResults::Incomplete(trouble, self.header.signatures)),
             (true, None) => Some(DkimResults::Reports(reports)),
         };
         let outcomes = Outcomes {
             is_fault: self.is_fault,
+            captures_faults: self.captures(),
             trouble: self.header.trouble,
             reports,
             spf: self.spf.as_ref().map_or(Ruling::Pass, SpfResults::ruling),
@@ -167,7 +173,8 @@ impl Closing {
                 };
                 action = verdict::decide(&Outcomes { is_fault, dmarc, ..outcomes }, &self.rules.config().policy);
                 let doomed = self.own.doomed().filter(|_| action.passes());
-                verdict::edits(doomed, NewFields::default(), false).unwrap_or_default()
+                let new = NewFields { quarantine: captured(action), ..NewFields::default() };
+                verdict::edits(doomed, new, false).unwrap_or_default()
             });
         let mark = self.mark_of_pass(action, dmarc.as_ref()).filter(|_| !is_fault);
         if let Some(mark) = mark.filter(|_| !self.rules.is_trial()) {
@@ -205,15 +212,21 @@ impl Closing {
         let entry = entry.map(Box::new);
         let reply = action.decision(self.spf.as_ref(), dmarc.as_ref(), &self.rules.config().dmarc.reply);
         let history = dmarc.as_ref().and_then(|dmarc| guard(|| self.history(action, dmarc)).ok().flatten());
+        let failure = dmarc.as_ref().filter(|_| !is_fault);
+        let failure = failure.and_then(|dmarc| guard(|| self.failure(action, dmarc)).ok().flatten());
         let found = Found { dkim: self.verified, spf: self.spf, dmarc, signed };
-        Verdict { action, reply, edits, record, entry, history, found }
+        Verdict { action, reply, edits, record, entry, history, failure, found }
     }
 
     /// What follows from DKIM alone, where the options of OpenDKIM decide about it.
     fn dkim_step(&self, is_verified: bool, reports: &[SignatureReport], signed: Option<&Signed>) -> Option<DkimStep> {
         let ways = self.rules.ways()?;
+        if let Some(why) = self.header.refused_for {
+            return Some(DkimStep { action: opendkim::Action::Reject, cause: DkimCause::Required(why) });
+        }
         if is_verified {
-            return ways.act(reports);
+            // OpenDKIM lets it pass, whatever the options say.
+            return if self.header.is_malformed { None } else { ways.act(reports) };
         }
         let failed = |attempt: &Attempt| {
             matches!(attempt.outcome, AttemptOutcome::KeyFailed(_) | AttemptOutcome::MessageRefused(_))
@@ -352,10 +365,23 @@ impl Closing {
         let says_nothing = |dkim: &DkimResults<'_>| {
             // `AlwaysAddARHeader` of OpenDKIM: without it, unsigned mail of which there is nothing else to say gets no field.
             let is_silent = self.rules.ways().is_some_and(|ways| !ways.adds_results_to_unsigned_mail());
-            is_silent && matches!(dkim, DkimResults::Reports([])) && self.spf.is_none() && dmarc.is_none()
+            let has_nothing = match dkim {
+                DkimResults::Reports([]) => is_silent,
+                DkimResults::BadFormat(told) => *told == BadFormat::Ignored,
+                _ => false,
+            };
+            has_nothing && self.spf.is_none() && dmarc.is_none()
         };
+        let software = self.software();
         let Some(dkim) = dkim.filter(|dkim| !says_nothing(dkim)) else {
-            return verdict::edits(doomed, NewFields { signed, ..NewFields::default() }, is_smtputf8).ok();
+            let quarantine = match action {
+                Action::Quarantine(RejectCause::Dkim(cause)) => Some(cause.text()),
+                action => captured(action),
+            };
+            let new = NewFields { signed, quarantine, software: software.as_deref(), ..NewFields::default() };
+            let mut edits = verdict::edits(doomed, new, is_smtputf8).ok()?;
+            self.remove_old_signatures(signed, &mut edits).ok()?;
+            return Some(edits);
         };
         // "verify: continue, mark (default)"
         let has_bare = self.header.has_bare_cr || self.body.has_bare_line_ends();
@@ -371,7 +397,7 @@ impl Closing {
         } else {
             self.ids.own()
         };
-        let results = results::field_value(own_id, dkim, others, remark, is_smtputf8).ok()?;
+        let results = results::field_value(own_id, dkim, others, remark, (self.style(), is_smtputf8)).ok()?;
         let spf = self.spf.as_ref().filter(|_| config.spf.received_spf);
         let received_spf = spf.and_then(|spf| spf.received_spf(self.ids.own()));
         // OpenDMARC has no such field.
@@ -386,12 +412,18 @@ impl Closing {
             received_spf: received_spf.as_deref(),
             tag: tag.as_deref().map(|value| (config.dmarc.tag_header.as_str(), value)),
             quarantine: quarantine.as_deref(),
+            software: software.as_deref(),
             signed,
         };
         let mut edits = verdict::edits(doomed, new, is_smtputf8).ok()?;
         self.edits_of_opendmarc(dmarc, &mut edits).ok()?;
         Some(edits)
     }
+}
+
+/// The reason for quarantine after a mistake of ours.
+fn captured(action: Action) -> Option<&'static str> {
+    (action == Action::Quarantine(RejectCause::Captured)).then_some(CAPTURED)
 }
 
 /// The day in UTC.

@@ -20,10 +20,13 @@ mod closing;
 pub mod dmarc;
 mod entry;
 pub mod envelope;
+mod failure;
+pub(crate) mod field_counts;
 mod guard;
 mod headers;
 mod iprev;
 mod lookups;
+mod opendkim;
 mod opendmarc;
 pub mod origin;
 mod own_fields;
@@ -109,6 +112,10 @@ struct HeaderSummary {
     trouble: Option<HeaderTrouble>,
     author: Option<Result<DomainName, AuthorError>>,
     verify: bool,
+    /// The ways of OpenDKIM look at no signature of it.
+    is_malformed: bool,
+    /// Why the ways of OpenDKIM refuse it.
+    refused_for: Option<&'static str>,
     on_key_error: Option<OnKeyError>,
 }
 
@@ -119,7 +126,9 @@ impl Message {
         let headers = Headers::new(rules.config().limits.header.clone());
         let spf = guard(|| Spf::begin(&facts, listener.mode, &rules.config().spf, ids.own()));
         let stage = if spf.is_ok() { Stage::Headers(headers) } else { Stage::Failed };
-        let own = own_fields(&facts, listener.mode, &rules.config().dmarc);
+        let adds_software = rules.ways().is_some_and(|ways| ways.adds_software());
+        let host = facts.mta_name.clone().filter(|name| adds_software && !name.is_empty());
+        let own = own_fields(&facts, listener.mode, &rules.config().dmarc).without_software_of(host);
         Self {
             rules,
             listener,
@@ -186,6 +195,7 @@ impl Message {
         let Stage::Choosing(headers) = &self.stage else { return None };
         Some(Mail {
             headers: Arc::clone(headers),
+            is_whole: self.header.trouble.is_none(),
             is_ours: self.facts.origin.is_ours(),
             is_ignored: self.facts.is_ignored,
             recipients: self.facts.envelope.recipients().to_vec(),
@@ -249,6 +259,9 @@ impl Message {
         let started = guard(|| {
             let origin = (self.facts.origin, self.facts.rule);
             let trouble = self.header.trouble;
+            if let Some(Choice::Refuse(why)) = choice {
+                self.header.refused_for = Some(why);
+            }
             let mut plan = if self.rules.ways().is_some() {
                 plan::as_chosen(choice, &headers, trouble, self.listener.mode)
             } else {
@@ -262,7 +275,8 @@ impl Message {
             plan.verify &= self.rules.ways().is_some() || self.facts.judged != Some(false);
             self.header.verify = plan.verify;
             // What is delivered is more than what is here: a verdict about the part would be one about another message.
-            plan.verify &= trouble.is_none();
+            plan.verify &= trouble.is_none() && !plan.is_malformed;
+            self.header.is_malformed = plan.is_malformed;
             if self.header.verify && self.facts.is_to_be_judged() && self.rules.config().dmarc.enabled {
                 self.dmarc = Dmarc::begin(&plan.author, trouble, self.rules.org_domains());
             }

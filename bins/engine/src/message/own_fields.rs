@@ -16,6 +16,7 @@ use dkim_core::auth_results::claims_authserv_id;
 use dkim_core::header::Field;
 
 use super::guard::guard;
+use super::opendkim::SOFTWARE;
 
 /// The field name of RFC 8601 §2.2.
 pub(super) const AUTHENTICATION_RESULTS: &str = "Authentication-Results";
@@ -29,6 +30,8 @@ pub(super) struct OwnFields {
     kept: usize,
     /// Names of which every field goes, and how many have come.
     named: Vec<(String, u32)>,
+    /// The name of this host, where fields of [`SOFTWARE`] that name it go; how many such fields have come, and which of them name it.
+    software: Option<(Vec<u8>, u32, Vec<u32>)>,
 }
 
 impl OwnFields {
@@ -45,10 +48,25 @@ impl OwnFields {
         self
     }
 
+    /// Of the fields in which filters name themselves, those go that name this host: only a filter of ours may write them.
+    #[must_use]
+    pub(super) fn without_software_of(mut self, host: Option<Vec<u8>>) -> Self {
+        self.software = host.map(|host| (host, 0, Vec::new()));
+        self
+    }
+
     /// Looks at the next field of the message; `ids` are the authserv-ids that are ours.
     ///
     /// Gives back whether the field claims one of them.
     pub(super) fn field(&mut self, field: Field<'_>, ids: &[String]) -> bool {
+        if let Some((host, seen, doomed)) = self.software.as_mut().filter(|_| field.is_named(SOFTWARE)) {
+            *seen = seen.saturating_add(1);
+            let mut words = field.value.split(u8::is_ascii_whitespace);
+            if words.any(|word| word.eq_ignore_ascii_case(host)) {
+                doomed.push(*seen);
+            }
+            return false;
+        }
         if !field.is_named(AUTHENTICATION_RESULTS) {
             if let Some((_, seen)) = self.named.iter_mut().find(|(name, _)| field.is_named(name)) {
                 *seen = seen.saturating_add(1);
@@ -75,7 +93,8 @@ impl OwnFields {
     /// The fields to remove: name and occurrence number, of each name the lowest first.
     pub(super) fn doomed(&self) -> impl Iterator<Item = (&str, u32)> {
         let ours = self.doomed.iter().map(|occurrence| (AUTHENTICATION_RESULTS, *occurrence));
-        ours.chain(
+        let software = self.software.iter().flat_map(|(_, _, doomed)| doomed);
+        ours.chain(software.map(|occurrence| (SOFTWARE, *occurrence))).chain(
             self.named.iter().flat_map(|(name, seen)| (1..=*seen).map(move |occurrence| (name.as_str(), occurrence))),
         )
     }
@@ -117,6 +136,20 @@ mod tests {
             own.field(Field::new(b"Authentication-Results", value.as_bytes()), &["mx.example".to_owned()]);
         }
         assert_eq!((own.doomed().count(), own.kept()), (0, 2));
+    }
+
+    #[test]
+    fn s5_3_fields_in_which_a_filter_names_this_host_go_and_those_of_others_stay() {
+        let mut own = OwnFields::new(false).without_software_of(Some(b"mx.example".to_vec()));
+        for value in [
+            " OpenDKIM Filter v2.11.0 mx.example 4Q1",
+            " OpenDKIM Filter v2.11.0 out.example 4Q2",
+            "Postseal\r\n\tMX.example",
+            " Postseal notmx.example 4Q3",
+        ] {
+            own.field(Field::new(b"DKIM-filter", value.as_bytes()), &[]);
+        }
+        assert_eq!(own.doomed().collect::<Vec<_>>(), [("DKIM-Filter", 1), ("DKIM-Filter", 3)]);
     }
 
     #[test]

@@ -6,13 +6,13 @@
 
 use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
+use dkim_core::verify::Screening;
 
 use super::author::{self, AuthorError};
 use super::headers::HeaderTrouble;
 use super::origin::{Origin, OriginRule};
-use super::rules::Signer;
 use crate::config::{Mode, SigningDomains};
-use crate::opendkim::Choice;
+use crate::opendkim::{Choice, ToSign};
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub struct Plan {
     pub sign: SignPlan,
     /// Whether to verify.
     pub verify: bool,
+    /// Whether the ways of OpenDKIM look at no signature of it, because of its header section.
+    pub is_malformed: bool,
+    /// What was decided about its signatures, from the top.
+    pub screened: Vec<Screening>,
     /// The author domain, or why there is none.
     pub author: Result<DomainName, AuthorError>,
 }
@@ -30,8 +34,8 @@ pub struct Plan {
 pub enum SignPlan {
     /// With this rule (an index into [`SigningDomains::rules`]).
     Rule(usize),
-    /// With these keys.
-    With(Vec<Signer>),
+    /// So.
+    With(ToSign),
     /// Not at all.
     Skip(SignSkip),
 }
@@ -133,21 +137,35 @@ pub fn plan(
     };
     // What was judged before is not judged again: a filter may have changed it since, and a second field under our name would contradict
     // the first.
-    Plan { sign, verify: mode.verifies() && !origin.is_ours() && !rule.keeps_results(), author }
+    let verify = mode.verifies() && !origin.is_ours() && !rule.keeps_results();
+    Plan { sign, verify, is_malformed: false, screened: Vec::new(), author }
 }
 
 /// The plan for a message of which the ways of OpenDKIM have chosen what to do. `None`: they were not asked.
 #[must_use]
 pub fn as_chosen(choice: Option<Choice>, headers: &HeaderBlock, trouble: Option<HeaderTrouble>, mode: Mode) -> Plan {
     let author = author_of(headers);
+    let skip = SignPlan::Skip;
+    let (mut is_malformed, mut screened) = (false, Vec::new());
     let (sign, verify) = match (choice, trouble) {
-        (Some(Choice::Sign(_)), Some(trouble)) => (SignPlan::Skip(SignSkip::Header(trouble)), false),
-        (Some(Choice::Sign(signers)), None) => (SignPlan::With(signers), false),
-        // What was put off or left alone is not looked at again.
-        (Some(Choice::LeaveAlone | Choice::Tempfail), _) => (SignPlan::Skip(SignSkip::Mode), false),
-        (Some(Choice::Verify) | None, _) => (SignPlan::Skip(SignSkip::NoRule(None)), mode.verifies()),
+        (Some(Choice::Sign(_)), Some(trouble)) => (skip(SignSkip::Header(trouble)), false),
+        (Some(Choice::Sign(sign)), None) => (SignPlan::With(sign), false),
+        // What was put off, refused or left alone is not looked at again.
+        (Some(Choice::LeaveAlone | Choice::Tempfail | Choice::Refuse(_)), _) => (skip(SignSkip::Mode), false),
+        // OpenDKIM says so of such mail in every mode.
+        (Some(Choice::Malformed), None) => {
+            is_malformed = true;
+            let why =
+                author.as_ref().err().map_or(SignSkip::Header(HeaderTrouble::Malformed), |e| SignSkip::Author(*e));
+            (skip(why), true)
+        }
+        (Some(Choice::Verify(of_each)), _) => {
+            screened = of_each;
+            (skip(SignSkip::NoRule(None)), mode.verifies())
+        }
+        (Some(Choice::Malformed), Some(_)) | (None, _) => (skip(SignSkip::NoRule(None)), mode.verifies()),
     };
-    Plan { sign, verify, author }
+    Plan { sign, verify, is_malformed, screened, author }
 }
 
 /// The author domain of a header section: of its one From field.

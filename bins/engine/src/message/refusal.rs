@@ -11,7 +11,7 @@ use super::guard::guard;
 use super::plan::SignSkip;
 use super::report::Report;
 use super::spf::{Ruling, SpfResults, policy};
-use super::verdict::{Action, TempfailCause};
+use super::verdict::Action;
 use super::work::Signed;
 use crate::config::RejectAt;
 use crate::journal;
@@ -59,21 +59,11 @@ impl Message {
         }
     }
 
-    /// What there is to say about a message that the ways of OpenDKIM had done with at the end of its header section. `is_put_off`: a table or a key could not
-    /// be had; otherwise it passes as it is.
+    /// What there is to say about a message that the ways of OpenDKIM had done with at the end of its header section: it was put off, since a table or a key could
+    /// not be had, refused, or passes as it is.
     #[must_use]
-    pub fn into_left(
-        self,
-        is_put_off: bool,
-        took: Duration,
-        waited: Duration,
-        entry_at: Option<SystemTime>,
-    ) -> Refused {
-        let (action, signed) = if is_put_off {
-            (Action::Tempfail(TempfailCause::Key), None)
-        } else {
-            (Action::Accept, Some(Signed::Skipped(SignSkip::LeftAlone)))
-        };
+    pub fn into_left(self, action: Action, took: Duration, waited: Duration, entry_at: Option<SystemTime>) -> Refused {
+        let signed = (action == Action::Accept).then_some(Signed::Skipped(SignSkip::LeftAlone));
         self.into_early(signed.as_ref(), |_| action, took, waited, entry_at)
     }
 

@@ -8,6 +8,7 @@ use dkim_core::auth_results::{AuthResults, Charset, FormatError, FormatOptions, 
 use dkim_core::verify::SignatureReport;
 
 use super::headers::HeaderTrouble;
+use super::opendkim;
 
 /// Signatures that get a result of their own; a receiver has no use for more.
 pub const MAX_RESULTS: usize = 20;
@@ -19,6 +20,29 @@ pub(super) enum DkimResults<'a> {
     Reports(&'a [SignatureReport]),
     /// The header section could not be looked at as a whole; how many signatures it has.
     Incomplete(HeaderTrouble, u64),
+    /// The ways of OpenDKIM look at no signature of a message without a sender, or of one that breaks RFC 5322 §3.6.
+    BadFormat(BadFormat),
+}
+
+/// What is said of a message that is malformed in the eyes of OpenDKIM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadFormat {
+    /// Its words.
+    Told,
+    /// Nothing (`IgnoreMalformedMail`).
+    Ignored,
+}
+
+/// In whose words results are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Our own.
+    Own,
+    /// OpenDKIM's.
+    OpenDkim {
+        /// Without `header.b` (`NoHeaderB`).
+        omits_b: bool,
+    },
 }
 
 /// The value of the field, with its leading space and its folds; `others` are the results of other methods.
@@ -31,15 +55,16 @@ pub(super) fn field_value(
     results: DkimResults<'_>,
     others: Vec<ResInfo>,
     remark: Option<&str>,
-    is_smtputf8: bool,
+    (style, is_smtputf8): (Style, bool),
 ) -> Result<String, FormatError> {
     let mut field = AuthResults::new(authserv_id);
-    field.results = infos(results);
+    field.results = infos(results, style);
     if let (Some(remark), Some(first)) = (remark, field.results.first_mut()) {
         first.comments.push(remark.to_owned());
     }
     field.results.extend(others);
     let mut options = FormatOptions::default();
+    options.comments_behind_reason = style != Style::Own;
     if is_smtputf8 {
         options.charset = Charset::Utf8;
     }
@@ -51,7 +76,7 @@ pub(super) fn field_value(
 pub(super) fn summary(results: DkimResults<'_>) -> &'static str {
     match results {
         DkimResults::Incomplete(_, 0) | DkimResults::Reports([]) => "none",
-        DkimResults::Incomplete(..) => "permerror",
+        DkimResults::Incomplete(..) | DkimResults::BadFormat(_) => "permerror",
         DkimResults::Reports(reports) => {
             let has = |word: &str| reports.iter().any(|report| report.outcome.result() == word);
             ["pass", "policy", "temperror", "fail", "permerror"]
@@ -62,13 +87,21 @@ pub(super) fn summary(results: DkimResults<'_>) -> &'static str {
     }
 }
 
-fn infos(results: DkimResults<'_>) -> Vec<ResInfo> {
+fn infos(results: DkimResults<'_>, style: Style) -> Vec<ResInfo> {
     let reports = match results {
         DkimResults::Reports([]) | DkimResults::Incomplete(_, 0) => return vec![ResInfo::new("dkim", "none")],
         DkimResults::Incomplete(trouble, _) => {
             return vec![ResInfo::new("dkim", "permerror").with_reason(trouble.text())];
         }
+        DkimResults::BadFormat(BadFormat::Ignored) => return Vec::new(),
+        DkimResults::BadFormat(BadFormat::Told) => {
+            return vec![ResInfo::new("dkim", "permerror").with_comment(opendkim::BAD_FORMAT)];
+        }
         DkimResults::Reports(reports) => reports,
+    };
+    let info = |report: &SignatureReport| match style {
+        Style::Own => info(report),
+        Style::OpenDkim { omits_b } => opendkim::info(report, omits_b),
     };
     let mut infos: Vec<ResInfo> = reports.iter().take(MAX_RESULTS).map(info).collect();
     let hidden = reports.len().saturating_sub(infos.len());
@@ -118,6 +151,8 @@ mod tests {
 
     use super::*;
 
+    const OWN: (Style, bool) = (Style::Own, false);
+
     /// Reports about signatures whose keys nobody looks up.
     fn reports(signatures: &[&str]) -> Vec<SignatureReport> {
         let mut builder = HeaderBlock::builder(HeaderLimits::default());
@@ -140,7 +175,7 @@ mod tests {
     #[test]
     fn h4_each_signature_has_its_properties() {
         let reports = reports(&[SIGNATURE, " v=1; d=x(y; garbage"]);
-        let value = field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), None, false).unwrap();
+        let value = field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), None, OWN).unwrap();
         assert_eq!(
             value.replace("\r\n\t", " "),
             " mx.example; dkim=temperror reason=\"no answer about the key in time\" header.d=example.com \
@@ -153,11 +188,11 @@ mod tests {
     #[test]
     fn h7_unsigned_mail_is_none() {
         let none = DkimResults::Reports(&[]);
-        assert_eq!(field_value("mx.example", none, Vec::new(), None, false).unwrap(), " mx.example;\r\n\tdkim=none");
+        assert_eq!(field_value("mx.example", none, Vec::new(), None, OWN).unwrap(), " mx.example;\r\n\tdkim=none");
         assert_eq!(summary(none), "none");
         let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyFields, 0);
         assert_eq!(
-            field_value("mx.example", incomplete, Vec::new(), None, false).unwrap(),
+            field_value("mx.example", incomplete, Vec::new(), None, OWN).unwrap(),
             " mx.example;\r\n\tdkim=none"
         );
     }
@@ -166,7 +201,7 @@ mod tests {
     fn a_header_section_over_the_limit_is_a_permerror() {
         let incomplete = DkimResults::Incomplete(HeaderTrouble::TooManyOctets, 3);
         assert_eq!(
-            field_value("mx.example", incomplete, Vec::new(), None, false).unwrap(),
+            field_value("mx.example", incomplete, Vec::new(), None, OWN).unwrap(),
             " mx.example;\r\n\tdkim=permerror reason=\"header section is larger than the local limit\""
         );
         assert_eq!(summary(incomplete), "permerror");
@@ -175,8 +210,8 @@ mod tests {
     #[test]
     fn two_hundred_signatures_are_twenty_results_and_a_count() {
         let reports = reports(&[SIGNATURE; 200]);
-        let value = field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), Some("bare CR or LF"), false)
-            .unwrap();
+        let value =
+            field_value("mx.example", DkimResults::Reports(&reports), Vec::new(), Some("bare CR or LF"), OWN).unwrap();
         assert_eq!(value.matches("dkim=").count(), 20);
         assert_eq!(value.matches("dkim=policy (180 more signatures not shown)").count(), 1, "{value}");
         assert!(value.contains("dkim=temperror (bare CR or LF)"), "{value}");
@@ -186,9 +221,11 @@ mod tests {
     fn h6_only_internationalized_mail_gets_utf8() {
         let reports = reports(&[&SIGNATURE.replace("jo@", "j\u{f6}@")]);
         let results = DkimResults::Reports(&reports);
-        assert!(field_value("mx.example", results, Vec::new(), None, false).unwrap().is_ascii());
+        assert!(field_value("mx.example", results, Vec::new(), None, OWN).unwrap().is_ascii());
         assert!(
-            field_value("mx.example", results, Vec::new(), None, true).unwrap().contains("j\u{f6}@mail.example.com")
+            field_value("mx.example", results, Vec::new(), None, (Style::Own, true))
+                .unwrap()
+                .contains("j\u{f6}@mail.example.com")
         );
     }
 }

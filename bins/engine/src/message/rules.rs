@@ -13,6 +13,7 @@ use dmarc_core::psl::PublicSuffixList;
 use super::dmarc::KnownDomains;
 use crate::config::{Config, SigningDomain};
 use crate::enforcement::Steps;
+use crate::failures::Spool;
 use crate::keys::{DomainKeys, FailedKey, Keys, Standing};
 use crate::opendkim::Ways;
 use crate::opendmarc;
@@ -29,6 +30,7 @@ pub struct Rules {
     is_trial: bool,
     ways: Option<Arc<Ways>>,
     opendmarc: Option<Arc<opendmarc::Ways>>,
+    failures: Option<Spool>,
 }
 
 /// Who signs for the authors of one rule.
@@ -82,6 +84,7 @@ impl Rules {
             is_trial: false,
             ways: None,
             opendmarc: None,
+            failures: None,
             config,
         }
     }
@@ -91,6 +94,23 @@ impl Rules {
     pub fn with_public_suffixes(mut self, list: Option<PublicSuffixList>) -> Self {
         self.suffixes = list.map(Arc::new);
         self
+    }
+
+    /// Keeps failures for reports, where the configuration has it; `before` are the rules in force at a reload.
+    #[must_use]
+    pub fn with_failures(mut self, before: Option<&Self>) -> Self {
+        let settings = &self.config.failure_reports;
+        let folder = settings.folder(&self.config.state_dir);
+        let kept = before.and_then(Self::failures).filter(|spool| spool.is_as(&folder, settings.per_domain));
+        self.failures =
+            settings.enabled.then(|| kept.cloned().unwrap_or_else(|| Spool::new(&folder, settings.per_domain)));
+        self
+    }
+
+    /// Where failures are kept for reports.
+    #[must_use]
+    pub fn failures(&self) -> Option<&Spool> {
+        self.failures.as_ref()
     }
 
     /// With what is known of domains already: a reload forgets nobody.
@@ -135,7 +155,7 @@ impl Rules {
     #[must_use]
     pub fn with_ways(mut self, ways: Option<Arc<Ways>>) -> Self {
         if let Some(ways) = &ways {
-            self.verify.must_be_signed = ways.must_be_signed().to_vec();
+            ways.demand(&mut self.verify);
         }
         self.ways = ways;
         self

@@ -9,6 +9,7 @@ use milter_proto::{Decision, EditError, Edits, Place, ReplyCode};
 use super::dmarc::DmarcResults;
 use super::guard::guard;
 use super::headers::HeaderTrouble;
+use super::opendkim::SOFTWARE;
 use super::own_fields::AUTHENTICATION_RESULTS;
 use super::spf::{Refusal, Ruling, SpfResults};
 use super::work::{AttemptOutcome, Signed};
@@ -39,6 +40,8 @@ pub enum RejectCause {
     Dmarc,
     /// What its signatures came to, or what became of signing it (`On-…` of OpenDKIM).
     Dkim(DkimCause),
+    /// A mistake of ours, after which it is kept for somebody to look at (`CaptureUnknownErrors` of OpenDKIM).
+    Captured,
 }
 
 impl RejectCause {
@@ -49,6 +52,7 @@ impl RejectCause {
             Self::Spf => "spf-fail",
             Self::Dmarc => "dmarc",
             Self::Dkim(cause) => cause.code(),
+            Self::Captured => "internal-error",
         }
     }
 }
@@ -182,6 +186,8 @@ impl Action {
 pub struct Outcomes<'a> {
     /// Whether work on the message ended in a fault of ours.
     pub is_fault: bool,
+    /// Whether such a message is put into quarantine.
+    pub captures_faults: bool,
     /// Why the header section is not complete, if it is not.
     pub trouble: Option<HeaderTrouble>,
     /// Signatures of a message that was judged.
@@ -210,6 +216,9 @@ pub enum DmarcStep {
 /// Applies the policy.
 #[must_use]
 pub fn decide(outcomes: &Outcomes<'_>, policy: &Policy) -> Action {
+    if outcomes.is_fault && outcomes.captures_faults {
+        return Action::Quarantine(RejectCause::Captured);
+    }
     if outcomes.is_fault && policy.on_internal_error == OnFailure::Tempfail {
         return Action::Tempfail(TempfailCause::InternalError);
     }
@@ -276,13 +285,15 @@ pub struct NewFields<'a> {
     pub tag: Option<(&'a str, &'a str)>,
     /// The reason for the MTA's quarantine.
     pub quarantine: Option<&'a str>,
+    /// The value of DKIM-Filter.
+    pub software: Option<&'a str>,
     /// The signatures.
     pub signed: Option<&'a Signed>,
 }
 
 /// The edits of a message that passes: forged fields go, always; new fields come where there are any.
 ///
-/// New signatures stand above everything in the message (RFC 6376 §5.6), our results on top of all (RFC 8601 §4), Received-SPF above the
+/// New signatures stand above everything in the message (RFC 6376 §5.6), the name of this filter above them, our results on top of all (RFC 8601 §4), Received-SPF above the
 /// Received fields (RFC 7208 §9.1).
 ///
 /// # Errors
@@ -312,6 +323,9 @@ pub fn edits<'n>(
     if let Some(reason) = new.quarantine {
         edits.quarantine(reason.as_bytes())?;
     }
+    if let Some(value) = new.software {
+        edits.insert(Place::Top, SOFTWARE.as_bytes(), value.as_bytes())?;
+    }
     if let Some(Signed::Tried(attempts)) = new.signed {
         for attempt in attempts {
             if let AttemptOutcome::Made(field) = &attempt.outcome {
@@ -329,6 +343,7 @@ mod tests {
 
     const NOTHING: Outcomes<'static> = Outcomes {
         is_fault: false,
+        captures_faults: false,
         trouble: None,
         reports: &[],
         spf: Ruling::Pass,
@@ -360,6 +375,8 @@ mod tests {
         ] {
             assert_eq!(decide(&outcomes, &strict()), Action::Tempfail(cause));
             assert_eq!(decide(&outcomes, &lax()), Action::Accept);
+            let captured = decide(&Outcomes { captures_faults: true, ..outcomes }, &strict());
+            assert_eq!(captured == Action::Quarantine(RejectCause::Captured), outcomes.is_fault);
         }
         assert_eq!(decide(&key, &lax()), Action::Tempfail(TempfailCause::Key));
         assert_eq!(decide(&Outcomes { on_key_error: OnKeyError::Unsigned, ..key }, &strict()), Action::Accept);
@@ -422,6 +439,7 @@ mod tests {
             received_spf: Some(" pass"),
             tag: Some(("X-Tag", " reject")),
             quarantine: Some("why"),
+            software: None,
             signed: None,
         };
         let doomed = [("Authentication-Results", 1), ("Authentication-Results", 3)];

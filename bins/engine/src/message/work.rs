@@ -17,7 +17,7 @@ use dkim_core::body_hash::{BodyHashPlan, BodyHasher, BodyHashes};
 use dkim_core::crypto::Algorithm;
 use dkim_core::dns::TxtAnswer;
 use dkim_core::domain::{DomainName, Selector};
-use dkim_core::header::HeaderBlock;
+use dkim_core::header::{HeaderBlock, HeaderLimits};
 use dkim_core::key_record::KeyRecord;
 use dkim_core::sign::{Layout, NewField, PreparedSpec, SignError, Signing};
 use dkim_core::verify::{KeyAnswer, KeyId, SignatureReport, Verification, key_name, key_query_of};
@@ -26,6 +26,7 @@ use super::headers::DKIM_SIGNATURE;
 use super::plan::{Plan, SignPlan, SignSkip};
 use super::rules::{Rules, Signer};
 use crate::config::OnKeyMismatch;
+use crate::opendkim::ToSign;
 
 /// What verification came to.
 #[derive(Clone, Debug)]
@@ -106,8 +107,7 @@ impl Work {
     ) -> Self {
         let backend = crate::BACKEND;
         let mut hash_plan = BodyHashPlan::new(backend);
-        let verification =
-            plan.verify.then(|| Verification::start(Arc::clone(headers), now, rules.verify_policy(), &mut hash_plan));
+        let verification = plan.verify.then(|| start_verification(rules, plan, headers, now, &mut hash_plan));
         let needed = verification.iter().flat_map(Verification::key_queries).map(|query| (query.id, query.name()));
         let needed = needed.collect();
         let (mut attempts, mut skip, mut recognition) = (Vec::new(), None, None);
@@ -133,8 +133,18 @@ impl Work {
                     skip = Some(SignSkip::NoUsableKey);
                 }
             }
-            SignPlan::With(signers) => {
-                recognition = recognize(signers, headers, rules, now, &mut hash_plan);
+            SignPlan::With(ToSign { signers, headers: Err(error) }) => {
+                let refused = || AttemptOutcome::MessageRefused(error.to_string());
+                attempts.extend(signers.iter().map(|signer| settled(signer, refused())));
+            }
+            SignPlan::With(ToSign { signers, headers: Ok(headers) }) => {
+                let removes_old = rules.ways().is_some_and(|ways| ways.removes_old_signatures());
+                // A signature that is removed need not be known again, and none is signed.
+                let without_old = removes_old.then(|| without_signatures(headers)).flatten();
+                if !removes_old {
+                    recognition = recognize(signers, headers, rules, now, &mut hash_plan);
+                }
+                let headers = without_old.as_ref().unwrap_or(headers);
                 attempts.extend(signers.iter().map(|signer| start_signing(signer, headers, now, &mut hash_plan)));
             }
         }
@@ -276,6 +286,28 @@ impl SignJob {
         });
         Signed::Tried(attempts.collect())
     }
+}
+
+fn start_verification(
+    rules: &Rules,
+    plan: &Plan,
+    headers: &Arc<HeaderBlock>,
+    now: UnixTime,
+    hash_plan: &mut BodyHashPlan,
+) -> Verification {
+    Verification::start_screened(Arc::clone(headers), now, rules.verify_policy(), hash_plan, &plan.screened)
+}
+
+/// The header section without its signatures.
+fn without_signatures(headers: &HeaderBlock) -> Option<Arc<HeaderBlock>> {
+    let mut limits = HeaderLimits::default();
+    // It was within the limits before.
+    (limits.max_bytes, limits.max_fields) = (usize::MAX, usize::MAX);
+    let mut builder = HeaderBlock::builder(limits);
+    for field in headers.iter().filter(|field| !field.is_named(DKIM_SIGNATURE)) {
+        builder.push(field.name, field.value).ok()?;
+    }
+    Some(Arc::new(builder.finish()))
 }
 
 fn start_signing(signer: &Signer, headers: &Arc<HeaderBlock>, now: UnixTime, plan: &mut BodyHashPlan) -> Started {

@@ -10,7 +10,7 @@
 //!
 //! A key that could not be asked for comes before the rest, whichever signature it is of: with its answer the message may pass.
 
-use dkim_core::verify::{Outcome, PermErrorCause, SignatureReport};
+use dkim_core::verify::{Outcome, PermErrorCause, PolicyCause, SignatureReport};
 use milter_proto::{Decision, ReplyCode};
 
 use crate::config::opendkim::{Action, Actions};
@@ -39,6 +39,8 @@ pub enum DkimCause {
     Syntax,
     /// The message could not be signed.
     SignatureError,
+    /// It breaks RFC 5322 §3.6, with these words (`RequiredHeaders`).
+    Required(&'static str),
 }
 
 impl DkimCause {
@@ -52,6 +54,7 @@ impl DkimCause {
             Self::DnsError => "dns-failure",
             Self::Syntax => "signature-syntax",
             Self::SignatureError => "signing-error",
+            Self::Required(_) => "required-headers",
         }
     }
 
@@ -64,6 +67,7 @@ impl DkimCause {
             Self::KeyNotFound | Self::DnsError => "DKIM key retrieval failed",
             Self::Syntax => "DKIM signature syntax error",
             Self::SignatureError => "DKIM signing error",
+            Self::Required(text) => text,
         }
     }
 
@@ -71,9 +75,11 @@ impl DkimCause {
     #[must_use]
     pub fn refusal(self, is_for_good: bool) -> Decision {
         let (code, fallback) = if is_for_good { (550, Decision::Reject) } else { (451, Decision::TempFail) };
+        let subject = if matches!(self, Self::Required(_)) { 0 } else { 7 };
         let detail = if !is_for_good && matches!(self, Self::KeyNotFound | Self::DnsError) { 5 } else { 0 };
-        ReplyCode::builder(code)
-            .map_or(fallback, |builder| Decision::ReplyCode(builder.enhanced(7, detail).text(self.text()).build()))
+        ReplyCode::builder(code).map_or(fallback, |builder| {
+            Decision::ReplyCode(builder.enhanced(subject, detail).text(self.text()).build())
+        })
     }
 }
 
@@ -84,14 +90,16 @@ impl DkimCause {
 #[must_use]
 pub fn act(reports: &[SignatureReport], on: &Actions, always_adds: bool) -> Option<DkimStep> {
     let step = |action, cause| (action != Action::Accept).then_some(DkimStep { action, cause });
-    let Some(first) = reports.first() else {
+    // A signature that is ignored is as none.
+    let reports = || reports.iter().filter(|report| report.outcome != Outcome::Policy(PolicyCause::NotTrusted));
+    let Some(first) = reports().next() else {
         return step(if always_adds { Action::Accept } else { on.no_signature }, DkimCause::NoSignature);
     };
     let passes = |report: &SignatureReport| matches!(report.outcome, Outcome::Pass) || report.testing;
-    if reports.iter().any(passes) {
+    if reports().any(passes) {
         return None;
     }
-    if reports.iter().any(|report| matches!(report.outcome, Outcome::TempError(_))) {
+    if reports().any(|report| matches!(report.outcome, Outcome::TempError(_))) {
         return step(on.dns_error, DkimCause::DnsError);
     }
     match first.outcome {
@@ -123,6 +131,7 @@ mod tests {
             (DkimCause::DnsError, false, "451 4.7.5 DKIM key retrieval failed"),
             (DkimCause::Syntax, true, "550 5.7.0 DKIM signature syntax error"),
             (DkimCause::SignatureError, false, "451 4.7.0 DKIM signing error"),
+            (DkimCause::Required("message has multiple To fields"), true, "550 5.0.0 message has multiple To fields"),
         ] {
             assert_eq!(said(cause, is_for_good), expected);
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dkim_core::domain::DomainName;
 use dkim_core::header::HeaderBlock;
+use dkim_core::verify::Screening;
 
+use super::replace::ReplaceError;
 use super::rules::{Keys, Ways, identity_of};
 use super::sender::{Address, SenderError, sender};
 use crate::config::{Mode, parents};
@@ -12,6 +14,8 @@ use crate::dataset::{KeyLocation, LookupError, SignRequest, TableError};
 use crate::keys::KeyProblem;
 use crate::logging::{OLD_LINE, OLD_NOTICE};
 use crate::message::Signer;
+use crate::message::author::AuthorError;
+use crate::message::field_counts::{Miscount, breaks_rfc5322, miscount};
 use crate::message::origin::Client;
 
 /// What is known of a message at the end of its header section.
@@ -19,6 +23,8 @@ use crate::message::origin::Client;
 pub struct Mail {
     /// The header section.
     pub headers: Arc<HeaderBlock>,
+    /// Whether it is complete: over a limit, or with a line that is no field, it is not.
+    pub is_whole: bool,
     /// Whether it is our own.
     pub is_ours: bool,
     /// Whether the client may send as a domain of ours without a word about it.
@@ -39,13 +45,26 @@ pub struct Mail {
 #[derive(Clone, Debug)]
 pub enum Choice {
     /// It is signed with these keys, and not verified.
-    Sign(Vec<Signer>),
-    /// It is verified.
-    Verify,
+    Sign(ToSign),
+    /// It is verified; what is done with each of its signatures, where that was looked at.
+    Verify(Vec<Screening>),
+    /// It has no sender, or breaks RFC 5322 where that is asked for: it is neither signed nor verified, and its result says so.
+    Malformed,
+    /// It is refused for good, with these words.
+    Refuse(&'static str),
     /// It passes as it is, and the MTA hears so at once.
     LeaveAlone,
     /// The sender is to try again later.
     Tempfail,
+}
+
+/// What is signed, and with what.
+#[derive(Clone, Debug)]
+pub struct ToSign {
+    /// The keys.
+    pub signers: Vec<Signer>,
+    /// The header section as it will be (`ReplaceRules`), or why that cannot be said.
+    pub headers: Result<Arc<HeaderBlock>, ReplaceError>,
 }
 
 /// Why no key can be had.
@@ -69,14 +88,23 @@ impl Ways {
     /// *Inputs*: the message, and its queue id for the log. A table that does not answer and a key that cannot be loaded put the message off, and no
     /// other one.
     pub async fn choose(&self, mail: &Mail, job: &str) -> Choice {
-        let address = match sender(&mail.headers, &self.sender_headers) {
+        // Mail of others is verified as it came.
+        let headers = if mail.is_ours { self.replaced(&mail.headers) } else { Ok(Arc::clone(&mail.headers)) };
+        let address = match sender(headers.as_deref().unwrap_or(&mail.headers), &self.sender_headers) {
             Ok(address) => address,
             Err(error) => {
                 self.tell(job, &error);
-                return Choice::Verify;
+                return match error {
+                    // There are authors, and nobody can say whose mail it is.
+                    SenderError::Unreadable {
+                        cause: AuthorError::SeveralDomains | AuthorError::AddressLiteral,
+                        ..
+                    } => self.verify(mail, None, job).await,
+                    SenderError::Unreadable { .. } | SenderError::Missing => Choice::Malformed,
+                };
             }
         };
-        match self.decide(mail, &address, job).await {
+        match self.decide(mail, headers, &address, job).await {
             Ok(choice) => choice,
             Err(trouble) => {
                 trouble.log(job);
@@ -85,7 +113,21 @@ impl Ways {
         }
     }
 
-    async fn decide(&self, mail: &Mail, address: &Address, job: &str) -> Result<Choice, Trouble> {
+    /// The header section as it will be.
+    fn replaced(&self, headers: &Arc<HeaderBlock>) -> Result<Arc<HeaderBlock>, ReplaceError> {
+        match &self.replace {
+            None => Ok(Arc::clone(headers)),
+            Some(rules) => Ok(Arc::new(rules.apply(headers)?)),
+        }
+    }
+
+    async fn decide(
+        &self,
+        mail: &Mail,
+        headers: Result<Arc<HeaderBlock>, ReplaceError>,
+        address: &Address,
+        job: &str,
+    ) -> Result<Choice, Trouble> {
         let domain = address.domain.as_str();
         if let Some(exempt) = &self.exempt
             && exempt.contains(domain).await.map_err(|error| Trouble::Lookup("ExemptDomains", error))?
@@ -97,11 +139,11 @@ impl Ways {
         }
         let requests = self.requests(mail, address, job).await?;
         // OpenDKIM accepts at this step what its mode has nothing to do with.
-        if requests.is_empty() {
-            return Ok(if mail.mode.verifies() { Choice::Verify } else { Choice::LeaveAlone });
-        }
-        if !mail.mode.signs() {
+        if requests.is_empty() && !mail.mode.verifies() || !requests.is_empty() && !mail.mode.signs() {
             return Ok(Choice::LeaveAlone);
+        }
+        if requests.is_empty() {
+            return Ok(self.verify(mail, Some(&address.domain), job).await);
         }
         if let Some(recipient) = self.not_signed_for(&mail.recipients).await? {
             tracing::info!(target: OLD_LINE, "{job}: skipping signing of mail to '{recipient}'");
@@ -112,7 +154,36 @@ impl Ways {
         for request in &requests {
             signers.push(self.signer(request, tells_length, job).await?);
         }
-        Ok(Choice::Sign(signers))
+        Ok(self.counts(mail, job).unwrap_or(Choice::Sign(ToSign { signers, headers })))
+    }
+
+    /// It is verified, unless its fields are too many or too few.
+    async fn verify(&self, mail: &Mail, author: Option<&DomainName>, job: &str) -> Choice {
+        if let Some(choice) = self.counts(mail, job).filter(|_| mail.mode.verifies()) {
+            return choice;
+        }
+        match self.screen(&mail.headers, author, job).await {
+            Ok(screened) => Choice::Verify(screened),
+            Err(error) => {
+                Trouble::Lookup("TrustSignaturesFrom", error).log(job);
+                Choice::Tempfail
+            }
+        }
+    }
+
+    /// `RequiredHeaders` and `StrictHeaders`. What a limit has cut off may be the field that is missed: then nothing is counted.
+    fn counts(&self, mail: &Mail, job: &str) -> Option<Choice> {
+        if !mail.is_whole {
+            return None;
+        }
+        if self.flags.required_headers
+            && let Some(miscount) = miscount(&mail.headers)
+        {
+            let text = words(miscount);
+            tracing::info!(target: OLD_LINE, "{job}: RFC5322 header requirement error: {text}");
+            return Some(Choice::Refuse(text));
+        }
+        (self.flags.strict_headers && breaks_rfc5322(&mail.headers)).then_some(Choice::Malformed)
     }
 
     /// The signatures that are asked for.
@@ -120,14 +191,14 @@ impl Ways {
         match &self.keys {
             Keys::None => Ok(Vec::new()),
             Keys::Tables { .. } if !mail.is_ours => Ok(Vec::new()),
-            Keys::Tables { signing, keys, all } => {
+            Keys::Tables { signing, keys, all, .. } => {
                 let requests = signing.requests(keys, address.as_sender(), *all).await.map_err(Trouble::Table)?;
                 if requests.is_empty() {
                     self.why(job, || format!("no signing table match for '{}@{}'", address.local, address.domain));
                 }
                 Ok(requests)
             }
-            Keys::Single { domains, sub_domains, selector, key } => {
+            Keys::Single { domains, sub_domains, selector, key, .. } => {
                 let error = |error| Trouble::Lookup("Domain", error);
                 let is_exact = domains.contains(address.domain.as_str()).await.map_err(error)?
                     || domains.contains("*").await.map_err(error)?;
@@ -234,6 +305,24 @@ impl Ways {
             SenderError::Missing => tracing::warn!(target: OLD_LINE, "{job}: {error}"),
             SenderError::Unreadable { cause, .. } => tracing::warn!(target: OLD_LINE, "{job}: {error} ({cause})"),
         }
+    }
+}
+
+/// OpenDKIM's words for fields that are there too often, or are not.
+fn words(miscount: Miscount) -> &'static str {
+    match miscount {
+        Miscount::NotOne("From") => "message does not have exactly one From field",
+        Miscount::NotOne(_) => "message does not have exactly one Date field",
+        Miscount::Several(name) => match name {
+            "Reply-To" => "message has multiple Reply-To fields",
+            "To" => "message has multiple To fields",
+            "Cc" => "message has multiple Cc fields",
+            "Bcc" => "message has multiple Bcc fields",
+            "Message-Id" => "message has multiple Message-Id fields",
+            "In-Reply-To" => "message has multiple In-Reply-To fields",
+            "References" => "message has multiple References fields",
+            _ => "message has multiple Subject fields",
+        },
     }
 }
 

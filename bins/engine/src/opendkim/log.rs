@@ -8,6 +8,7 @@ use dkim_core::verify::{FailCause, Outcome, PermErrorCause, PolicyCause, Signatu
 
 use super::Ways;
 use super::act::DkimStep;
+use super::words::error_text;
 use crate::config::opendkim::Action;
 use crate::logging::OLD_LINE;
 
@@ -28,6 +29,11 @@ impl Ways {
         for line in lines(&signatures, self.logs_success) {
             tracing::info!(target: OLD_LINE, "{job}: {line}");
         }
+        if self.flags.logs_results {
+            for line in reports.iter().filter_map(result_line) {
+                tracing::info!(target: OLD_LINE, "{job}: {line}");
+            }
+        }
         if let Some(step) = step {
             log_step(job, step);
         }
@@ -39,6 +45,14 @@ impl Ways {
             log_step(job, step);
         }
     }
+}
+
+/// The line of `LogResults`, of a signature of which its three parts can be told.
+fn result_line(report: &SignatureReport) -> Option<String> {
+    let (domain, selector) = (report.domain.as_ref()?, report.selector.as_ref()?);
+    let signature = Some(&report.b_start).filter(|text| !text.is_empty())?;
+    let text = error_text(report.outcome);
+    Some(format!("signature={signature} domain={domain} selector={selector} result=\"{text}\""))
 }
 
 fn log_step(job: &str, step: DkimStep) {
@@ -75,6 +89,11 @@ impl<'a> Signature<'a> {
 
     fn is_beyond_limit(&self) -> bool {
         self.outcome == Outcome::Policy(PolicyCause::TooManySignatures)
+    }
+
+    /// Whether it was looked at. One of a domain that is not trusted has a line of its own, and is as none.
+    fn is_checked(&self) -> bool {
+        !self.is_beyond_limit() && self.outcome != Outcome::Policy(PolicyCause::NotTrusted)
     }
 
     /// The line about a signature that does not pass.
@@ -120,10 +139,10 @@ fn lines(signatures: &[Signature<'_>], success: bool) -> Vec<String> {
         }
         return lines;
     }
-    if signatures.is_empty() {
+    if signatures.iter().all(|signature| signature.outcome == Outcome::Policy(PolicyCause::NotTrusted)) {
         lines.push("no signature data".to_owned());
     }
-    lines.extend(signatures.iter().filter(|signature| !signature.is_beyond_limit()).map(Signature::line));
+    lines.extend(signatures.iter().filter(|signature| signature.is_checked()).map(Signature::line));
     lines
 }
 
@@ -167,6 +186,7 @@ mod tests {
                 "DKIM verification successful"
             ]
         );
+        assert_eq!(said(&[Outcome::Policy(PolicyCause::NotTrusted)]), ["no signature data"]);
         assert_eq!(lines(&[signature(Outcome::Pass)], false), [""; 0]);
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  CONNECT ─► Ways::client ─► PeerList: accept
 //!  MAIL    ─► Ways::origin          MTA, MacroList, InternalHosts, {auth_type}
-//!  EOH     ─► Ways::choose ─► Choice: sign with these keys, verify, leave alone, put off
+//!  EOH     ─► Ways::choose ─► Choice: sign with these keys, verify, refuse, leave alone, put off
 //! ```
 //!
 //! All else is as without these ways: the keys sign through the same machines, results of others are removed the same way, and no verdict is read from
@@ -17,15 +17,23 @@ mod choose;
 mod client;
 mod log;
 mod macros;
+mod replace;
 mod rules;
+mod screening;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use self::act::{DkimCause, DkimStep, act};
-pub use self::choose::{Choice, Mail};
+pub use self::choose::{Choice, Mail, ToSign};
 pub use self::client::ClientLists;
 pub(crate) use self::client::of_host;
 pub use self::macros::MacroList;
+pub use self::replace::{
+    MAX_REPLACEMENTS, MAX_RULE_SIZE, MAX_RULE_TEXT, MAX_RULES, MAX_RULES_FILE, ReplaceError, ReplaceRules,
+};
 pub use self::rules::{Keys, Style, Ways};
+pub use self::screening::MAX_SCREENED;
 pub use self::sender::{Address, SenderError};
+pub(crate) use self::words::Words;

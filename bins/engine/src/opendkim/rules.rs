@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use dkim_core::canon::Canon;
 use dkim_core::crypto::Backend;
-use dkim_core::domain::Selector;
+use dkim_core::domain::{DomainName, Selector};
 use dkim_core::sign::{Layout, Selection, SignatureSpec};
 use dkim_core::signature::Identity;
-use dkim_core::verify::SignatureReport;
+use dkim_core::verify::{BodyLengthPolicy, BodyMinimum, SignatureReport, VerifyPolicy};
+use nix::unistd::Uid;
 
 use super::act::{DkimCause, DkimStep, act};
 use super::macros::MacroList;
-use crate::config::opendkim::{Action, Actions, Choosing, OpenDkim, Signing};
-use crate::config::{Diagnostics, Sourced};
+use super::replace::ReplaceRules;
+use crate::config::diagnostics::Location;
+use crate::config::opendkim::{Action, Actions, Choosing, Minimum, OpenDkim, Signing};
+use crate::config::{Diagnostic, Diagnostics, Sourced};
 use crate::dataset::{Dataset, HostList, KeyLocation, KeyTable, Opener, Reading, SignRequest, SigningTable};
 use crate::keys::{KeyCache, SafeKeys};
 
@@ -46,10 +49,40 @@ pub struct Ways {
     pub(super) always_adds: bool,
     /// `MustBeSigned`.
     must_be_signed: Vec<String>,
+    /// `Minimum`.
+    minimum: BodyMinimum,
+    /// `TrustSignaturesFrom`.
+    pub(super) trusted: Option<Dataset>,
+    /// `ReplaceRules` and `ReplaceHeaders`.
+    pub(super) replace: Option<ReplaceRules>,
+    /// Options that are switched on.
+    pub(super) flags: Flags,
     /// `LogWhy`: decisions are logged.
     pub(super) logs_why: bool,
     /// `SyslogSuccess`: what went well is logged.
     pub(super) logs_success: bool,
+}
+
+/// Options that are on or off.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    /// `StrictHeaders`
+    pub(super) strict_headers: bool,
+    /// `RequiredHeaders`
+    pub(super) required_headers: bool,
+    /// `IgnoreMalformedMail`
+    ignores_malformed: bool,
+    /// `RemoveOldSignatures`
+    pub(super) removes_old: bool,
+    /// `NoHeaderB`
+    no_header_b: bool,
+    /// `SoftwareHeader`
+    adds_software: bool,
+    /// `CaptureUnknownErrors`
+    captures: bool,
+    /// `LogResults`
+    pub(super) logs_results: bool,
 }
 
 /// The lists of hosts.
@@ -73,6 +106,8 @@ pub enum Keys {
         keys: KeyTable,
         /// `MultipleSignatures`.
         all: bool,
+        /// Where `KeyTable` is named.
+        at: Location,
     },
     /// `Domain`, `Selector` and `KeyFile`.
     Single {
@@ -84,6 +119,8 @@ pub enum Keys {
         selector: Selector,
         /// `KeyFile`.
         key: KeyLocation,
+        /// Where that is named.
+        at: Location,
     },
 }
 
@@ -151,6 +188,12 @@ impl Ways {
         let exempt = set(&choosing.exempt_domains, Reading::USUAL, found);
         let dont_sign_mail_to = set(&choosing.dont_sign_mail_to, Reading::USUAL, found);
         let body_length_db = set(&dkim.signing.body_length_db, Reading::USUAL, found);
+        let trusted = set(&dkim.verifying.trust_signatures_from, Reading::USUAL, found);
+        let replace = dkim
+            .signing
+            .replace_rules
+            .as_ref()
+            .map(|rules| ReplaceRules::open(rules, dkim.signing.replace_headers.as_ref(), found));
         let keys = keys(choosing, dkim, opener, found);
         let safe_keys = if dkim.keys.require_safe_keys { SafeKeys::Required } else { SafeKeys::Warned };
         Some(Self {
@@ -167,6 +210,19 @@ impl Ways {
             on: dkim.verifying.on,
             always_adds: dkim.results.always_add,
             must_be_signed: dkim.verifying.must_be_signed.names.clone(),
+            minimum: minimum(dkim.verifying.minimum),
+            trusted: trusted?,
+            replace: replace.transposed()?,
+            flags: Flags {
+                strict_headers: dkim.verifying.strict_headers,
+                required_headers: dkim.verifying.required_headers,
+                ignores_malformed: dkim.verifying.ignore_malformed_mail,
+                removes_old: dkim.signing.remove_old_signatures,
+                no_header_b: dkim.results.no_header_b,
+                adds_software: dkim.results.software_header,
+                captures: dkim.verifying.capture_unknown_errors,
+                logs_results: dkim.logging.results,
+            },
             logs_why: dkim.logging.why,
             logs_success: dkim.logging.success,
         })
@@ -184,10 +240,29 @@ impl Ways {
         }
     }
 
-    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user; `before` are the ways in force at a reload.
-    pub fn keep_key_file(&self, before: Option<&Self>) {
-        if let Keys::Single { key, .. } = &self.keys {
-            self.cache.pin(key, before.map(|ways| &ways.cache));
+    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user, which is `user`; `before` are the ways in force at a reload.
+    ///
+    /// # Errors
+    ///
+    /// The finding about a key that cannot be used; OpenDKIM does not start with one.
+    pub fn keep_key_file(&self, before: Option<&Self>, user: Option<Uid>) -> Result<(), Box<Diagnostic>> {
+        let Keys::Single { key, at, .. } = &self.keys else { return Ok(()) };
+        let pinned = self.cache.pin(key, before.map(|ways| &ways.cache), user);
+        pinned.map_err(|problem| Box::new(problem.finding(at, key)))
+    }
+
+    /// What is wrong with the first keys of `KeyTable`, for the user that this process is now: mail that they are for would be put off. All keys of a
+    /// large table would take minutes.
+    pub fn tell_of_keys(&self, found: &mut Diagnostics) {
+        let Keys::Tables { keys, at, .. } = &self.keys else { return };
+        for row in keys.entries().take(KEYS_AT_START) {
+            // `%` is another key for each sender; a row that is wrong was told of.
+            let Ok(domain) = row.fields().map(|fields| fields.domain.to_owned()) else { continue };
+            let Ok(domain) = DomainName::parse(&domain) else { continue };
+            let Ok(entry) = row.fields().and_then(|fields| fields.for_sender(&domain)) else { continue };
+            if let Err(problem) = self.cache.load_now(&entry.key) {
+                found.push(problem.finding(at, &entry.key));
+            }
         }
     }
 
@@ -204,10 +279,48 @@ impl Ways {
         (action != Action::Accept).then_some(DkimStep { action, cause: DkimCause::SignatureError })
     }
 
-    /// Fields that a signature has to cover where the message has them (`MustBeSigned`).
+    /// What makes a signature count beside what the standards say: `MustBeSigned`, `Minimum`.
+    pub fn demand(&self, policy: &mut VerifyPolicy) {
+        policy.must_be_signed.clone_from(&self.must_be_signed);
+        policy.body_length = BodyLengthPolicy::AtLeast(self.minimum);
+    }
+
+    /// Whether malformed mail gets no result of DKIM (`IgnoreMalformedMail`).
     #[must_use]
-    pub fn must_be_signed(&self) -> &[String] {
-        &self.must_be_signed
+    pub fn ignores_malformed_mail(&self) -> bool {
+        self.flags.ignores_malformed
+    }
+
+    /// Whether old signatures are removed from mail that is signed (`RemoveOldSignatures`).
+    #[must_use]
+    pub fn removes_old_signatures(&self) -> bool {
+        self.flags.removes_old
+    }
+
+    /// Whether results are without `header.b` (`NoHeaderB`).
+    #[must_use]
+    pub fn omits_header_b(&self) -> bool {
+        self.flags.no_header_b
+    }
+
+    /// Whether a DKIM-Filter field is added (`SoftwareHeader`).
+    #[must_use]
+    pub fn adds_software(&self) -> bool {
+        self.flags.adds_software
+    }
+
+    /// Whether mail goes into quarantine after a mistake of ours (`CaptureUnknownErrors`).
+    #[must_use]
+    pub fn captures_errors(&self) -> bool {
+        self.flags.captures
+    }
+
+    /// Whether any mail is put into quarantine.
+    #[must_use]
+    pub fn quarantines(&self) -> bool {
+        let on = &self.on;
+        let actions = [on.bad_signature, on.no_signature, on.key_not_found, on.dns_error, on.signature_error];
+        self.flags.captures || actions.contains(&Action::Quarantine)
     }
 
     /// Whether unsigned mail gets a result (`dkim=none`) in any case (`AlwaysAddARHeader`).
@@ -222,6 +335,16 @@ impl Ways {
     }
 }
 
+/// `Minimum`. Without it OpenDKIM takes what covers next to nothing; here a signature with `l=` then counts if it covers all of the body.
+fn minimum(option: Option<Minimum>) -> BodyMinimum {
+    match option {
+        None => BodyMinimum::Percent(100),
+        Some(Minimum::Octets(octets)) => BodyMinimum::Octets(u64::from(octets)),
+        Some(Minimum::Percent(share)) => BodyMinimum::Percent(share),
+        Some(Minimum::Unsigned(octets)) => BodyMinimum::AllBut(u64::from(octets)),
+    }
+}
+
 fn keys(choosing: &Choosing, dkim: &OpenDkim, opener: &dyn Opener, found: &mut Diagnostics) -> Option<Keys> {
     let options = &dkim.ldap;
     if let (Some(key_table), Some(signing_table)) = (&choosing.key_table, &choosing.signing_table) {
@@ -229,7 +352,7 @@ fn keys(choosing: &Choosing, dkim: &OpenDkim, opener: &dyn Opener, found: &mut D
         let signing = SigningTable::open(signing_table, opener, options, found);
         let (keys, signing) = (keys?, signing?);
         signing.check(&keys, found);
-        return Some(Keys::Tables { signing, keys, all: choosing.multiple_signatures });
+        return Some(Keys::Tables { signing, keys, all: choosing.multiple_signatures, at: key_table.at.clone() });
     }
     let Some(single) = choosing.single_key() else { return Some(Keys::None) };
     let domains = Dataset::open(single.domain, Reading::USUAL, opener, options, found)?;
@@ -239,6 +362,7 @@ fn keys(choosing: &Choosing, dkim: &OpenDkim, opener: &dyn Opener, found: &mut D
         sub_domains: choosing.sub_domains,
         selector: single.selector.value.clone(),
         key: KeyLocation::File(Arc::from(path)),
+        at: single.file.at.clone(),
     })
 }
 
@@ -249,6 +373,9 @@ impl Keys {
         matches!(self, Self::None)
     }
 }
+
+/// Keys of a table that are loaded at the start.
+const KEYS_AT_START: usize = 20;
 
 /// An option that is not written is no failure.
 trait Transposed {
@@ -266,6 +393,6 @@ impl<T> Transposed for Option<Option<T>> {
 }
 
 /// `i=@domain`, as OpenDKIM writes it for mail of a subdomain.
-pub(super) fn identity_of(domain: &dkim_core::domain::DomainName) -> Identity {
+pub(super) fn identity_of(domain: &DomainName) -> Identity {
     Identity::new("", domain.clone())
 }

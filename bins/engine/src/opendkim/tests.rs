@@ -39,6 +39,7 @@ fn mail(from: &str, is_ours: bool, mode: Mode) -> Mail {
     let (headers, _) = HeaderBlock::parse(format!("From: {from}\r\n\r\n").as_bytes(), HeaderLimits::default()).unwrap();
     Mail {
         headers: headers.into(),
+        is_whole: true,
         is_ours,
         is_ignored: false,
         recipients: vec![b"<joe@there.example>".to_vec()],
@@ -52,7 +53,7 @@ fn mail(from: &str, is_ours: bool, mode: Mode) -> Mail {
 /// `d=` and `s=` and `i=` of each signature, or the other choice.
 async fn chosen(ways: &Ways, mail: &Mail) -> String {
     match ways.choose(mail, "Q1").await {
-        Choice::Sign(signers) => {
+        Choice::Sign(ToSign { signers, .. }) => {
             let shown = signers.iter().map(|signer| {
                 let spec = signer.spec.spec();
                 let identity = spec.identity.as_ref().map_or_else(String::new, |identity| format!(" i={identity}"));
@@ -60,7 +61,9 @@ async fn chosen(ways: &Ways, mail: &Mail) -> String {
             });
             shown.collect::<Vec<_>>().join(", ")
         }
-        Choice::Verify => "verify".to_owned(),
+        Choice::Verify(_) => "verify".to_owned(),
+        Choice::Malformed => "malformed".to_owned(),
+        Choice::Refuse(text) => text.to_owned(),
         Choice::LeaveAlone => "leave alone".to_owned(),
         Choice::Tempfail => "put off".to_owned(),
     }
@@ -97,7 +100,9 @@ async fn s1_3_mail_of_others_is_verified_and_what_the_mode_has_nothing_to_do_wit
         ("a@example.org", true, Mode::Sign, "leave alone"),
         ("a@example.com", true, Mode::Verify, "leave alone"),
         ("a@example.com", true, Mode::Sign, "d=example.com s=s1"),
-        ("nobody", true, Mode::Both, "verify"),
+        ("nobody", true, Mode::Both, "malformed"),
+        ("nobody", false, Mode::Sign, "malformed"),
+        ("a@one.example, b@two.example", false, Mode::Both, "verify"),
     ] {
         assert_eq!(chosen(&ways, &mail(from, is_ours, mode)).await, expected, "{from} {is_ours} {mode}");
     }
@@ -224,10 +229,12 @@ async fn s1_2_body_lengths_are_told_to_the_recipients_of_the_list_and_where_no_m
         ("<ann@parent.example>", None),
     ] {
         let mail = Mail { recipients: vec![recipient.into()], ..mail("a@example.com", true, Mode::Both) };
-        let Choice::Sign(signers) = ways.choose(&mail, "Q1").await else { panic!("{recipient}") };
+        let Choice::Sign(ToSign { signers, .. }) = ways.choose(&mail, "Q1").await else { panic!("{recipient}") };
         assert_eq!(signers[0].spec.spec().body_length, length, "{recipient}");
     }
     let ways = self::ways(&folder, &[SINGLE[0], SINGLE[1], SINGLE[2], "MaximumSignedBytes 1000"]);
-    let Choice::Sign(signers) = ways.choose(&mail("a@example.com", true, Mode::Both), "Q1").await else { panic!() };
+    let Choice::Sign(ToSign { signers, .. }) = ways.choose(&mail("a@example.com", true, Mode::Both), "Q1").await else {
+        panic!()
+    };
     assert_eq!(signers[0].spec.spec().body_length, Some(1000));
 }

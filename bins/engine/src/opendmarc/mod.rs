@@ -125,6 +125,12 @@ impl Ways {
         self.ignored_authors.iter().map(String::as_str)
     }
 
+    /// Whether mail is put into quarantine (`HoldQuarantinedMessages`).
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.acting.holds
+    }
+
     /// Who gets a copy of mail that fails.
     #[must_use]
     pub fn copy_failures_to(&self) -> Option<&str> {

@@ -6,6 +6,7 @@ use dkim_core::header::HeaderBlock;
 use crate::config::opendmarc::Evaluating;
 use crate::logging::OLD_LINE;
 use crate::message::author::AuthorError;
+use crate::message::field_counts::{Miscount, lacks_one_from, miscount};
 
 /// What a header section has to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,17 +20,23 @@ const NO_ONE_FROM: &str = "not exactly one From field";
 const MULTI_VALUED: &str = "multi-valued From field detected";
 const UNREADABLE: &str = "unable to parse From header field";
 
-/// Fields that may be there once (RFC 5322 §3.6), with OpenDMARC's words, in the order in which it looks: the last one that it finds counts.
-const AT_MOST_ONE: [(&str, &str); 8] = [
-    ("Reply-To", "multiple Reply-To fields"),
-    ("To", "multiple To fields"),
-    ("Cc", "multiple Cc fields"),
-    ("Bcc", "multiple Bcc fields"),
-    ("Message-Id", "multiple Message-Id fields"),
-    ("In-Reply-To", "multiple In-Reply-To fields"),
-    ("References", "multiple References fields"),
-    ("Subject", "multiple Subject fields"),
-];
+/// OpenDMARC's words for fields that are there too often, or are not.
+fn words(miscount: Miscount) -> &'static str {
+    match miscount {
+        Miscount::NotOne("From") => NO_ONE_FROM,
+        Miscount::NotOne(_) => "not exactly one Date field",
+        Miscount::Several(name) => match name {
+            "Reply-To" => "multiple Reply-To fields",
+            "To" => "multiple To fields",
+            "Cc" => "multiple Cc fields",
+            "Bcc" => "multiple Bcc fields",
+            "Message-Id" => "multiple Message-Id fields",
+            "In-Reply-To" => "multiple In-Reply-To fields",
+            "References" => "multiple References fields",
+            _ => "multiple Subject fields",
+        },
+    }
+}
 
 impl Required {
     pub(super) fn new(evaluating: &Evaluating) -> Self {
@@ -69,14 +76,10 @@ impl Required {
     }
 
     fn requirement(self, headers: &HeaderBlock) -> Option<&'static str> {
-        let count = |name: &str| headers.iter().filter(|field| field.is_named(name)).count();
-        let no_from = ((self.headers || self.from) && count("From") != 1).then_some(NO_ONE_FROM);
-        if !self.headers {
-            return no_from;
+        if self.headers {
+            return miscount(headers).map(words);
         }
-        let no_date = (count("Date") != 1).then_some("not exactly one Date field");
-        let several = AT_MOST_ONE.into_iter().rfind(|(name, _)| count(name) > 1).map(|(_, words)| words);
-        several.or(no_date).or(no_from)
+        (self.from && lacks_one_from(headers)).then_some(NO_ONE_FROM)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::message::dmarc::{Judged, Reason, ReasonKind, Ruling};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Acting {
     rejects: bool,
-    holds: bool,
+    pub(super) holds: bool,
     reject_string: String,
     ignores_pct: bool,
 }

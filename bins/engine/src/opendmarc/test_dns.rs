@@ -1,4 +1,4 @@
-//! `TestDNSData` of OpenDMARC and `TestPublicKeys` of OpenDKIM: files of TXT records, the only names there are.
+//! `TestDNSData` of both and `TestPublicKeys` of OpenDKIM: TXT records, the only names there are. That of OpenDKIM is a data set, the others are files.
 //!
 //! One record a line: a name, white space, and its text to the end of the line. Lines that are empty or begin with `#` are none.
 
@@ -6,33 +6,66 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use crate::config::diagnostics::CONFIG_READ;
+use crate::config::diagnostics::{CONFIG_READ, CONFIG_VALUE};
 use crate::config::{Diagnostic, Diagnostics, Sourced};
+use crate::dataset::{Dataset, NoOpener, OpenOptions, Reading};
 use crate::dns::Zone;
 use crate::regular_file;
 
 /// Octets of the file.
 const MAX_FILE: u64 = 16 << 20;
 
+/// Characters of a name that a finding shows.
+const MAX_SHOWN: usize = 80;
+
 /// Octets of one string of a TXT record (RFC 1035 §3.3).
 const MAX_STRING: usize = 255;
 
-/// Reads the files, if there are any, into one zone.
+/// Reads the data set and the files, if there are any, into one zone. `found` gets what there is to say about the data set.
 ///
 /// # Errors
 ///
 /// All findings of the first file that has some.
-pub fn test_zone<'f>(files: impl IntoIterator<Item = &'f Sourced<PathBuf>>) -> Result<Option<Zone>, Diagnostics> {
+pub fn test_zone<'f>(
+    files: impl IntoIterator<Item = &'f Sourced<PathBuf>>,
+    set: Option<&Sourced<String>>,
+    found: &mut Diagnostics,
+) -> Result<Option<Zone>, Diagnostics> {
     let mut all = String::new();
     let mut last = None;
+    if let Some(set) = set
+        && let Some(text) = set_text(set, found)
+    {
+        Zone::parse(text.as_bytes(), &set.at.file)?;
+        all.push_str(&text);
+        last = Some(&*set.at.file);
+    }
     for file in files {
         let text = zone_text(&read(file)?);
         // By itself first, so that findings name the right file and line.
         Zone::parse(text.as_bytes(), &file.value)?;
         all.push_str(&text);
-        last = Some(file);
+        last = Some(file.value.as_path());
     }
-    last.map(|file| Zone::parse(all.as_bytes(), &file.value)).transpose()
+    last.map(|file| Zone::parse(all.as_bytes(), file)).transpose()
+}
+
+/// The records of a data set: its keys are names, its values texts.
+fn set_text(option: &Sourced<String>, found: &mut Diagnostics) -> Option<String> {
+    let set = Dataset::open(option, Reading::USUAL, &NoOpener, &OpenOptions::default(), found)?;
+    let is_of_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
+    let mut zone = String::new();
+    for entry in set.entries() {
+        if !entry.key.bytes().all(is_of_name) {
+            let key: String = entry.key.chars().take(MAX_SHOWN).collect();
+            let cause = format!("`{}` is no name: patterns cannot stand in place of the DNS", key.escape_debug());
+            found.push(Diagnostic::at(&option.at, CONFIG_VALUE, cause, "write out the names"));
+            return None;
+        }
+        record(&mut zone, entry.key, entry.value.unwrap_or_default());
+        zone.push('\n');
+    }
+    Some(zone)
 }
 
 fn read(file: &Sourced<PathBuf>) -> Result<Vec<u8>, Diagnostics> {
@@ -58,18 +91,23 @@ fn zone_text(text: &[u8]) -> String {
         // An empty line is kept, so that findings name the right one.
         if !line.is_empty() && !line.starts_with('#') {
             let (name, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-            let _ = write!(zone, "{name} IN TXT");
-            let value = value.trim_start().as_bytes();
-            for string in value.chunks(MAX_STRING) {
-                let _ = write!(zone, " \"{}\"", quoted(string));
-            }
-            if value.is_empty() {
-                zone.push_str(" \"\"");
-            }
+            record(&mut zone, name, value);
         }
         zone.push('\n');
     }
     zone
+}
+
+/// A record without the end of its line.
+fn record(zone: &mut String, name: &str, value: &str) {
+    let _ = write!(zone, "{name} IN TXT");
+    let value = value.trim_start().as_bytes();
+    for string in value.chunks(MAX_STRING) {
+        let _ = write!(zone, " \"{}\"", quoted(string));
+    }
+    if value.is_empty() {
+        zone.push_str(" \"\"");
+    }
 }
 
 /// RFC 1035 §5.1: `\X` and `\DDD`.

@@ -17,7 +17,7 @@ pub(crate) struct OpenDkim {
     process: Child,
     folder: PathBuf,
     log: PathBuf,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl OpenDkim {

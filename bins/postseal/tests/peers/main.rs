@@ -1,6 +1,6 @@
 //! The program under the names of OpenDKIM's tools, beside Debian's tools: the same arguments to both.
 //!
-//! Built with `--features peers`; needs Debian's `opendkim-tools`, `python3-dkim` and `nsd`, which `scripts/test` installs. What the tools print, their
+//! Built with `--features peers`; needs Debian's `opendkim-tools`, `python3-dkim`, `nsd` and `libxml2-utils`, which `scripts/test` installs. What the tools print, their
 //! files and their exit codes have to be the same, but for what is in [`listed`] with its reason. Lines of ours below those of the old tool begin
 //! without its name and are no difference.
 #![expect(
@@ -15,6 +15,7 @@ mod genkey;
 mod genzone;
 mod listed;
 mod pair;
+mod report_schema;
 mod site;
 mod testkey;
 mod testmsg;

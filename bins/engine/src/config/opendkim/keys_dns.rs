@@ -18,7 +18,7 @@ pub(super) const NAMES: &[OldOption] = &[
     OldOption::text("Nameservers", Fate::Carried),
     OldOption::number("DNSTimeout", Fate::Mostly("0, which waits for ever, becomes 5 seconds")),
     OldOption::text("TestPublicKeys", Fate::Carried),
-    OldOption::text("TestDNSData", Fate::Carried),
+    OldOption::text("TestDNSData", Fate::Mostly("a pattern in place of a name is an error")),
     OldOption::flag("QueryCache", Fate::Mostly("keys are kept for as long as the DNS says, with `no` as well")),
     OldOption::flag(
         "DNSConnect",

@@ -26,7 +26,12 @@ pub(super) const NAMES: &[OldOption] = &[
     OldOption::number("SignatureTTL", Fate::Carried),
     OldOption::flag("RequestReports", Fate::Carried),
     OldOption::flag("RemoveOldSignatures", Fate::Carried),
-    OldOption::text("ReplaceRules", Fate::Carried),
+    OldOption::text(
+        "ReplaceRules",
+        Fate::Mostly(
+            "each rule goes over a field once, and over all that it matches; mail that is verified is looked at as it came",
+        ),
+    ),
     OldOption::text("ReplaceHeaders", Fate::Carried),
     OldOption::flag(
         "FixCRLF",

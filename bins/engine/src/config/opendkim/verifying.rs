@@ -24,8 +24,18 @@ pub(super) const NAMES: &[OldOption] = &[
     OldOption::number("MaximumSignaturesToVerify", Fate::Carried),
     OldOption::number("MaximumHeaders", Fate::Mostly("0 leaves the limit of this program, 512 KiB")),
     OldOption::text("MustBeSigned", Fate::Carried),
-    OldOption::text("Minimum", Fate::Carried),
-    OldOption::text("TrustSignaturesFrom", Fate::Carried),
+    OldOption::text(
+        "Minimum",
+        Fate::Mostly(
+            "a signature that covers less is `policy` and does not count, where Debian's OpenDKIM lets it pass; and what is added to a body that is signed in part counts only if Content-Type is signed",
+        ),
+    ),
+    OldOption::text(
+        "TrustSignaturesFrom",
+        Fate::Mostly(
+            "a signature of another domain than the author's, and of none in the list, is `policy` and counts for nothing, where Debian's OpenDKIM lets it pass",
+        ),
+    ),
     OldOption::number("ClockDrift", Fate::Carried),
     OldOption::flag("StrictHeaders", Fate::Carried),
     OldOption::flag("RequiredHeaders", Fate::Carried),

@@ -46,11 +46,11 @@ const NAMES: &[OldOption] = &[
     OldOption::flag("RecordAllMessages", Fate::Carried),
     OldOption::text("IgnoreMailTo", Fate::Carried),
     OldOption::text("NoReportsList", REPORTS),
-    OldOption::flag("FailureReports", FAILURE_REPORTS),
-    OldOption::text("FailureReportsBcc", FAILURE_REPORTS),
-    OldOption::flag("FailureReportsOnNone", FAILURE_REPORTS),
-    OldOption::text("FailureReportsSentBy", FAILURE_REPORTS),
-    OldOption::text("ReportCommand", FAILURE_REPORTS),
+    OldOption::flag("FailureReports", FAILURES),
+    OldOption::text("FailureReportsBcc", FAILURE_MAIL),
+    OldOption::flag("FailureReportsOnNone", Fate::Carried),
+    OldOption::text("FailureReportsSentBy", FAILURE_MAIL),
+    OldOption::text("ReportCommand", FAILURE_MAIL),
     OldOption::text("DomainWhitelist", ARC),
     OldOption::text("DomainWhitelistFile", ARC),
     OldOption::number("DomainWhitelistSize", ARC),
@@ -89,9 +89,13 @@ const REMOVED: &[OldOption] = &[
     ),
 ];
 
-const FAILURE_REPORTS: Fate = Fate::NotCarried {
-    instead: "no reports about single messages are sent, which hold other people's mail",
-    mend: "remove it; what failed and why stands in the log and in the journal (`postseal journal show`)",
+const FAILURES: Fate = Fate::Differs {
+    how: "what failed is kept in the folder `failures` of the state folder, by `fo=` and up to a limit for each domain, and another program makes mail of it",
+    mend: "see `[failure_reports]` in configuration.md for what is kept and for how long",
+};
+const FAILURE_MAIL: Fate = Fate::NotCarried {
+    instead: "this program sends no mail; what failed is kept for the program that does",
+    mend: "give the address to that program, and remove the line",
 };
 const REPORTS: Fate = Fate::NotCarried {
     instead: "no reports are sent by this program; opendmarc-reports has its own option for the list",

@@ -22,6 +22,7 @@ use super::words::{LogSink, Mode, OnKeyMismatch};
 
 mod dmarc;
 mod domains;
+mod failure_reports;
 mod journal;
 mod spf;
 mod trust;
@@ -57,6 +58,8 @@ impl Draft {
             None => vec![Listener { mode, trust, ..Listener::default() }],
         };
         let spf = spf::spf(self.spf, &listeners, &mut check);
+        let dmarc = dmarc::dmarc(self.dmarc, spf.enabled, &mut check);
+        let dmarc_enabled = dmarc.enabled;
         let config = Config {
             listeners,
             state_dir: self.state_dir.map_or(defaults.state_dir, |path| path.value),
@@ -69,10 +72,11 @@ impl Draft {
             limits: limits(self.limits, &mut check),
             policy: policy(self.policy),
             verify: verify(self.verify, &mut check),
-            dmarc: dmarc::dmarc(self.dmarc, spf.enabled, &mut check),
+            dmarc,
             spf,
             journal: journal::journal(self.journal, &mut check),
             report: report(self.report, &mut check),
+            failure_reports: failure_reports::failure_reports(self.failure_reports, dmarc_enabled, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)

@@ -31,6 +31,9 @@ pub enum PatternError {
     /// `(` that nothing closes.
     #[error("`(` is not closed by `)`")]
     OpenGroup,
+    /// `\)` that closes nothing.
+    #[error("`\\)` closes nothing")]
+    CloseGroup,
     /// `{` that is no repetition.
     #[error("`{{` does not begin a repetition such as `{{2,3}}`")]
     BadRepeat,
@@ -81,8 +84,12 @@ pub(super) fn translate(pattern: &str, ignores_case: bool) -> Result<String, Pat
     if pattern.len() > MAX_REGEX {
         return Err(PatternError::TooLong);
     }
-    let text = extended(pattern);
-    let mut translator = Translator { rest: &text, ignores_case, out: String::new(), atom: None, groups: Vec::new() };
+    translate_extended(&extended(pattern), ignores_case)
+}
+
+/// Translates an extended expression as it is.
+pub(super) fn translate_extended(text: &[u8], ignores_case: bool) -> Result<String, PatternError> {
+    let mut translator = Translator { rest: text, ignores_case, out: String::new(), atom: None, groups: Vec::new() };
     while let Some(octet) = translator.next() {
         translator.step(octet)?;
     }

@@ -8,6 +8,7 @@
 //! *Limits*: texts of more than [`MAX_KEY`] octets match nothing; [`MAX_REGEXES`] patterns that need an expression, [`MAX_REGEX_SIZE`] octets when compiled.
 
 mod affix;
+mod bre;
 mod ere;
 mod glob;
 #[cfg(test)]
@@ -31,6 +32,16 @@ pub const MAX_REGEXES: usize = 1000;
 
 /// Octets that the expressions of one table have together when they are compiled.
 pub const MAX_REGEX_SIZE: usize = 16 << 20;
+
+/// Translates a basic expression for the crates of `regex`: by octets, with regard to case, and with `.` matching every octet.
+///
+/// *Limits*: [`MAX_REGEX`] octets.
+pub(crate) fn translate_basic(basic: &[u8]) -> Result<String, PatternError> {
+    if basic.len() > MAX_REGEX {
+        return Err(PatternError::TooLong);
+    }
+    ere::translate_extended(&bre::extended(basic)?, false)
+}
 
 /// How a pattern is found.
 enum Shape {

@@ -25,9 +25,10 @@ use dmarc_core::author::{AuthorDomains, AuthorLimits};
 use spf_core::identity::{Sender, SenderError};
 
 use super::author::AuthorError;
+use super::opendkim::BAD_FORMAT;
 use super::origin::Client;
 use super::report::Report;
-use super::results::DkimResults;
+use super::results::{BadFormat, DkimResults};
 use super::spf::{NoClient, SpfResults};
 use super::work::{AttemptOutcome, Signed};
 use crate::journal::record::{Dkim, Dmarc, Identity, MAX_AUTHORS, MAX_RECIPIENT_DOMAINS, MAX_SIGNATURES, Spf};
@@ -216,7 +217,7 @@ fn push_once(list: &mut Vec<String>, item: &str, most: usize) {
     }
 }
 
-fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
+pub(super) fn spf(results: &SpfResults, sender: &[u8]) -> Spf {
     let Some(outcome) = results.for_dmarc() else {
         let domain = sender_domain(sender).ok().flatten().map(to_text).unwrap_or_default();
         return Spf { mail_from: Identity { domain, result: "none".to_owned() }, helo: Identity::default() };
@@ -232,7 +233,10 @@ fn identity<I: spf_core::identity::Identity>(outcome: &spf_core::outcome::Outcom
 fn dkim(results: DkimResults<'_>) -> Vec<Dkim> {
     match results {
         DkimResults::Reports(reports) => reports.iter().take(MAX_SIGNATURES).map(signature).collect(),
-        DkimResults::Incomplete(_, 0) => Vec::new(),
+        DkimResults::Incomplete(_, 0) | DkimResults::BadFormat(BadFormat::Ignored) => Vec::new(),
+        DkimResults::BadFormat(BadFormat::Told) => {
+            vec![Dkim { result: "permerror".to_owned(), cause: Some(BAD_FORMAT.to_owned()), ..Dkim::default() }]
+        }
         DkimResults::Incomplete(trouble, _) => {
             vec![Dkim { result: "permerror".to_owned(), cause: Some(trouble.text().to_owned()), ..Dkim::default() }]
         }

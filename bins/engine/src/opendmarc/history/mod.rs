@@ -9,11 +9,13 @@
 //!
 //! Values come from the DNS and from strangers: they are written without spaces and control characters, so that none can end its line or be two words.
 
+mod read;
 mod writer;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+pub use self::read::{HistoryError, HistoryReader, MAX_LINE, MAX_LINES, MAX_URIS};
 pub use self::writer::{History, QUEUE_LENGTH};
 use crate::journal::record::Dmarc;
 

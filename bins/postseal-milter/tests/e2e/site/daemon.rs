@@ -82,6 +82,20 @@ impl Daemon {
         Self::launch(work, socket.to_owned(), &arguments)
     }
 
+    /// Starts one from a file of OpenDKIM alone.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn start_from_opendkim_conf(work: &Path, socket: &str, opendkim: &Path) -> Self {
+        let state = work.join("state");
+        let arguments = [
+            OsStr::new("--foreground"),
+            OsStr::new("--opendkim-conf"),
+            opendkim.as_os_str(),
+            OsStr::new("--state"),
+            state.as_os_str(),
+        ];
+        Self::launch(work, socket.to_owned(), &arguments)
+    }
+
     /// Starts one without a configuration file, as a new user does: it makes its keys under `state`.
     pub(crate) fn quick_start(work: &Path, state: &Path, domain: &str) -> Self {
         let socket = format!("inet:127.0.0.1:{}", port());
