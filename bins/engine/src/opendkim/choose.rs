@@ -191,14 +191,14 @@ impl Ways {
         match &self.keys {
             Keys::None => Ok(Vec::new()),
             Keys::Tables { .. } if !mail.is_ours => Ok(Vec::new()),
-            Keys::Tables { signing, keys, all } => {
+            Keys::Tables { signing, keys, all, .. } => {
                 let requests = signing.requests(keys, address.as_sender(), *all).await.map_err(Trouble::Table)?;
                 if requests.is_empty() {
                     self.why(job, || format!("no signing table match for '{}@{}'", address.local, address.domain));
                 }
                 Ok(requests)
             }
-            Keys::Single { domains, sub_domains, selector, key } => {
+            Keys::Single { domains, sub_domains, selector, key, .. } => {
                 let error = |error| Trouble::Lookup("Domain", error);
                 let is_exact = domains.contains(address.domain.as_str()).await.map_err(error)?
                     || domains.contains("*").await.map_err(error)?;
