@@ -18,6 +18,7 @@ use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::reply_template::ReplyTemplate;
+use super::report::DatabasePlace;
 use super::sender_domains::SenderPattern;
 use super::words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
@@ -74,6 +75,8 @@ pub struct Draft {
     pub dmarc: DmarcDraft,
     /// `[journal]`.
     pub journal: JournalDraft,
+    /// `[report]`.
+    pub report: ReportDraft,
     /// `[failure_reports]`.
     pub failure_reports: FailureReportsDraft,
     /// `[log]`.
@@ -332,6 +335,25 @@ pub struct JournalDraft {
     pub max_size: Maybe<u64>,
     /// `keep`.
     pub keep: Maybe<Duration>,
+}
+
+/// `[report]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportDraft {
+    /// `database`.
+    pub database: Maybe<DatabasePlace>,
+    /// `node`.
+    pub node: Maybe<String>,
+    /// `max_rows`.
+    pub max_rows: Maybe<u64>,
+    /// `envelope_to`.
+    pub envelope_to: Maybe<bool>,
+    /// `org_name`.
+    pub org_name: Maybe<String>,
+    /// `email`.
+    pub email: Maybe<String>,
+    /// `extra_contact_info`.
+    pub extra_contact_info: Maybe<String>,
 }
 
 /// `[failure_reports]`.
