@@ -55,8 +55,15 @@ impl<R: BufRead> Tokens<R> {
         self.tag = tag;
     }
 
+    /// Puts the local name of the tag, in lower case, in the place of what is in a buffer.
+    pub(super) fn copy_name(&self, to: &mut Vec<u8>) {
+        to.clear();
+        to.extend_from_slice(self.name());
+        to.make_ascii_lowercase();
+    }
+
     /// The local name of the tag.
-    pub(super) fn name(&self) -> &[u8] {
+    fn name(&self) -> &[u8] {
         let tag = self.tag.strip_prefix(b"/").unwrap_or(&self.tag);
         let end = tag.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'/').unwrap_or(tag.len());
         let name = tag.get(..end).unwrap_or_default();
