@@ -67,6 +67,15 @@ impl<R: BufRead> Reader<'_, R> {
     /// Takes one tag; whether there is more.
     fn step(&mut self) -> Result<bool, ReadError> {
         let token = self.tokens.next()?;
+        // The usual case, without a look at any name.
+        if token == Token::Close
+            && self.unknown.is_empty()
+            && matches!(self.stack.last(), Some(Element::Leaf(_)))
+            && self.tokens.closes_last()
+        {
+            self.end_top()?;
+            return Ok(true);
+        }
         // Taken for its room, and given back.
         let mut name = std::mem::take(&mut self.name);
         self.tokens.copy_name(&mut name);
@@ -100,17 +109,22 @@ impl<R: BufRead> Reader<'_, R> {
             }
             return Ok(());
         }
+        if let Some(child) = top.child(name) {
+            self.begin(child);
+            return if is_empty { self.end_top() } else { Ok(()) };
+        }
         // Where the last one was not closed, its parent or one further out has this child.
         let parent = self.stack.iter().rposition(|element| element.child(name).is_some());
-        let is_near = matches!(top, Element::Leaf(_)) || parent == self.stack.len().checked_sub(1);
+        let is_near = matches!(top, Element::Leaf(_));
         match parent.filter(|_| is_near || matches!(name, b"record" | b"policy_published" | b"row")) {
             Some(parent) => {
                 while self.stack.len() > parent.saturating_add(1) {
                     self.report.is_mended = true;
                     self.end_top()?;
                 }
-                let child = self.stack.last().and_then(|element| element.child(name));
-                self.begin(child);
+                if let Some(child) = self.stack.last().and_then(|element| element.child(name)) {
+                    self.begin(child);
+                }
                 if is_empty {
                     self.end_top()?;
                 }
@@ -126,8 +140,7 @@ impl<R: BufRead> Reader<'_, R> {
         Ok(())
     }
 
-    fn begin(&mut self, child: Option<Element>) {
-        let Some(child) = child else { return };
+    fn begin(&mut self, child: Element) {
         // The text in front of the first child of a reason is kept for it.
         self.tokens.clear_text();
         match child {
