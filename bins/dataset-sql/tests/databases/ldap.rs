@@ -7,7 +7,7 @@ use engine::dataset::{LdapOptions, OpenOptions};
 use nix::sys::signal::Signal;
 
 use crate::ask::{dataset, failure, fields, goes_and_comes, open, open_with};
-use crate::servers::{Folder, Server, command, free_port, program, run, until};
+use database_servers::{Folder, Server, command, free_port, program, run, until};
 
 /// Tells a run of this program that it is to ask this URL, under another environment.
 const CHILD: &str = "POSTSEAL_TEST_LDAPS";

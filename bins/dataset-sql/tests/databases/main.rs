@@ -13,7 +13,6 @@ mod ask;
 mod ldap;
 mod mariadb;
 mod postgres;
-mod servers;
 mod socketmap;
 mod sqlite;
 mod suite;

@@ -2,72 +2,56 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use database_servers::{PostgreSql, Server, until};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::ask::{dataset, failure, fields, goes_and_comes, open};
-use crate::servers::{Folder, Server, command, free_port, program, run, until};
 use crate::suite::{Admin, fill, slow, suite, wrong_password};
 
-const PROGRAMS: &str = "/usr/lib/postgresql/*/bin";
-const PASSWORD: &str = "p:/@#?'w=";
 const CREDENTIALS: &str = "mail=40user:p=3A=2F=40=23=3F=27w=3D";
 
-struct PostgreSql {
-    folder: Folder,
-    port: u16,
-}
+struct Cluster(PostgreSql);
 
-impl PostgreSql {
-    fn new() -> Self {
-        let folder = Folder::new();
-        let password = folder.file("password", PASSWORD);
-        let mut init = command(program("initdb", PROGRAMS));
-        init.args(["-U", "mail@user", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync"]);
-        run(init.arg("-D").arg(folder.path("data")).arg("--pwfile").arg(password));
-        Self { folder, port: free_port() }
-    }
-
+impl Cluster {
     async fn start(&self) -> (Server, Admin) {
-        let mut command = command(program("postgres", PROGRAMS));
-        command.arg("-D").arg(self.folder.path("data")).arg("-k").arg(self.folder.path(""));
-        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F", "-c", "shared_buffers=8MB"]);
-        // "Fast Shutdown": clients are sent away.
-        let server = Server::start(&mut command, Signal::SIGINT);
+        let server = self.0.start();
         (server, self.admin("postgres").await)
     }
 
     async fn admin(&self, database: &str) -> Admin {
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
-            .port(self.port)
-            .username("mail@user")
-            .password(PASSWORD)
+            .port(self.0.port)
+            .username(PostgreSql::USER)
+            .password(PostgreSql::PASSWORD)
             .database(database)
             .ssl_mode(PgSslMode::Disable);
         Admin::Postgres(until(async || options.connect().await).await)
     }
 
     fn tcp(&self, database: &str) -> String {
-        format!("pgsql://{CREDENTIALS}@{}+127.0.0.1/{database}", self.port)
+        format!("pgsql://{CREDENTIALS}@{}+127.0.0.1/{database}", self.0.port)
     }
 
     fn unix(&self) -> String {
-        let folder = self.folder.path("").display().to_string().replace('/', "=2F");
-        format!("pgsql://{CREDENTIALS}@{}+{folder}/postgres", self.port)
+        let folder = self.0.socket_folder().display().to_string().replace('/', "=2F");
+        format!("pgsql://{CREDENTIALS}@{}+{folder}/postgres", self.0.port)
     }
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn s2_1_postgresql() {
-    let database = PostgreSql::new();
+    let database = Cluster(PostgreSql::new());
     let (server, mut admin) = database.start().await;
     fill(&mut admin, "TEXT").await;
     suite(&mut admin, &database.tcp("postgres")).await;
     slow(&database.tcp("postgres"), "(SELECT TRUE FROM pg_sleep(5))").await;
-    wrong_password(&format!("pgsql://mail=40user:wr0ng@{}+127.0.0.1/postgres", database.port), "authentication failed")
-        .await;
+    wrong_password(
+        &format!("pgsql://mail=40user:wr0ng@{}+127.0.0.1/postgres", database.0.port),
+        "authentication failed",
+    )
+    .await;
 
     // Names without quotes are in lower case, as in a statement; in quotes they are as they are.
     admin.run("CREATE TABLE Folded (Name TEXT, \"Value\" TEXT)").await;

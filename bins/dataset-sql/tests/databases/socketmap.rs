@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 use crate::ask::{dataset, failure, fields, goes_and_comes, open, slow_is_cut};
-use crate::servers::{Folder, program};
+use database_servers::{Folder, program};
 
 /// What a server has seen.
 #[derive(Default)]

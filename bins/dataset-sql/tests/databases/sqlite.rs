@@ -7,8 +7,8 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
 use crate::ask::{dataset, failure, fields, goes_and_comes, open, slow_is_cut};
-use crate::servers::Folder;
 use crate::suite::{Admin, fill, suite};
+use database_servers::Folder;
 
 async fn admin(file: &std::path::Path, mode: SqliteJournalMode) -> Admin {
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).journal_mode(mode);

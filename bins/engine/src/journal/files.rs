@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::reader::IDENTITY;
 use super::segment::{self, SegmentName};
 use super::writer::{Settings, milliseconds};
 
@@ -17,8 +18,8 @@ const BATCH: usize = 64 * 1024;
 /// The longest time between two calls that bring what was written through a power cut.
 const SYNC: Duration = Duration::from_secs(1);
 
-/// The file that a writer locks, within the folder.
-const LOCK_FILE: &str = "lock";
+/// The file that a writer locks, within the folder; it holds the journal's name.
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// The segments of a journal, of which one may be open.
 pub(super) struct Files {
@@ -43,6 +44,7 @@ impl Files {
         let mut folder = fs::DirBuilder::new();
         folder.mode(0o750).recursive(true).create(&settings.folder)?;
         let lock = lock(&settings.folder)?;
+        name(&lock)?;
         let last = segment::list(&settings.folder)?.last().copied();
         let mut files = Self { settings, last, open: None, _lock: lock };
         // That nothing can be written shows at once.
@@ -172,6 +174,17 @@ fn lock(folder: &Path) -> io::Result<File> {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes it")),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Gives the journal a name when it is new: who counts records keeps it with the place, so that two journals never pass for one.
+fn name(mut lock: &File) -> io::Result<()> {
+    if lock.metadata()?.len() > 0 {
+        return Ok(());
+    }
+    let mut octets = [0; IDENTITY / 2];
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| io::Error::other("no random numbers"))?;
+    let name: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    lock.write_all(name.as_bytes())
 }
 
 /// Takes out the frames of which every octet is among the first `written`.

@@ -27,7 +27,7 @@ mod segment;
 mod writer;
 
 pub use self::frame::MAX_RECORD;
-pub use self::reader::{Damage, Entry, Read, Reader};
+pub use self::reader::{Damage, Entry, Read, Reader, identity};
 pub use self::record::Record;
 pub use self::segment::{NotASegment, Position, SegmentName};
 pub(crate) use self::writer::milliseconds;

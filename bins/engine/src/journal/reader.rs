@@ -4,10 +4,11 @@
 //! the two it is shows when there is a newer segment: then nothing comes any more.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::files::LOCK_FILE;
 use super::frame::{self, MAX_LINE};
 use super::record::Content;
 use super::segment::{self, Position, SegmentName};
@@ -43,11 +44,31 @@ pub struct Damage {
     pub is_torn_tail: bool,
 }
 
+/// Digits of a journal's name.
+pub(super) const IDENTITY: usize = 32;
+
+/// The name of the journal in a folder, which no other has; `None` when the program that began it gave it none.
+///
+/// # Errors
+///
+/// When the folder cannot be read.
+pub fn identity(folder: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    match File::open(folder.join(LOCK_FILE)) {
+        Ok(file) => file.take(1024).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return folder.metadata().map(|_| None),
+        Err(error) => return Err(error),
+    };
+    let is_name = text.len() == IDENTITY && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+    Ok(is_name.then_some(text))
+}
+
 /// Reads the journal in a folder.
 #[derive(Debug)]
 pub struct Reader {
     folder: PathBuf,
     position: Option<Position>,
+    gap: Option<Position>,
     open: Option<BufReader<File>>,
     line: Vec<u8>,
 }
@@ -67,7 +88,7 @@ impl Reader {
     /// A place in a segment that is no longer there is taken as the beginning of the next one.
     #[must_use]
     pub fn new(folder: &Path, from: Option<Position>) -> Self {
-        Self { folder: folder.to_owned(), position: from, open: None, line: Vec::new() }
+        Self { folder: folder.to_owned(), position: from, gap: None, open: None, line: Vec::new() }
     }
 
     /// A reader of what was written since then (milliseconds since the epoch), and of some before: it begins with the segment that was open
@@ -88,6 +109,13 @@ impl Reader {
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.position
+    }
+
+    /// Where records may be missing because segments were removed before they were read; told once.
+    ///
+    /// A segment that was removed because nothing came into it is none, as long as an older one is there.
+    pub fn take_gap(&mut self) -> Option<Position> {
+        self.gap.take()
     }
 
     /// The next thing in the journal.
@@ -150,6 +178,13 @@ impl Reader {
         }
         let wanted = self.position;
         let names = segment::list(&self.folder)?;
+        if let Some(wanted) = wanted.filter(|wanted| !names.contains(&wanted.segment)) {
+            let has_older = names.first().is_some_and(|oldest| *oldest < wanted.segment);
+            // The writer removes the oldest first, and what it closes empty.
+            if wanted.offset > 0 || !has_older {
+                self.gap = Some(wanted);
+            }
+        }
         let found = names.into_iter().find(|name| wanted.is_none_or(|wanted| *name >= wanted.segment));
         let Some(segment) = found else { return Ok(None) };
         let offset = wanted.filter(|wanted| wanted.segment == segment).map_or(0, |wanted| wanted.offset);
@@ -165,7 +200,7 @@ impl Reader {
         Ok(self.position)
     }
 
-    fn newer_than(&self, position: Position) -> io::Result<Option<SegmentName>> {
+    fn newer_than(&mut self, position: Position) -> io::Result<Option<SegmentName>> {
         let is_at_end = match &self.open {
             Some(file) => !file.buffer().contains(&b'\n'),
             None => true,
@@ -173,7 +208,13 @@ impl Reader {
         if !is_at_end {
             return Ok(None);
         }
-        Ok(segment::list(&self.folder)?.into_iter().find(|name| *name > position.segment))
+        let names = segment::list(&self.folder)?;
+        let newer = names.iter().find(|name| **name > position.segment).copied();
+        // It was removed while it was read, and the oldest go first: others may have gone with it.
+        if newer.is_some() && position.offset > 0 && !names.contains(&position.segment) {
+            self.gap = Some(position);
+        }
+        Ok(newer)
     }
 }
 

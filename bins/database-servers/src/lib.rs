@@ -1,4 +1,20 @@
-//! Programs in temporary folders, as a user who may do nothing else.
+//! For tests alone: real database servers in temporary folders, as a user who may do nothing else.
+//!
+//! [`MariaDb`] and [`PostgreSql`] make a database once, and start and stop a server of it as often as a test wants. Everything is on the loopback address
+//! and goes away with the folder. What is not installed is a failed test that says so.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: a broken assumption is to fail the test at its place"
+)]
+
+mod mariadb;
+mod postgres;
+
+pub use mariadb::MariaDb;
+pub use postgres::PostgreSql;
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,21 +32,32 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder that belongs to the user of the servers.
-pub(crate) struct Folder(TempDir);
+#[derive(Debug)]
+pub struct Folder(TempDir);
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Folder {
-    pub(crate) fn new() -> Self {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("postseal-databases").tempdir().unwrap();
         give_away(folder.path());
         Self(folder)
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A path in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Makes a folder.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    pub fn folder(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir(&path).unwrap();
         give_away(&path);
@@ -38,7 +65,7 @@ impl Folder {
     }
 
     /// Writes a file.
-    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         give_away(&path);
@@ -59,7 +86,7 @@ fn give_away(path: &Path) {
 }
 
 /// A program run by that user, without output.
-pub(crate) fn command(program: impl AsRef<Path>) -> Command {
+pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").env("LC_ALL", "C");
     if let Some((user, group)) = nobody() {
@@ -69,7 +96,7 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
 }
 
 /// A program that Debian may keep away from the path.
-pub(crate) fn program(name: &str, folders: &str) -> PathBuf {
+pub fn program(name: &str, folders: &str) -> PathBuf {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut found: Vec<PathBuf> = Vec::new();
     for folder in folders.split(':').chain(path.split(':')).chain(["/usr/sbin", "/sbin"]) {
@@ -90,30 +117,43 @@ pub(crate) fn program(name: &str, folders: &str) -> PathBuf {
 }
 
 /// A port of the loopback address that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Runs to its end.
-pub(crate) fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// A server that runs.
-pub(crate) struct Server {
+/// A server that runs, until it is dropped.
+#[derive(Debug)]
+pub struct Server {
     child: Child,
     end: Signal,
 }
 
 impl Server {
     /// Starts; `end` is the signal that stops it without waiting for its clients.
-    pub(crate) fn start(command: &mut Command, end: Signal) -> Self {
+    pub fn start(command: &mut Command, end: Signal) -> Self {
         Self { child: command.spawn().unwrap(), end }
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Stops, and waits for that.
-    pub(crate) fn stop(mut self) {
+    pub fn stop(mut self) {
         self.end_it();
     }
 
@@ -140,7 +180,7 @@ impl Drop for Server {
 }
 
 /// Tries until it works.
-pub(crate) async fn until<T, E: std::fmt::Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+pub async fn until<T, E: std::fmt::Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
     let begin = Instant::now();
     loop {
         match attempt().await {
