@@ -34,6 +34,7 @@ fn closing(rules: &Arc<Rules>) -> (Closing, SignJob) {
         rule: OriginRule::NotTrusted,
         client: Client::Ip([192, 0, 2, 10].into(), 40_000),
         is_ignored: false,
+        daemon_name: None,
         judged: None,
         mta_name: None,
         client_name: b"mail.example.org".to_vec(),

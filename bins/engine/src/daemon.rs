@@ -98,9 +98,12 @@ impl Daemon {
         if let Some(Err(error @ StateLockError::InUse { .. })) = early {
             return Err(unavailable(&error));
         }
-        let prepared =
+        let mut prepared =
             prepare(&request, None).map_err(|findings| Failure { text: findings.to_string(), code: CONFIG })?;
         then()?;
+        if let Some(ways) = prepared.setup.rules.ways() {
+            ways.tell_of_keys(&mut prepared.findings);
+        }
         let folder = &prepared.setup.rules.config().state_dir;
         let state = early.unwrap_or_else(|| StateLock::take(folder));
         match &state {

@@ -22,6 +22,7 @@ use crate::keys::{KEY_MISSING, Keys};
 use crate::message::Rules;
 use crate::opendkim::Ways;
 use crate::opendmarc;
+use crate::process;
 use crate::quickstart;
 use crate::regular_file;
 use crate::socket_address::SocketAddress;
@@ -177,7 +178,17 @@ pub fn prepare(request: &Request, in_force: Option<&Setup>) -> Result<Prepared, 
             }
             ways = opened.flatten().map(Arc::new);
             if let Some(ways) = &ways {
-                ways.keep_key_file(in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref));
+                let user = files.process().user.and_then(|user| process::uid_of(&user.value));
+                let before = in_force.and_then(|setup| setup.rules.ways()).map(AsRef::as_ref);
+                if let Err(finding) = ways.keep_key_file(before, user)
+                    && config
+                        .listeners
+                        .iter()
+                        .any(|listener| matches!(listener.mode, config::Mode::Sign | config::Mode::Both))
+                {
+                    found.push(*finding);
+                    return Err(found);
+                }
             }
             (config, found, None)
         }

@@ -74,6 +74,10 @@ fn s1_4_what_signatures_come_to_has_the_answer_that_the_options_name() {
     let daemon = start(&format!("{OPENDKIM}On-BadSignature quarantine\n"), None, "");
     let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", bad.as_bytes());
     assert!(answer.edits.contains(&"quarantine bad DKIM signature data".to_owned()), "{:?}", answer.edits);
+    // Also where there is no field to add.
+    let daemon = start(&format!("{OPENDKIM}On-NoSignature quarantine\n"), None, "");
+    let answer = from(&daemon, "198.51.100.7").message("<a@other.example>", unsigned.as_bytes());
+    assert_eq!(answer.edits, ["quarantine no DKIM signature data"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod old;
 
 use std::path::Path;
 
+use engine::opendkim::MAX_SCREENED;
 use milter_proto::flags::Actions;
 use milter_proto::{Decision, MtaOptions};
 use old::{at_end_of_headers, bad_signature, from, inserted, mail, reply, start};
@@ -200,6 +201,21 @@ fn s1_2_signatures_of_third_parties_count_only_if_they_are_trusted() {
     assert_eq!(first(&start(&trusting, None, &record), &many), ["pass"; 5]);
     let counting = format!("{BASE}MaximumSignaturesToVerify 1\n");
     assert_eq!(first(&start(&counting, None, &record), &many), ["pass", "neutral", "neutral", "neutral", "neutral"]);
+    // So many are looked up, and that of the author counts wherever it stands: the message passes, though nobody trusts the third party's.
+    let third_alone = third_field.repeat(MAX_SCREENED) + &mail("a@example.com", "");
+    for (crowd, expected) in [
+        (third_field.repeat(MAX_SCREENED + 1) + &own, "Some(Continue)"),
+        (third_field.repeat(MAX_SCREENED + 1) + &mail("a@example.com", ""), "550 5.7.0 no DKIM signature data"),
+        (third_alone, "550 5.7.0 no DKIM signature data"),
+    ] {
+        let lines = format!("{BASE}TrustSignaturesFrom x.example\nOn-Default reject\n");
+        let answer = from(&start(&lines, None, &record), "198.51.100.7").message("<a@example.com>", crowd.as_bytes());
+        assert_eq!(reply(&answer), expected);
+    }
+    // Of two authors neither is the one whose signature needs no trust.
+    let two = own.replace("From: a@example.com", "From: a@example.com, b@other.example");
+    let said = first(&start(&format!("{BASE}TrustSignaturesFrom third.example\n"), None, &record), &two);
+    assert_eq!(said, ["policy"]);
     // A message with no other signature is as one without.
     let daemon = start(&format!("{BASE}TrustSignaturesFrom x.example\nOn-NoSignature reject\n"), None, &record);
     let answer = from(&daemon, "198.51.100.7").message("<a@example.com>", third.as_bytes());

@@ -143,7 +143,12 @@ impl Program {
                         socket = Some(text.parse().map_err(|error| format!("-p {text}: {error}"))?);
                     }
                     b'P' => options.pid_file = Some(PathBuf::from(value()?)),
-                    b'u' => options.user = Some(user(&text(value()?)?)?),
+                    b'u' => {
+                        let text = text(value()?)?;
+                        options.user = Some(user(&text)?);
+                        // Whether a key is safe depends on who reads it.
+                        lines.push_str(&format!("UserID {text}\n"));
+                    }
                     // More words on the terminal, in test mode alone.
                     b'v' => {}
                     b'l' => lines.push_str("Syslog yes\n"),

@@ -5,7 +5,7 @@
 /// Octets of a part of a file name: together they stay below what mail systems cut.
 const MAX_PART: usize = 100;
 
-/// A Report-ID, `YYYYMMDD.HASH@DOMAIN`: "ridfmt = dot-atom-text ["@" dot-atom-text]", and unique for a policy domain.
+/// A Report-ID, `YYYYMMDD.HASH@DOMAIN`: `ridfmt = dot-atom-text ["@" dot-atom-text]`, and unique for a policy domain.
 ///
 /// *Inputs*: what the report is about: the first second of its period, the domain at which the record was found, a hash of the record's configuration, and our organization; and the
 /// domain that reports. *Result*: the same for the same inputs.
@@ -38,7 +38,7 @@ pub fn file_name(receiver: &str, policy_domain: &str, begin: u64, end: u64, repo
     format!("{}!{}!{begin}!{end}!{:016x}.xml.gz", part(receiver), part(policy_domain), hash.value())
 }
 
-/// The value of Subject, on one line: "Report Domain: D Submitter: S Report-ID: <id>".
+/// The value of Subject, on one line: `Report Domain: D Submitter: S Report-ID: <id>`.
 #[must_use]
 pub fn subject(policy_domain: &str, submitter: &str, report_id: &str) -> String {
     format!("Report Domain: {} Submitter: {} Report-ID: <{report_id}>", part(policy_domain), part(submitter))

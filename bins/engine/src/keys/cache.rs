@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dkim_core::crypto::{Backend, HashAlgorithm, HashValue, KeyError, KeyType, PrivateKey, SigningKey};
+use nix::unistd::Uid;
 use zeroize::Zeroizing;
 
 use super::file::load_whoever_may_write;
-use super::safety::unsafe_because;
+use super::path_walk::user_name;
+use super::safety::unsafe_for;
 use super::{KEY_FORMAT, KEY_UNREADABLE, rsa_bits, signing_key};
 use crate::config::Diagnostic;
 use crate::config::diagnostics::Location;
@@ -82,6 +84,29 @@ impl KeyProblem {
         match self {
             Self::NotSecure(words) => format!("{name}: key data is not secure: {words}"),
             Self::Unusable(finding) => format!("can't load key from {location}: {}", finding.cause),
+        }
+    }
+}
+
+impl KeyProblem {
+    /// The finding about it, at the line that names the key.
+    #[must_use]
+    pub fn finding(&self, line: &Location, location: &KeyLocation) -> Diagnostic {
+        match self {
+            Self::NotSecure(words) => {
+                let fix = format!(
+                    "chown {} and chmod 600 the key, and let nobody else write to its folders; or `RequireSafeKeys no`",
+                    user_name(Uid::effective().as_raw())
+                );
+                Diagnostic::at(line, KEY_UNREADABLE, format!("{location}: key data is not secure: {words}"), fix)
+            }
+            Self::Unusable(finding) => {
+                let cause = format!("{location}: {}", finding.cause);
+                Diagnostic {
+                    detail: finding.detail.clone(),
+                    ..Diagnostic::at(line, finding.code, cause, &*finding.fix)
+                }
+            }
         }
     }
 }
@@ -167,10 +192,14 @@ impl KeyCache {
     ///
     /// [`KeyProblem`].
     pub fn load_now(&self, location: &KeyLocation) -> Result<TableKey, KeyProblem> {
+        self.load_for(location, Uid::effective())
+    }
+
+    fn load_for(&self, location: &KeyLocation, user: Uid) -> Outcome {
         if let Some(outcome) = self.get(location) {
             return outcome;
         }
-        let outcome = self.read(location);
+        let outcome = self.read(location, user);
         let (keep, weight) = match &outcome {
             Ok(loaded) => (KEEP_FOR, weight(&*loaded.key)),
             Err(_) => (RETRY_AFTER, ENTRY),
@@ -182,13 +211,19 @@ impl KeyCache {
     }
 
     /// Loads a key that is kept as long as this cache: `KeyFile`, which OpenDKIM reads once, before it becomes another user. What that user cannot
-    /// read at a reload is taken from the cache `before`; otherwise a key that cannot be loaded is tried again as usual.
-    pub fn pin(&self, location: &KeyLocation, before: Option<&Self>) {
-        let loaded = self.load_now(location).ok().or_else(|| before?.get(location)?.ok());
-        let Some(loaded) = loaded else { return };
+    /// read at a reload is taken from the cache `before`; otherwise a key that cannot be loaded is tried again as usual. `user`: who this process
+    /// is going to be; whether the key is safe depends on it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyProblem`].
+    pub fn pin(&self, location: &KeyLocation, before: Option<&Self>, user: Option<Uid>) -> Result<(), KeyProblem> {
+        let loaded = self.load_for(location, user.unwrap_or_else(Uid::effective));
+        let loaded = loaded.or_else(|problem| before.and_then(|cache| cache.get(location)?.ok()).ok_or(problem))?;
         let (now, weight) = (Instant::now(), weight(&*loaded.key));
         let kept = Kept { outcome: Ok(loaded), until: now.checked_add(PINNED_FOR).unwrap_or(now) };
         self.kept().insert(Name::of(location, self.backend), kept, weight);
+        Ok(())
     }
 
     /// Forgets all keys, for a reload.
@@ -208,12 +243,12 @@ impl KeyCache {
         self.len() == 0
     }
 
-    fn read(&self, location: &KeyLocation) -> Outcome {
+    fn read(&self, location: &KeyLocation, user: Uid) -> Outcome {
         let unusable = |finding: Diagnostic| KeyProblem::Unusable(Arc::new(finding));
         match location {
             KeyLocation::File(path) => {
                 // A file that is not there is named by the load below.
-                let not_secure: Option<Arc<str>> = unsafe_because(path).ok().flatten().map(Arc::from);
+                let not_secure: Option<Arc<str>> = unsafe_for(path, user).ok().flatten().map(Arc::from);
                 if let Some(words) = not_secure.as_ref().filter(|_| self.safe_keys == SafeKeys::Required) {
                     return Err(KeyProblem::NotSecure(Arc::clone(words)));
                 }

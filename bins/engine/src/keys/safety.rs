@@ -29,10 +29,14 @@ const OWNER_WRITES: u32 = 0o200;
 ///
 /// What the system says on the way to the file.
 pub fn unsafe_because(file: &Path) -> io::Result<Option<String>> {
+    unsafe_for(file, Uid::effective())
+}
+
+/// The same for a process that will belong to this user.
+pub(super) fn unsafe_for(file: &Path, user: Uid) -> io::Result<Option<String>> {
     let real = fs::canonicalize(file)?;
     let walk = PathWalk::to(&real);
-    let me = Uid::effective().as_raw();
-    Ok(walk.steps.iter().find_map(|step| unsafe_step(step, me)))
+    Ok(walk.steps.iter().find_map(|step| unsafe_step(step, user.as_raw())))
 }
 
 fn unsafe_step(step: &Step, me: u32) -> Option<String> {

@@ -99,7 +99,7 @@ impl Ways {
                     SenderError::Unreadable {
                         cause: AuthorError::SeveralDomains | AuthorError::AddressLiteral,
                         ..
-                    } => Choice::Verify(Vec::new()),
+                    } => self.verify(mail, None, job).await,
                     SenderError::Unreadable { .. } | SenderError::Missing => Choice::Malformed,
                 };
             }
@@ -143,11 +143,7 @@ impl Ways {
             return Ok(Choice::LeaveAlone);
         }
         if requests.is_empty() {
-            if let Some(choice) = self.counts(mail, job) {
-                return Ok(choice);
-            }
-            let screened = self.screen(&mail.headers, &address.domain, job).await;
-            return Ok(Choice::Verify(screened.map_err(|error| Trouble::Lookup("TrustSignaturesFrom", error))?));
+            return Ok(self.verify(mail, Some(&address.domain), job).await);
         }
         if let Some(recipient) = self.not_signed_for(&mail.recipients).await? {
             tracing::info!(target: OLD_LINE, "{job}: skipping signing of mail to '{recipient}'");
@@ -159,6 +155,20 @@ impl Ways {
             signers.push(self.signer(request, tells_length, job).await?);
         }
         Ok(self.counts(mail, job).unwrap_or(Choice::Sign(ToSign { signers, headers })))
+    }
+
+    /// It is verified, unless its fields are too many or too few.
+    async fn verify(&self, mail: &Mail, author: Option<&DomainName>, job: &str) -> Choice {
+        if let Some(choice) = self.counts(mail, job).filter(|_| mail.mode.verifies()) {
+            return choice;
+        }
+        match self.screen(&mail.headers, author, job).await {
+            Ok(screened) => Choice::Verify(screened),
+            Err(error) => {
+                Trouble::Lookup("TrustSignaturesFrom", error).log(job);
+                Choice::Tempfail
+            }
+        }
     }
 
     /// `RequiredHeaders` and `StrictHeaders`. What a limit has cut off may be the field that is missed: then nothing is counted.
@@ -181,14 +191,14 @@ impl Ways {
         match &self.keys {
             Keys::None => Ok(Vec::new()),
             Keys::Tables { .. } if !mail.is_ours => Ok(Vec::new()),
-            Keys::Tables { signing, keys, all } => {
+            Keys::Tables { signing, keys, all, .. } => {
                 let requests = signing.requests(keys, address.as_sender(), *all).await.map_err(Trouble::Table)?;
                 if requests.is_empty() {
                     self.why(job, || format!("no signing table match for '{}@{}'", address.local, address.domain));
                 }
                 Ok(requests)
             }
-            Keys::Single { domains, sub_domains, selector, key } => {
+            Keys::Single { domains, sub_domains, selector, key, .. } => {
                 let error = |error| Trouble::Lookup("Domain", error);
                 let is_exact = domains.contains(address.domain.as_str()).await.map_err(error)?
                     || domains.contains("*").await.map_err(error)?;

@@ -22,7 +22,7 @@ use thiserror::Error;
 use crate::config::diagnostics::Location;
 use crate::config::old_file::HeaderSet;
 use crate::config::{Diagnostic, Diagnostics, Sourced};
-use crate::dataset::{DATASET_PATTERN, DATASET_READ, PatternError, translate_basic};
+use crate::dataset::{DATASET_PATTERN, DATASET_READ, MAX_FINDINGS, PatternError, translate_basic};
 use crate::regular_file;
 
 /// Octets of the file.
@@ -90,7 +90,7 @@ impl ReplaceRules {
     /// Reads the text of such a file, which is named in findings.
     pub fn parse(text: &[u8], file: &Path, fields: Option<&HeaderSet>, found: &mut Diagnostics) -> Option<Self> {
         let mut rules = Vec::new();
-        let mut is_good = true;
+        let mut wrong = 0_usize;
         for (number, line) in (1_u32..).zip(text.split(|octet| *octet == b'\n')) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let line = memchr(b'#', line).and_then(|comment| line.get(..comment)).unwrap_or(line);
@@ -100,17 +100,24 @@ impl ReplaceRules {
             match rule(line).and_then(|rule| if rules.len() < MAX_RULES { Ok(rule) } else { Err(too_many()) }) {
                 Ok(rule) => rules.push(rule),
                 Err((cause, fix)) => {
-                    let at = Location { line: number, key: "ReplaceRules".to_owned(), ..Location::whole(file) };
-                    found.push(Diagnostic::at(&at, DATASET_PATTERN, cause, fix));
-                    is_good = false;
+                    wrong = wrong.saturating_add(1);
+                    if wrong <= MAX_FINDINGS {
+                        let at = Location { line: number, key: "ReplaceRules".to_owned(), ..Location::whole(file) };
+                        found.push(Diagnostic::at(&at, DATASET_PATTERN, cause, fix));
+                    }
                     if rules.len() >= MAX_RULES {
                         break;
                     }
                 }
             }
         }
+        if let Some(more) = wrong.checked_sub(MAX_FINDINGS).filter(|more| *more > 0) {
+            let at = Location { key: "ReplaceRules".to_owned(), ..Location::whole(file) };
+            let cause = format!("{more} more lines are wrong");
+            found.push(Diagnostic::at(&at, DATASET_PATTERN, cause, "give the path of a file of rules"));
+        }
         rules.reverse();
-        is_good.then(|| Self { rules, fields: fields.cloned() })
+        (wrong == 0).then(|| Self { rules, fields: fields.cloned() })
     }
 
     /// The header section as it will be.
@@ -304,6 +311,9 @@ mod tests {
         }
         assert!(rules(&format!("{}\tX\n", "a".repeat(1025)), None).unwrap_err().contains("1024"));
         assert!(rules(&format!("a\t{}\n", "x".repeat(MAX_RULE_TEXT + 1)), None).unwrap_err().contains("1024"));
+        let many = rules(&"no tab\n".repeat(MAX_FINDINGS + 7), None).unwrap_err();
+        assert_eq!(many.matches("no tab").count(), MAX_FINDINGS);
+        assert!(many.contains("7 more lines are wrong"), "{many}");
         assert!(rules(&"a\tb\n".repeat(MAX_RULES), None).is_ok());
         assert!(rules(&"a\tb\n".repeat(MAX_RULES + 1), None).unwrap_err().contains("more than 100 rules"));
     }

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use dkim_core::canon::Canon;
 use dkim_core::crypto::Backend;
-use dkim_core::domain::Selector;
+use dkim_core::domain::{DomainName, Selector};
 use dkim_core::sign::{Layout, Selection, SignatureSpec};
 use dkim_core::signature::Identity;
 use dkim_core::verify::{BodyLengthPolicy, BodyMinimum, SignatureReport, VerifyPolicy};
+use nix::unistd::Uid;
 
 use super::act::{DkimCause, DkimStep, act};
 use super::macros::MacroList;
 use super::replace::ReplaceRules;
+use crate::config::diagnostics::Location;
 use crate::config::opendkim::{Action, Actions, Choosing, Minimum, OpenDkim, Signing};
-use crate::config::{Diagnostics, Sourced};
+use crate::config::{Diagnostic, Diagnostics, Sourced};
 use crate::dataset::{Dataset, HostList, KeyLocation, KeyTable, Opener, Reading, SignRequest, SigningTable};
 use crate::keys::{KeyCache, SafeKeys};
 
@@ -104,6 +106,8 @@ pub enum Keys {
         keys: KeyTable,
         /// `MultipleSignatures`.
         all: bool,
+        /// Where `KeyTable` is named.
+        at: Location,
     },
     /// `Domain`, `Selector` and `KeyFile`.
     Single {
@@ -115,6 +119,8 @@ pub enum Keys {
         selector: Selector,
         /// `KeyFile`.
         key: KeyLocation,
+        /// Where that is named.
+        at: Location,
     },
 }
 
@@ -234,10 +240,29 @@ impl Ways {
         }
     }
 
-    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user; `before` are the ways in force at a reload.
-    pub fn keep_key_file(&self, before: Option<&Self>) {
-        if let Keys::Single { key, .. } = &self.keys {
-            self.cache.pin(key, before.map(|ways| &ways.cache));
+    /// Reads `KeyFile` and keeps it, as OpenDKIM does before it becomes another user, which is `user`; `before` are the ways in force at a reload.
+    ///
+    /// # Errors
+    ///
+    /// The finding about a key that cannot be used; OpenDKIM does not start with one.
+    pub fn keep_key_file(&self, before: Option<&Self>, user: Option<Uid>) -> Result<(), Box<Diagnostic>> {
+        let Keys::Single { key, at, .. } = &self.keys else { return Ok(()) };
+        let pinned = self.cache.pin(key, before.map(|ways| &ways.cache), user);
+        pinned.map_err(|problem| Box::new(problem.finding(at, key)))
+    }
+
+    /// What is wrong with the first keys of `KeyTable`, for the user that this process is now: mail that they are for would be put off. All keys of a
+    /// large table would take minutes.
+    pub fn tell_of_keys(&self, found: &mut Diagnostics) {
+        let Keys::Tables { keys, at, .. } = &self.keys else { return };
+        for row in keys.entries().take(KEYS_AT_START) {
+            // `%` is another key for each sender; a row that is wrong was told of.
+            let Ok(domain) = row.fields().map(|fields| fields.domain.to_owned()) else { continue };
+            let Ok(domain) = DomainName::parse(&domain) else { continue };
+            let Ok(entry) = row.fields().and_then(|fields| fields.for_sender(&domain)) else { continue };
+            if let Err(problem) = self.cache.load_now(&entry.key) {
+                found.push(problem.finding(at, &entry.key));
+            }
         }
     }
 
@@ -327,7 +352,7 @@ fn keys(choosing: &Choosing, dkim: &OpenDkim, opener: &dyn Opener, found: &mut D
         let signing = SigningTable::open(signing_table, opener, options, found);
         let (keys, signing) = (keys?, signing?);
         signing.check(&keys, found);
-        return Some(Keys::Tables { signing, keys, all: choosing.multiple_signatures });
+        return Some(Keys::Tables { signing, keys, all: choosing.multiple_signatures, at: key_table.at.clone() });
     }
     let Some(single) = choosing.single_key() else { return Some(Keys::None) };
     let domains = Dataset::open(single.domain, Reading::USUAL, opener, options, found)?;
@@ -337,6 +362,7 @@ fn keys(choosing: &Choosing, dkim: &OpenDkim, opener: &dyn Opener, found: &mut D
         sub_domains: choosing.sub_domains,
         selector: single.selector.value.clone(),
         key: KeyLocation::File(Arc::from(path)),
+        at: single.file.at.clone(),
     })
 }
 
@@ -347,6 +373,9 @@ impl Keys {
         matches!(self, Self::None)
     }
 }
+
+/// Keys of a table that are loaded at the start.
+const KEYS_AT_START: usize = 20;
 
 /// An option that is not written is no failure.
 trait Transposed {
@@ -364,6 +393,6 @@ impl<T> Transposed for Option<Option<T>> {
 }
 
 /// `i=@domain`, as OpenDKIM writes it for mail of a subdomain.
-pub(super) fn identity_of(domain: &dkim_core::domain::DomainName) -> Identity {
+pub(super) fn identity_of(domain: &DomainName) -> Identity {
     Identity::new("", domain.clone())
 }

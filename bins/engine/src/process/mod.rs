@@ -113,6 +113,11 @@ fn settings(request: &Request, options: &Options) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// The number of a user that this process has yet to become; `None` if it is that one, or cannot become it.
+pub(crate) fn uid_of(user: &UserId) -> Option<nix::unistd::Uid> {
+    Account::find(user).ok().flatten().map(|account| account.uid())
+}
+
 /// Paths of the command line start where the program was started; those of the files, at `BaseDirectory`.
 fn enter_base_directory(request: &mut Request, settings: &Settings) -> Result<(), Failure> {
     let Some(base) = &settings.process.base_directory else { return Ok(()) };

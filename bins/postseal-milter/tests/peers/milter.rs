@@ -1,7 +1,9 @@
 //! A message passes a milter, as an MTA hands it over.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use milter_proto::{Decision, FrameDecoder, Heard, MtaOptions, MtaSession, Peer, Sent, UsageError};
@@ -16,6 +18,16 @@ pub(crate) enum Client {
     Own,
     /// Somebody whose mail is verified.
     Outside,
+}
+
+/// Where a milter listens.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// A port of 127.0.0.1.
+    Port(u16),
+    /// A socket.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    File(PathBuf),
 }
 
 /// What an MTA hands over, field by field: also what no MTA of these tests would let pass.
@@ -33,16 +45,36 @@ pub(crate) struct Message<'a> {
 
 /// A message with CRLF line ends through the milter on this port; returns it as it leaves, or what the milter said instead of accepting it.
 pub(crate) fn pass(port: u16, client: Client, message: &[u8]) -> Result<Vec<u8>, String> {
+    pass_at(&Place::Port(port), client, message)
+}
+
+/// The same at any place.
+pub(crate) fn pass_at(place: &Place, client: Client, message: &[u8]) -> Result<Vec<u8>, String> {
     let (fields, body) = split(message);
     let (sender, recipient) = (&b"<joe@sender.example>"[..], &b"<mary@reader.example>"[..]);
-    hand_over(port, client, &Message { sender, recipient, fields: &fields, body })
+    hand_over_at(place, client, &Message { sender, recipient, fields: &fields, body })
 }
 
 /// The same for what is no message yet.
+#[allow(dead_code, reason = "each test program uses a part of it")]
 pub(crate) fn hand_over(port: u16, client: Client, message: &Message<'_>) -> Result<Vec<u8>, String> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    hand_over_at(&Place::Port(port), client, message)
+}
+
+fn hand_over_at(place: &Place, client: Client, message: &Message<'_>) -> Result<Vec<u8>, String> {
+    let stream: Box<dyn Stream> = match place {
+        Place::Port(port) => {
+            let stream = TcpStream::connect(("127.0.0.1", *port)).map_err(|error| error.to_string())?;
+            stream.set_nodelay(true).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            Box::new(stream)
+        }
+        Place::File(file) => {
+            let stream = UnixStream::connect(file).map_err(|error| error.to_string())?;
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            Box::new(stream)
+        }
+    };
     let mut dialogue =
         Dialogue { stream, session: MtaSession::new(MtaOptions::default()), decoder: FrameDecoder::default() };
     dialogue.step(MtaSession::negotiate)?;
@@ -81,8 +113,12 @@ pub(crate) fn values(message: &[u8], name: &str) -> Vec<String> {
     named.map(|(_, value)| String::from_utf8(value).unwrap()).collect()
 }
 
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 struct Dialogue {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     session: MtaSession,
     decoder: FrameDecoder,
 }

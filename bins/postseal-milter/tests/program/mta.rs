@@ -43,6 +43,13 @@ impl Mta {
         self.step(MtaSession::end_of_body)
     }
 
+    /// The DKIM-Signature field that the last message got.
+    pub(crate) fn signature(&self) -> Option<String> {
+        let fields = self.session.message().fields();
+        let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(b"DKIM-Signature"))?;
+        Some(String::from_utf8(field.value.to_vec()).unwrap())
+    }
+
     fn step(
         &mut self,
         command: impl FnOnce(&mut MtaSession, &mut Vec<u8>) -> Result<Sent, UsageError>,

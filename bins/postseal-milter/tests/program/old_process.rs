@@ -165,6 +165,27 @@ fn s1_1_a_start_that_fails_has_the_exit_code_and_words_of_the_daemon() {
 }
 
 #[test]
+fn s1_1_a_key_file_that_cannot_be_used_ends_the_start_with_78() {
+    let single = "Domain example.com\nSelector s\nKeyFile @/key\n";
+    let site = Site::new(&format!("Mode sv\n{single}"));
+    for (key, words) in [(None, "there is no key file"), (Some("no key\n"), "E-KEY-FORMAT")] {
+        if let Some(text) = key {
+            fs::write(site.path("key"), text).unwrap();
+            fs::set_permissions(site.path("key"), Permissions::from_mode(0o600)).unwrap();
+            site.configure(&format!("Socket local:@/run/s\nMode sv\nRequireSafeKeys no\n{single}"));
+        }
+        for arguments in [&["-n", "-x", "o.conf"][..], &["-x", "o.conf"]] {
+            let output = site.command("opendkim", arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(78), "{said}");
+            assert!(said.contains("o.conf:") && said.contains("KeyFile") && said.contains(words), "{said}");
+        }
+    }
+    site.configure(&format!("Socket local:@/run/s\nPidFile @/run/p.pid\nMode v\n{single}"));
+    assert_eq!(site.start().0, Some(0), "who only verifies needs no key");
+}
+
+#[test]
 fn s1_1_n_checks_and_ends_with_0_or_78() {
     let site = Site::new("Mode v\n");
     let check = |arguments: &[&str]| site.command("opendkim", arguments).status().unwrap().code();

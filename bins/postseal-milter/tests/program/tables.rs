@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use crate::mta::Mta;
 use crate::running::{Running, run};
 
@@ -53,6 +55,44 @@ fn s2_1_a_key_table_behind_socketmap_signs() {
     serve(UnixListener::bind(path("map")).unwrap(), path("key.pem"));
     Mta::connect(Path::new(&socket)).unwrap().message("4XYZ").unwrap();
     daemon.wait_for("d=example.org");
+}
+
+/// A key that was read serves on until its time is over, or until a reload.
+#[test]
+fn s1_1_a_key_file_that_was_replaced_signs_after_sigusr1() {
+    let key = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/key_files").join(name);
+    for way in [
+        "KeyTable csl:k=example.org:sel:{key}\nSigningTable csl:example.org=k\n",
+        "Domain example.org\nSelector sel\nKeyFile {key}\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let socket = path("milter");
+        let replace = |name: &str| {
+            std::fs::copy(key(name), path("new")).unwrap();
+            std::fs::rename(path("new"), path("key.pem")).unwrap();
+        };
+        replace("pkcs8.pem");
+        let options = "Mode s\nInternalHosts 192.0.2.0/24\nRequireSafeKeys no\n";
+        let text = format!("{options}Socket local:{socket}\n{}", way.replace("{key}", &path("key.pem")));
+        std::fs::write(path("opendkim.conf"), text).unwrap();
+        let daemon = Running::start(folder.path(), &["--foreground", "--opendkim-conf", "opendkim.conf"]);
+        let algorithm = || {
+            let mut mta = Mta::connect(Path::new(&socket)).unwrap();
+            mta.message("4XYZ").unwrap();
+            let value = mta.signature().unwrap();
+            value.split(';').find_map(|tag| tag.trim().strip_prefix("a=")).unwrap().to_owned()
+        };
+        assert_eq!(algorithm(), "rsa-sha256", "{way}");
+        replace("ed25519.pem");
+        assert_eq!(algorithm(), "rsa-sha256", "{way}: it is not read for each message");
+        for (times, name, expected) in [(1, "ed25519.pem", "ed25519-sha256"), (2, "pkcs1.pem", "rsa-sha256")] {
+            replace(name);
+            daemon.signal(Signal::SIGUSR1);
+            daemon.wait_for_times(" reloaded reloads=", times);
+            assert_eq!(algorithm(), expected, "{way}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod faults;
 mod forgery;
 mod killed;
 mod opendmarc;
+mod opendmarc_article;
 mod opendmarc_history;
 mod patience;
 mod published;

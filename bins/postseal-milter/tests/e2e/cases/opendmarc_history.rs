@@ -79,9 +79,14 @@ fn daemon(work: &Path, port: u16, lines: &str) -> Daemon {
 
 /// OpenDMARC reads this message in its test mode.
 fn opendmarc(work: &Path, message: &[u8]) {
+    opendmarc_with(work, message, "AuthservID mx.example\nRecordAllMessages yes\n", "joe@sender.example");
+}
+
+/// The same with these lines of configuration and this envelope sender. Its data are in the file `data`, its history in `theirs`.
+pub(super) fn opendmarc_with(work: &Path, message: &[u8], lines: &str, sender: &str) {
     let config = work.join("theirs.conf");
     let text = format!(
-        "AuthservID mx.example\nTestDNSData {}\nHistoryFile {}\nRecordAllMessages yes\nSyslog no\n",
+        "{lines}TestDNSData {}\nHistoryFile {}\nSyslog no\n",
         work.join("data").display(),
         work.join("theirs").display()
     );
@@ -89,12 +94,9 @@ fn opendmarc(work: &Path, message: &[u8]) {
     fs::write(work.join("message"), message).unwrap();
     let mut program = command("opendmarc");
     program.arg("-c").arg(&config).arg("-t").arg(work.join("message"));
-    for (name, value) in [
-        ("CLIENTIP", "192.0.2.10"),
-        ("CLIENTHOST", "out.example"),
-        ("HELOHOST", "out.example"),
-        ("ENVFROM", "joe@sender.example"),
-    ] {
+    for (name, value) in
+        [("CLIENTIP", "192.0.2.10"), ("CLIENTHOST", "out.example"), ("HELOHOST", "out.example"), ("ENVFROM", sender)]
+    {
         program.env(format!("OPENDMARC_TEST_{name}"), value);
     }
     let done = program.output().unwrap();
@@ -102,7 +104,7 @@ fn opendmarc(work: &Path, message: &[u8]) {
 }
 
 /// The values of the record number `index` of a file, once it is there whole.
-fn record(file: &Path, index: usize) -> Vec<(String, Vec<String>)> {
+pub(super) fn record(file: &Path, index: usize) -> Vec<(String, Vec<String>)> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let record = loop {
         let text = fs::read_to_string(file).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What a test runs against: parts of its own, started for it alone and stopped when it ends, also by a panic.
 
+pub(crate) mod article;
 pub(crate) mod daemon;
 pub(crate) mod dns;
 pub(crate) mod dovecot;

@@ -3,13 +3,13 @@
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
 /// Folders are called `postseal-e2e-PID-…` after the test process that made them.
@@ -17,9 +17,24 @@ const PREFIX: &str = "postseal-e2e-";
 
 /// A new folder that every user can traverse (Postfix and the mailboxes need that), removed when dropped.
 pub(crate) fn folder() -> TempDir {
+    folder_in(&std::env::temp_dir())
+}
+
+/// The same where no folder above can be written by everybody, as `RequireSafeKeys` wants it for keys.
+#[allow(dead_code, reason = "each test program uses a part of it")]
+pub(crate) fn safe_folder() -> TempDir {
+    folder_in(&safe_place())
+}
+
+/// Root's own, where other users may enter; without root there are no other users in a test.
+fn safe_place() -> PathBuf {
+    if Uid::effective().is_root() { "/run".into() } else { env!("CARGO_TARGET_TMPDIR").into() }
+}
+
+fn folder_in(place: &Path) -> TempDir {
     static SWEEP: Once = Once::new();
     SWEEP.call_once(remove_what_killed_runs_left);
-    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir().unwrap();
+    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir_in(place).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     folder
 }
@@ -50,7 +65,8 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 
 /// A run that was killed had no chance to stop its Postfix, DNS server and daemon: they are found by its folder and stopped.
 fn remove_what_killed_runs_left() {
-    for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+    let places = [std::env::temp_dir(), safe_place()];
+    for entry in places.iter().flat_map(|place| fs::read_dir(place).unwrap().flatten()) {
         let name = entry.file_name();
         let Some(owner) =
             name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next())
