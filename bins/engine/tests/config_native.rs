@@ -506,6 +506,7 @@ fn the_documentation_lists_every_key() {
         ("[spf]\n?", "## `[spf]`"),
         ("[dmarc]\n?", "## `[dmarc]`"),
         ("[journal]\n?", "## `[journal]`"),
+        ("[report]\n?", "## `[report]`"),
         ("[log]\n?", "## `[log]`"),
     ] {
         let finding = refused(&probe.replace('?', "zzzzzzzz = 1"));

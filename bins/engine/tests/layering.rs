@@ -99,14 +99,14 @@ fn the_engine_would_be_caught() {
 /// The engine knows no database: whoever opens tables there is brought along by the program.
 #[test]
 fn the_engine_depends_on_no_database() {
-    const DATABASES: &[&str] = &["dataset-sql", "sqlx", "sqlx-core", "libsqlite3-sys", "ldap3", "lber", "rustls"];
+    const DATABASES: &[&str] = &["dataset-sql", "ledger", "sqlx", "sqlx-core", "libsqlite3-sys", "ldap3", "lber", "rustls"];
     for features in FEATURES {
         for name in dependencies("engine", features) {
             assert!(!DATABASES.contains(&name.as_str()), "the engine depends on {name} with {features:?}");
         }
     }
     let names = dependencies("dataset-sql", &[]);
-    for name in DATABASES {
+    for name in DATABASES.iter().filter(|name| **name != "ledger") {
         assert!(names.iter().any(|found| found == name), "{name} is in what would be caught");
     }
 }
@@ -124,6 +124,7 @@ fn cores_depend_on_no_crate_above_them() {
         "ledger",
         "postseal",
         "postseal-milter",
+        "postseal-report",
     ];
     for core in CORES {
         let allowed: &[&str] = if *core == "dmarc-core" { &["dmarc-core", "dkim-core"] } else { &[core] };

@@ -18,6 +18,7 @@ use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::reply_template::ReplyTemplate;
+use super::report::DatabasePlace;
 use super::sender_domains::SenderPattern;
 use super::words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
@@ -76,6 +77,8 @@ pub struct Draft {
     pub journal: JournalDraft,
     /// `[failure_reports]`.
     pub failure_reports: FailureReportsDraft,
+    /// `[report]`.
+    pub report: ReportDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -345,6 +348,25 @@ pub struct FailureReportsDraft {
     pub on_none: Maybe<bool>,
     /// `per_domain`.
     pub per_domain: Maybe<u64>,
+}
+
+/// `[report]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportDraft {
+    /// `database`.
+    pub database: Maybe<DatabasePlace>,
+    /// `node`.
+    pub node: Maybe<String>,
+    /// `max_rows`.
+    pub max_rows: Maybe<u64>,
+    /// `envelope_to`.
+    pub envelope_to: Maybe<bool>,
+    /// `org_name`.
+    pub org_name: Maybe<String>,
+    /// `email`.
+    pub email: Maybe<String>,
+    /// `extra_contact_info`.
+    pub extra_contact_info: Maybe<String>,
 }
 
 /// `[log]`.

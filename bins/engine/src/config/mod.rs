@@ -28,6 +28,7 @@ pub mod old_files;
 pub mod opendkim;
 pub mod opendmarc;
 mod reply_template;
+mod report;
 mod section;
 mod sender_domains;
 mod settings;
@@ -43,11 +44,12 @@ pub(crate) use domains::parents;
 pub use domains::{DomainPattern, KeySource, SigningDomain, SigningDomains, SigningOptions};
 pub use draft::{
     DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, FailureReportsDraft, JournalDraft, KeyChecksDraft,
-    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft,
-    VerifyDraft,
+    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, ReportDraft, SigningDraft, Sourced, SpfDraft,
+    TrustDraft, VerifyDraft,
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
+pub use report::{DatabasePlace, Report};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, FailureReports, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
@@ -95,6 +97,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whether mail that failed is kept for failure reports.
     pub failure_reports: FailureReports,
+    /// What is kept for reports to domain owners, and where: `postseal-report` does that, and the daemon does not.
+    pub report: Report,
     /// What is logged.
     pub log: Log,
 }
@@ -117,6 +121,7 @@ impl Default for Config {
             dmarc: Dmarc::default(),
             journal: Journal::default(),
             failure_reports: FailureReports::default(),
+            report: Report::default(),
             log: Log::default(),
         }
     }

@@ -10,9 +10,10 @@ use toml::de::DeTable;
 use super::diagnostics::{CONFIG_SYNTAX, Diagnostic, Diagnostics};
 use super::draft::{
     DmarcDraft, DmarcOverrideDraft, DnsDraft, DomainDraft, Draft, FailureReportsDraft, JournalDraft, KeyChecksDraft,
-    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, SigningDraft, Sourced, SpfDraft, TrustDraft,
-    VerifyDraft,
+    KeyDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, ReportDraft, SigningDraft, Sourced, SpfDraft,
+    TrustDraft, VerifyDraft,
 };
+use super::report::{DatabasePlace, ReportAddress};
 use super::section::{Section, Source, shorten};
 use super::values::{AuthservId, Canonicalization, FileMode, HeaderName, Line, RejectCode, Size, Url};
 use crate::socket_address::SocketAddress;
@@ -56,6 +57,7 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         dmarc: section.section("dmarc", dmarc).unwrap_or_default(),
         journal: section.section("journal", journal).unwrap_or_default(),
         failure_reports: section.section("failure_reports", failure_reports).unwrap_or_default(),
+        report: section.section("report", report).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -237,6 +239,19 @@ fn failure_reports(section: &mut Section<'_, '_>) -> FailureReportsDraft {
         folder: path(section, "folder"),
         on_none: section.get("on_none"),
         per_domain: section.get("per_domain"),
+    }
+}
+
+fn report(section: &mut Section<'_, '_>) -> ReportDraft {
+    let database: Option<Sourced<DatabasePlace>> = section.get("database");
+    ReportDraft {
+        database: database.map(|place| Sourced { value: place.value.below(section.source().folder()), at: place.at }),
+        node: one(section.get("node"), |name: Line| name.0),
+        max_rows: section.get("max_rows"),
+        envelope_to: section.get("envelope_to"),
+        org_name: one(section.get("org_name"), |name: Line| name.0),
+        email: one(section.get("email"), |address: ReportAddress| address.0),
+        extra_contact_info: one(section.get("extra_contact_info"), |text: Line| text.0),
     }
 }
 

@@ -88,6 +88,7 @@ pub struct Importer {
     kept: write::Kept,
     bounds: HashMap<(i64, i64), u64>,
     retries: u32,
+    is_rewound: bool,
 }
 
 impl Importer {
@@ -120,7 +121,7 @@ impl Importer {
         }
         let reader = Reader::new(&settings.journal, mark.place);
         let (batch, kept) = (Batch::default(), write::Kept::default());
-        Ok(Self { store, settings, reader, mark, batch, kept, bounds: HashMap::new(), retries: 0 })
+        Ok(Self { store, settings, reader, mark, batch, kept, bounds: HashMap::new(), retries: 0, is_rewound: false })
     }
 
     /// Reads what has come, until there is no more for now or no more fits.
@@ -129,6 +130,7 @@ impl Importer {
     ///
     /// When the journal cannot be read; what was read before stays to be written.
     pub fn read(&mut self) -> Result<Stopped, ImportError> {
+        self.is_rewound = false;
         while !self.batch.is_full() {
             match self.reader.read_next() {
                 Ok(Read::Entry(entry)) => {
@@ -185,6 +187,13 @@ impl Importer {
         }
     }
 
+    /// Whether the last write found that the database has lost transactions that it had told to be kept, as some do on a power cut: the journal is
+    /// then read again from the place that the database has, and nothing was written.
+    #[must_use]
+    pub fn is_rewound(&self) -> bool {
+        self.is_rewound
+    }
+
     /// Whether there is something to be written.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -222,23 +231,42 @@ impl Importer {
     /// twice.
     pub async fn write(&mut self, now: i64) -> Result<Met, StoreError> {
         let Some(end) = self.batch.end else { return Ok(Met::default()) };
-        let written = self.transaction(end, now).await;
-        if let Err(error) = written {
-            self.store.disconnect();
-            self.kept.forget();
-            return Err(error);
+        match self.transaction(end, now).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.store.disconnect();
+                return Ok(Met::default());
+            }
+            Err(error) => {
+                self.store.disconnect();
+                self.kept.forget();
+                return Err(error);
+            }
         }
         self.mark.place = Some(end);
         Ok(std::mem::take(&mut self.batch).met)
     }
 
-    async fn transaction(&mut self, end: Position, now: i64) -> Result<(), StoreError> {
+    /// Whether the batch is in the database; it is not when the database is behind what was read before.
+    async fn transaction(&mut self, end: Position, now: i64) -> Result<bool, StoreError> {
         let store = &mut self.store;
         store.begin().await?;
         let found = write::read_mark(store, &self.settings.node, true).await?;
         if found.place == Some(end) && found.journal == self.mark.journal {
             tracing::info!("the transaction before had come through");
-            return store.commit().await;
+            store.commit().await?;
+            return Ok(true);
+        }
+        // Somebody else would have gone on and not back.
+        if found.journal == self.mark.journal && found.place < self.mark.place {
+            tracing::warn!("the database has lost what it had kept: the journal is read again from there");
+            self.reader = Reader::new(&self.settings.journal, found.place);
+            self.mark = found;
+            self.batch = Batch::default();
+            self.kept.forget();
+            self.bounds.clear();
+            self.is_rewound = true;
+            return Ok(false);
         }
         if found != self.mark {
             let cause = format!("somebody else counts the journal of `{}`", self.settings.node);
@@ -247,7 +275,8 @@ impl Importer {
         write::batch(store, &self.batch, &mut self.kept).await?;
         overflow::sum_up(store, &self.batch, &self.kept, &mut self.bounds, self.settings.max_rows).await?;
         write::move_mark(store, &self.settings.node, end, now, &self.batch.met).await?;
-        store.commit().await
+        store.commit().await?;
+        Ok(true)
     }
 }
 

@@ -68,7 +68,6 @@ fn trouble(error: &sqlx::Error) -> Trouble {
     }
 }
 
-#[cfg_attr(not(feature = "mysql"), expect(unused_variables, reason = "each kind has its own way to the number"))]
 fn of_code(error: &dyn sqlx::error::DatabaseError) -> Trouble {
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {

@@ -13,8 +13,9 @@ use super::diagnostics::{
     Location,
 };
 use super::draft::{
-    DnsDraft, Draft, KeyChecksDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, Sourced, VerifyDraft,
+    DnsDraft, Draft, KeyChecksDraft, LimitsDraft, ListenDraft, LogDraft, PolicyDraft, ReportDraft, Sourced, VerifyDraft,
 };
+use super::report::Report;
 use super::settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
 use super::units::{format_duration, format_size};
 use super::words::{LogSink, Mode, OnKeyMismatch};
@@ -75,6 +76,7 @@ impl Draft {
             spf,
             journal: journal::journal(self.journal, &mut check),
             failure_reports: failure_reports::failure_reports(self.failure_reports, dmarc_enabled, &mut check),
+            report: report(self.report, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)
@@ -255,6 +257,19 @@ fn verify(draft: VerifyDraft, check: &mut Check) -> Verify {
         check.at(&at, CONFIG_CONFLICT, cause, "lower the first or raise the second");
     }
     verify
+}
+
+fn report(draft: ReportDraft, check: &mut Check) -> Report {
+    let default = Report::default();
+    Report {
+        database: draft.database.map(|v| v.value),
+        node: draft.node.map(|v| v.value),
+        max_rows: check.number(draft.max_rows, default.max_rows, 100..=1_000_000, |n| n.to_string()),
+        envelope_to: draft.envelope_to.map_or(default.envelope_to, |v| v.value),
+        org_name: draft.org_name.map(|v| v.value),
+        email: draft.email.map(|v| v.value),
+        extra_contact_info: draft.extra_contact_info.map(|v| v.value),
+    }
 }
 
 fn log(draft: LogDraft, check: &mut Check) -> Log {
