@@ -25,14 +25,20 @@ const DAY: u64 = 20_781 * 86_400_000;
 const LOOP: Duration = Duration::from_secs(15);
 
 fn message(number: u64) -> Record {
-    let published = Published { domain: format!("d{}.example", number % 50), p: "none".to_owned(), ..Published::default() };
+    let published =
+        Published { domain: format!("d{}.example", number % 50), p: "none".to_owned(), ..Published::default() };
     Record {
         // The clock goes a day back in between.
         at: DAY + (number / 3000 % 2) * 86_400_000,
         origin: "inbound".to_owned(),
         client: Some(std::net::Ipv4Addr::from(u32::try_from(number % 1000).unwrap()).into()),
         header_from: vec![published.domain.clone()],
-        dmarc: Some(Dmarc { result: "fail".to_owned(), disposition: "none".to_owned(), published: Some(published), ..Dmarc::default() }),
+        dmarc: Some(Dmarc {
+            result: "fail".to_owned(),
+            disposition: "none".to_owned(),
+            published: Some(published),
+            ..Dmarc::default()
+        }),
         action: "accept".to_owned(),
         ..Record::default()
     }
@@ -40,7 +46,13 @@ fn message(number: u64) -> Record {
 
 fn program(database: &str, journal: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postseal-report"));
-    command.arg("--database").arg(database).arg("--journal").arg(journal).args(["--node", "mx1", "--state"]).arg(journal);
+    command
+        .arg("--database")
+        .arg(database)
+        .arg("--journal")
+        .arg(journal)
+        .args(["--node", "mx1", "--state"])
+        .arg(journal);
     command.stdin(Stdio::null()).env("RUST_BACKTRACE", "0");
     command
 }
@@ -50,7 +62,12 @@ fn run(command: &mut Command) -> Output {
 }
 
 fn text(output: &Output) -> String {
-    format!("{:?} {} {}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{:?} {} {}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn kill(mut child: Child) {
@@ -92,7 +109,8 @@ fn in_database(database: &str, journal: &Path) -> (u64, u64) {
     let output = run(program(database, journal).args(["db", "export"]));
     assert!(output.status.success(), "{}", text(&output));
     let rows = String::from_utf8(output.stdout).unwrap();
-    let counts = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap().get("count").unwrap().as_u64().unwrap());
+    let counts =
+        rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap().get("count").unwrap().as_u64().unwrap());
     (counts.sum(), check.pointer("/nodes/0/messages").and_then(Value::as_u64).unwrap_or(0))
 }
 
@@ -108,7 +126,11 @@ async fn killed_again_and_again(database: &str) {
     let begun = Instant::now();
     while begun.elapsed() < LOOP {
         let flush = ["10ms", "50ms", "200ms"].get(usize::try_from(random(&mut state) % 3).unwrap()).copied().unwrap();
-        let quiet = program(database, &journal).args(["import", "--flush", flush]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let quiet = program(database, &journal)
+            .args(["import", "--flush", flush])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         let life = Duration::from_millis(random(&mut state) % 1500);
         let child = quiet.unwrap();
         let end = Instant::now() + life;
@@ -195,7 +217,12 @@ mod real {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal");
         write(&journal, 0..500).await;
-        let child = program(&database, &journal).args(["import", "--flush", "50ms"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = program(&database, &journal)
+            .args(["import", "--flush", "50ms"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         until_counted(&database, &journal, 500);
         server.kill();
         write(&journal, 500..900).await;
@@ -285,7 +312,9 @@ async fn the_configuration_says_where_things_are() {
     write(&folder.path().join("state/journal"), 0..20).await;
     let config = folder.path().join("postseal.toml");
     std::fs::write(&config, "state_dir = \"state\"\n[report]\ndatabase = \"sqlite:other.db\"\nnode = \"mx7\"\nemail = \"dmarc@reports.example\"\n").unwrap();
-    let run_it = |args: &[&str]| run(Command::new(env!("CARGO_BIN_EXE_postseal-report")).arg("--config").arg(&config).args(args));
+    let run_it = |args: &[&str]| {
+        run(Command::new(env!("CARGO_BIN_EXE_postseal-report")).arg("--config").arg(&config).args(args))
+    };
     let output = run_it(&["import", "--once"]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(folder.path().join("other.db").exists());
@@ -299,7 +328,9 @@ async fn the_configuration_says_where_things_are() {
     let other = format!("sqlite:{}", folder.path().join("new.db").display());
     let output = run_it(&["--database", &other, "db", "restore", backup]);
     assert!(output.status.success(), "{}", text(&output));
-    let rows = |database: &[&str]| run_it(&[database, &["db", "export", "--format", "csv", "--day", "2026-11-24"]].concat()).stdout;
+    let rows = |database: &[&str]| {
+        run_it(&[database, &["db", "export", "--format", "csv", "--day", "2026-11-24"]].concat()).stdout
+    };
     assert_eq!(rows(&["--database", &other]), rows(&[]));
     assert!(rows(&[]).len() > 1000);
 }

@@ -18,11 +18,11 @@ use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::reply_template::ReplyTemplate;
-use super::report::DatabasePlace;
+use super::report::{DatabasePlace, ReportDelivery};
 use super::sender_domains::SenderPattern;
 use super::words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
-    OrgDomains, RejectAt,
+    OnUnknownOutcome, OrgDomains, RejectAt, ReportFormat, ReportMode, ReportTls,
 };
 use crate::socket_address::SocketAddress;
 
@@ -367,6 +367,20 @@ pub struct ReportDraft {
     pub email: Maybe<String>,
     /// `extra_contact_info`.
     pub extra_contact_info: Maybe<String>,
+    /// `mode`.
+    pub mode: Maybe<ReportMode>,
+    /// `format`.
+    pub format: Maybe<ReportFormat>,
+    /// `delivery`.
+    pub delivery: Maybe<ReportDelivery>,
+    /// `tls`.
+    pub tls: Maybe<ReportTls>,
+    /// `smtp_user`.
+    pub smtp_user: Maybe<String>,
+    /// `smtp_password_file`.
+    pub smtp_password_file: Maybe<PathBuf>,
+    /// `on_unknown_outcome`.
+    pub on_unknown_outcome: Maybe<OnUnknownOutcome>,
 }
 
 /// `[log]`.

@@ -49,13 +49,13 @@ pub use draft::{
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
-pub use report::{DatabasePlace, Report};
+pub use report::{DatabasePlace, Report, ReportDelivery};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, FailureReports, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
-    OrgDomains, RejectAt,
+    OnUnknownOutcome, OrgDomains, RejectAt, ReportFormat, ReportMode, ReportTls,
 };
 
 use crate::regular_file;

@@ -252,6 +252,13 @@ fn report(section: &mut Section<'_, '_>) -> ReportDraft {
         org_name: one(section.get("org_name"), |name: Line| name.0),
         email: one(section.get("email"), |address: ReportAddress| address.0),
         extra_contact_info: one(section.get("extra_contact_info"), |text: Line| text.0),
+        mode: section.get("mode"),
+        format: section.get("format"),
+        delivery: section.get("delivery"),
+        tls: section.get("tls"),
+        smtp_user: one(section.get("smtp_user"), |text: Line| text.0),
+        smtp_password_file: path(section, "smtp_password_file"),
+        on_unknown_outcome: section.get("on_unknown_outcome"),
     }
 }
 

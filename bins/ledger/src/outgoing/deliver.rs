@@ -55,7 +55,17 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Whether anything happened.
+    /// Adds another turn; reports without an answer are those of the last one.
+    pub fn add(&mut self, turn: &Self) {
+        self.addressed = self.addressed.saturating_add(turn.addressed);
+        self.unwanted = self.unwanted.saturating_add(turn.unwanted);
+        self.unanswered = turn.unanswered;
+        self.sent = self.sent.saturating_add(turn.sent);
+        self.retried = self.retried.saturating_add(turn.retried);
+        self.ended = self.ended.saturating_add(turn.ended);
+    }
+
+    /// Whether nothing happened.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         *self == Self { unanswered: self.unanswered, ..Self::default() }

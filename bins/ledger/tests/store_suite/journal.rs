@@ -19,12 +19,24 @@ pub(crate) fn message(number: u64) -> Record {
         at: DAY + (number % 2) * 86_400_000 + number,
         queue_id: format!("4XyZ{number}"),
         origin: "inbound".to_owned(),
-        client: Some(if number % 5 == 0 { "::ffff:192.0.2.7".parse().unwrap() } else { format!("192.0.2.{}", number % 11).parse().unwrap() }),
+        client: Some(if number % 5 == 0 {
+            "::ffff:192.0.2.7".parse().unwrap()
+        } else {
+            format!("192.0.2.{}", number % 11).parse().unwrap()
+        }),
         mail_from: if number % 4 == 0 { String::new() } else { format!("bounce.{domain}") },
         rcpt_to: vec!["here.example".to_owned()],
         header_from: vec![domain.clone()],
-        spf: Some(Spf { mail_from: Identity { domain: domain.clone(), result: word(passes) }, helo: Identity::default() }),
-        dkim: vec![Dkim { domain: domain.clone(), selector: format!("s{}", number % 2), result: word(passes), cause: None }],
+        spf: Some(Spf {
+            mail_from: Identity { domain: domain.clone(), result: word(passes) },
+            helo: Identity::default(),
+        }),
+        dkim: vec![Dkim {
+            domain: domain.clone(),
+            selector: format!("s{}", number % 2),
+            result: word(passes),
+            cause: None,
+        }],
         dmarc: Some(Dmarc {
             result: word(passes),
             spf_aligned: passes,
@@ -40,7 +52,11 @@ pub(crate) fn message(number: u64) -> Record {
                 ..Published::default()
             }),
             disposition: if passes { "pass" } else { "none" }.to_owned(),
-            reasons: if passes { Vec::new() } else { vec![Reason { kind: "local_policy".to_owned(), comment: Some("é, \"x\"".to_owned()) }] },
+            reasons: if passes {
+                Vec::new()
+            } else {
+                vec![Reason { kind: "local_policy".to_owned(), comment: Some("é, \"x\"".to_owned()) }]
+            },
             ..Dmarc::default()
         }),
         action: "accept".to_owned(),

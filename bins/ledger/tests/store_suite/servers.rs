@@ -100,7 +100,8 @@ mod real {
         let wrong = DatabaseUrl::parse(&format!("mysql://mail%40user:wr0ng@127.0.0.1:{port}/mail")).unwrap();
         refused(wrong).await;
         let socket = databases.0.socket();
-        let url = DatabaseUrl::parse(&format!("mysql://{CREDENTIALS}@localhost/mail?socket={}", socket.display())).unwrap();
+        let url =
+            DatabaseUrl::parse(&format!("mysql://{CREDENTIALS}@localhost/mail?socket={}", socket.display())).unwrap();
         Store::new(url).script("SELECT 1").await.unwrap();
         suite(databases).await;
     }

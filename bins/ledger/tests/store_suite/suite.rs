@@ -74,11 +74,24 @@ async fn rows(store: &mut Store) -> BTreeMap<String, i64> {
         let (dkim, spf) = (&row["auth_results"]["dkim"][0], &row["auth_results"]["spf"]);
         let text = |value: &Json| value.as_str().unwrap().to_owned();
         let reasons = row["reasons"].as_array().cloned().unwrap_or_default();
-        let reasons = reasons.iter().map(|reason| format!("{} {:?}", text(&reason[0]), reason[1].as_str().map(str::to_owned)));
+        let reasons =
+            reasons.iter().map(|reason| format!("{} {:?}", text(&reason[0]), reason[1].as_str().map(str::to_owned)));
         let line = format!(
             "{} {} {} {} [{}] {} {} dkim={} {} {} spf={} {} {} {:?}",
-            word("day"), word("policy_domain"), word("source_ip"), word("header_from"), word("envelope_from"), word("disposition"), word("dkim"),
-            text(&dkim[0]), text(&dkim[1]), text(&dkim[2]), text(&spf[0]), text(&spf[1]), text(&spf[2]), reasons.collect::<Vec<_>>(),
+            word("day"),
+            word("policy_domain"),
+            word("source_ip"),
+            word("header_from"),
+            word("envelope_from"),
+            word("disposition"),
+            word("dkim"),
+            text(&dkim[0]),
+            text(&dkim[1]),
+            text(&dkim[2]),
+            text(&spf[0]),
+            text(&spf[1]),
+            text(&spf[2]),
+            reasons.collect::<Vec<_>>(),
         );
         assert_eq!(rows.insert(line, row["count"].as_i64().unwrap()), None, "a row is there once");
     }
@@ -104,7 +117,13 @@ async fn migrations(url: DatabaseUrl) {
     assert_eq!(migrate::migrate(&mut two, 1).await.unwrap_err().trouble, Trouble::Schema);
     one.execute("DELETE FROM schema_migration", &[], false).await.unwrap();
     let newer = [Value::Int(migrate::VERSION + 1)];
-    one.execute("INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES (?, '', '', 0)", &newer, false).await.unwrap();
+    one.execute(
+        "INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES (?, '', '', 0)",
+        &newer,
+        false,
+    )
+    .await
+    .unwrap();
     let error = migrate::check(&mut two).await.unwrap_err();
     assert!(error.to_string().contains("newer program"), "{error}");
 }
@@ -176,7 +195,9 @@ async fn two_importers_of_one_journal(url: DatabaseUrl) {
     // Another journal under the same name.
     let other = folder.path().join("other");
     write(&other, (0..5).map(message)).await;
-    let Err(ImportError::Store(error)) = importer(&url, "mx1", &other).await else { panic!("the other journal is taken") };
+    let Err(ImportError::Store(error)) = importer(&url, "mx1", &other).await else {
+        panic!("the other journal is taken")
+    };
     assert_eq!(error.trouble, Trouble::Taken);
 }
 
@@ -211,7 +232,8 @@ async fn what_is_missing_is_told(url: DatabaseUrl) {
     let mut store = migrated(&url).await;
     let segments = || {
         let names = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
-        let mut names: Vec<_> = names.filter(|path| path.extension().is_some_and(|ending| ending == "journal")).collect();
+        let mut names: Vec<_> =
+            names.filter(|path| path.extension().is_some_and(|ending| ending == "journal")).collect();
         names.sort();
         names
     };

@@ -11,7 +11,10 @@ fn record() -> Record {
         client: Some([192, 0, 2, 1].into()),
         mail_from: "m.example".to_owned(),
         header_from: vec!["a.example".to_owned()],
-        spf: Some(Spf { mail_from: Identity { domain: "m.example".to_owned(), result: "pass".to_owned() }, ..Spf::default() }),
+        spf: Some(Spf {
+            mail_from: Identity { domain: "m.example".to_owned(), result: "pass".to_owned() },
+            ..Spf::default()
+        }),
         dmarc: Some(Dmarc {
             result: "pass".to_owned(),
             published: Some(Published { domain: "a.example".to_owned(), p: "none".to_owned(), ..Published::default() }),
@@ -23,7 +26,12 @@ fn record() -> Record {
 }
 
 fn dkim(domain: &str, result: &str) -> Dkim {
-    Dkim { domain: domain.to_owned(), selector: "s".to_owned(), result: result.to_owned(), cause: Some("why".to_owned()) }
+    Dkim {
+        domain: domain.to_owned(),
+        selector: "s".to_owned(),
+        result: result.to_owned(),
+        cause: Some("why".to_owned()),
+    }
 }
 
 #[test]
@@ -58,7 +66,10 @@ fn s2_10_recipients_are_part_of_a_row_only_when_asked_for() {
     for (envelope_to, rows) in [(false, 1), (true, 2)] {
         let mut batch = Batch::default();
         for domain in ["x.example", "y.example"] {
-            batch.add(&Record { rcpt_to: vec![domain.to_owned()], ..record() }, &Rules { envelope_to, report_domain: None });
+            batch.add(
+                &Record { rcpt_to: vec![domain.to_owned()], ..record() },
+                &Rules { envelope_to, report_domain: None },
+            );
         }
         assert_eq!(batch.rows.len(), rows);
     }
@@ -99,7 +110,8 @@ fn a_batch_is_full_by_its_rows_and_by_its_texts() {
     let mut count = 0;
     while !batch.is_full() {
         count += 1;
-        batch.add(&Record { header_from: vec![format!("{count}.{}", "x".repeat(1000))], ..record() }, &Rules::default());
+        batch
+            .add(&Record { header_from: vec![format!("{count}.{}", "x".repeat(1000))], ..record() }, &Rules::default());
     }
     assert!(count * 1000 <= MAX_TEXT && count * 1000 > MAX_TEXT / 2, "{count}");
 }
