@@ -56,7 +56,7 @@ fn message(random: &mut Random, day: u64) -> Record {
     let published = Published {
         domain: domain.clone(),
         discovery_method: "treewalk".to_owned(),
-        p: if number % 3 == 0 { "none" } else { "reject" }.to_owned(),
+        p: if number.is_multiple_of(3) { "none" } else { "reject" }.to_owned(),
         adkim: "r".to_owned(),
         aspf: "r".to_owned(),
         rua: vec![format!("mailto:dmarc@{domain}")],
@@ -97,7 +97,7 @@ async fn write_day(journal: &Path, day: u64, messages: u64) {
     let mut random = Random(day * 7919 + 12_345);
     for number in 0..messages {
         writer.journal().append(message(&mut random, day)).await;
-        if number % 1000 == 0 {
+        if number.is_multiple_of(1000) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -106,7 +106,8 @@ async fn write_day(journal: &Path, day: u64, messages: u64) {
 }
 
 async fn import(database: &DatabaseUrl, journal: &Path) -> (Met, Duration, Duration) {
-    let settings = Settings { node: "mx".to_owned(), journal: journal.to_owned(), max_rows: 10_000, rules: Rules::default() };
+    let settings =
+        Settings { node: "mx".to_owned(), journal: journal.to_owned(), max_rows: 10_000, rules: Rules::default() };
     let mut importer = Importer::open(Store::new(database.clone()), settings).await.expect("a journal and a database");
     let (mut sum, mut reading, mut writing) = (Met::default(), Duration::ZERO, Duration::ZERO);
     loop {

@@ -137,7 +137,7 @@ async fn killed_again_and_again(database: &str) {
         while Instant::now() < end {
             writer.journal().append(message(number)).await;
             number += 1;
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }

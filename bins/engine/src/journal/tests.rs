@@ -347,3 +347,64 @@ fn a_pipe_in_place_of_a_segment_is_an_error_and_no_wait() {
     let error = Reader::new(folder.path(), None).read_next().unwrap_err();
     assert!(error.to_string().contains("001795544407-000000.journal is not a regular file"), "{error}");
 }
+
+#[tokio::test]
+async fn a_journal_has_a_name_that_stays_and_no_other_has() {
+    let folder = TempDir::new().unwrap();
+    let settings = settings(&folder);
+    write(&settings, 0..1).await;
+    let name = identity(&settings.folder).unwrap();
+    assert!(name.is_some());
+    write(&settings, 1..2).await;
+    assert_eq!(identity(&settings.folder).unwrap(), name);
+    let other = Settings::new(folder.path().join("other"));
+    write(&other, 0..1).await;
+    assert_ne!(identity(&other.folder).unwrap(), name);
+    // As one that was begun before journals had names: the next writer gives it one.
+    fs::write(other.folder.join("lock"), "").unwrap();
+    assert_eq!(identity(&other.folder).unwrap(), None);
+    write(&other, 1..2).await;
+    assert!(identity(&other.folder).unwrap().is_some());
+    assert!(identity(&folder.path().join("none")).is_err());
+}
+
+#[tokio::test]
+async fn segments_that_were_removed_before_they_were_read_are_told_once() {
+    let folder = TempDir::new().unwrap();
+    let settings = settings(&folder);
+    for number in 0..4 {
+        write(&settings, number..number + 1).await;
+    }
+    let mut first = Reader::new(&settings.folder, None);
+    let Read::Entry(entry) = first.read_next().unwrap() else { panic!() };
+    assert_eq!(first.take_gap(), None);
+    let names = segments(&settings.folder);
+    for name in &names[..3] {
+        fs::remove_file(name.path(&settings.folder)).unwrap();
+    }
+    // The open one is read to its end all the same; what was between is gone.
+    assert_eq!(read_all(&mut first).0, [3]);
+    assert_eq!(first.take_gap(), Some(entry.next));
+    assert_eq!(first.take_gap(), None);
+    let mut again = Reader::new(&settings.folder, Some(entry.next));
+    assert_eq!(read_all(&mut again).0, [3]);
+    assert_eq!(again.take_gap(), Some(entry.next));
+    // Who begins with the oldest misses nothing.
+    let mut new = Reader::new(&settings.folder, None);
+    assert_eq!((read_all(&mut new).0.len(), new.take_gap()), (1, None));
+}
+
+#[tokio::test]
+async fn an_empty_segment_that_went_away_is_no_gap() {
+    let folder = TempDir::new().unwrap();
+    let settings = settings(&folder);
+    write(&settings, 0..1).await;
+    let idle = JournalThread::spawn(settings.clone()).unwrap();
+    let mut reader = Reader::new(&settings.folder, None);
+    assert_eq!(read_all(&mut reader).0, [0]);
+    assert_eq!(reader.position().unwrap().offset, 0);
+    assert!(idle.finish(PATIENT));
+    write(&settings, 1..2).await;
+    assert_eq!(read_all(&mut reader).0, [1]);
+    assert_eq!(reader.take_gap(), None);
+}

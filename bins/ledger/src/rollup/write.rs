@@ -25,6 +25,8 @@ pub(super) struct Kept {
     policies: HashMap<Hash, (i64, i64, Box<str>)>,
     authsets: HashMap<Hash, i64>,
     reasons: HashMap<Hash, i64>,
+    /// Days of contacts that are in the table, by domain.
+    contacts: HashMap<i64, (i64, i64)>,
     /// Of the batch that was written last: by policy, its number and that of its domain.
     pub(super) of_policies: Vec<(i64, i64)>,
 }
@@ -153,13 +155,21 @@ pub(super) async fn batch(store: &mut Store, batch: &Batch, kept: &mut Kept) -> 
         .iter()
         .map(|(domain, contact)| [id(&domains, *domain), contact.sent_to, contact.accepted_from])
         .collect();
+    contacts.retain(|[domain, sent, accepted]| {
+        kept.contacts.get(domain).is_none_or(|(old_sent, old_accepted)| old_sent < sent || old_accepted < accepted)
+    });
     contacts.sort_unstable();
     let values: Vec<_> = contacts.iter().map(|numbers| numbers.map(Value::Int).to_vec()).collect();
     let later = ["last_sent_to", "last_accepted_from"]
         .map(|name| format!("{name} = {greatest}(contact.{name}, {{{name}}})"))
         .join(", ");
     let behind = store.or_change("domain_id", &later);
-    store.insert("contact", "domain_id, last_sent_to, last_accepted_from", &values, &behind).await
+    store.insert("contact", "domain_id, last_sent_to, last_accepted_from", &values, &behind).await?;
+    for [domain, sent, accepted] in contacts {
+        let kept = kept.contacts.entry(domain).or_default();
+        *kept = (kept.0.max(sent), kept.1.max(accepted));
+    }
+    Ok(())
 }
 
 /// A row in the order of its key.
@@ -197,9 +207,10 @@ async fn check_epoch(store: &mut Store, kept: &mut Kept) -> Result<(), StoreErro
         Engine::Postgres => "FOR SHARE",
     };
     let epoch = store.number(&format!("SELECT value FROM ledger_meta WHERE name = 'epoch' {lock}"), &[]).await?;
-    let is_too_much = [kept.domains.len(), kept.policies.len(), kept.authsets.len(), kept.reasons.len()]
-        .iter()
-        .any(|len| *len > MAX_KEPT);
+    let is_too_much =
+        [kept.domains.len(), kept.policies.len(), kept.authsets.len(), kept.reasons.len(), kept.contacts.len()]
+            .iter()
+            .any(|len| *len > MAX_KEPT);
     if kept.epoch != epoch || is_too_much {
         kept.forget();
         kept.epoch = epoch;

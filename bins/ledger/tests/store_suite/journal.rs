@@ -12,19 +12,19 @@ pub(crate) const DAY: u64 = 20_781 * 86_400_000;
 
 /// The message of a number: what it says depends on the number alone, with few enough kinds that many are alike.
 pub(crate) fn message(number: u64) -> Record {
-    let passes = number % 3 != 0;
+    let passes = !number.is_multiple_of(3);
     let domain = format!("d{}.example", number % 7);
     let word = |passes: bool| if passes { "pass" } else { "fail" }.to_owned();
     Record {
         at: DAY + (number % 2) * 86_400_000 + number,
         queue_id: format!("4XyZ{number}"),
         origin: "inbound".to_owned(),
-        client: Some(if number % 5 == 0 {
+        client: Some(if number.is_multiple_of(5) {
             "::ffff:192.0.2.7".parse().unwrap()
         } else {
             format!("192.0.2.{}", number % 11).parse().unwrap()
         }),
-        mail_from: if number % 4 == 0 { String::new() } else { format!("bounce.{domain}") },
+        mail_from: if number.is_multiple_of(4) { String::new() } else { format!("bounce.{domain}") },
         rcpt_to: vec!["here.example".to_owned()],
         header_from: vec![domain.clone()],
         spf: Some(Spf {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use engine::journal::Position;
-use engine::journal::record::{Dkim, Published, Reason, Record};
+use engine::journal::record::{Published, Reason, Record};
 use serde_json::json;
 
 /// Rows of one transaction.
@@ -268,24 +268,31 @@ pub(super) fn at(number: u32) -> usize {
 /// All of a policy that a report tells: `rua` is none of that.
 fn policy_text(published: &Published) -> String {
     let Published { domain, discovery_method, p, sp, np, adkim, aspf, fo, testing, rua: _, ruf: _ } = published;
-    let word = |word: &Option<String>| word.clone().unwrap_or_default();
-    let (sp, np, fo) = (word(sp), word(np), word(fo));
+    let [sp, np, fo] = [sp, np, fo].map(|word| word.as_deref().unwrap_or_default());
     format!("{domain} {discovery_method} p={p} sp={sp} np={np} adkim={adkim} aspf={aspf} fo={fo} t={testing}")
+}
+
+/// What [`authset`] writes.
+#[derive(serde::Serialize)]
+struct Results<'a> {
+    dkim: Vec<(&'a str, &'a str, &'a str)>,
+    spf: Option<(&'a str, &'a str, &'a str)>,
 }
 
 /// The results of a message in an order that does not depend on that of the signatures, each once.
 fn authset(record: &Record) -> String {
-    let triple = |dkim: &Dkim| (dkim.result != "pass", dkim.domain.clone(), dkim.selector.clone(), dkim.result.clone());
-    let mut dkim: Vec<_> = record.dkim.iter().filter(|dkim| !dkim.domain.is_empty()).map(triple).collect();
-    dkim.sort_unstable();
+    let signatures = record.dkim.iter().filter(|dkim| !dkim.domain.is_empty());
+    let mut dkim: Vec<_> =
+        signatures.map(|dkim| (dkim.domain.as_str(), dkim.selector.as_str(), dkim.result.as_str())).collect();
+    dkim.sort_unstable_by_key(|(domain, selector, result)| (*result != "pass", *domain, *selector, *result));
     dkim.dedup();
-    let dkim: Vec<_> = dkim.into_iter().map(|(_, domain, selector, result)| [domain, selector, result]).collect();
     let spf = record.spf.as_ref().map(|spf| {
         let is_null = record.mail_from.is_empty() && record.mail_from_error.is_none();
         let scope = if is_null { "helo" } else { "mfrom" };
-        [spf.mail_from.domain.as_str(), scope, spf.mail_from.result.as_str()]
+        (spf.mail_from.domain.as_str(), scope, spf.mail_from.result.as_str())
     });
-    json!({ "dkim": dkim, "spf": spf }).to_string()
+    // Texts and lists always have a form in JSON.
+    serde_json::to_string(&Results { dkim, spf }).unwrap_or_default()
 }
 
 fn reasons(reasons: &[Reason]) -> String {

