@@ -95,6 +95,36 @@ fn s1_1_a_key_file_that_was_replaced_signs_after_sigusr1() {
     }
 }
 
+/// What is wrong with one of a hundred keys is told, of the first twenty at the start, and mail of other domains is signed.
+#[test]
+fn s2_5_limit_broken_keys_are_told_at_the_start_and_affect_no_other_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/key_files/pkcs8.pem"), path("key.pem"))
+        .unwrap();
+    let (mut keys, mut signing) = (String::new(), String::new());
+    for number in 0..100 {
+        keys += &format!("k{number} customer{number}.example:sel:{}\n", path("absent"));
+        signing += &format!("*@customer{number}.example k{number}\n");
+    }
+    std::fs::write(path("KeyTable"), format!("{keys}own example.org:sel:{}\n", path("key.pem"))).unwrap();
+    std::fs::write(path("SigningTable"), format!("{signing}*@example.org own\n")).unwrap();
+    let text = format!(
+        "Mode s\nInternalHosts 192.0.2.0/24\nRequireSafeKeys no\nSocket local:{}\nKeyTable {}\nSigningTable refile:{}\n",
+        path("milter"),
+        path("KeyTable"),
+        path("SigningTable")
+    );
+    std::fs::write(path("opendkim.conf"), text).unwrap();
+    let daemon = Running::start(folder.path(), &["--foreground", "--opendkim-conf", "opendkim.conf"]);
+    let log = daemon.log();
+    let told = log.matches("opendkim.conf:5: error[E-KEY-MISSING]: `KeyTable`: ").count();
+    assert_eq!(told, 20, "{log}");
+    let mut mta = Mta::connect(Path::new(&path("milter"))).unwrap();
+    mta.message("4XYZ").unwrap();
+    assert!(mta.signature().unwrap().contains("d=example.org;"));
+}
+
 #[test]
 fn s2_1_databases_are_read_at_check_config_and_a_password_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();
