@@ -56,6 +56,9 @@ enum Command {
     /// Run stored mail through a proposed policy, and tell who would be hit
     #[command(after_help = cmd::replay::EXIT_CODES)]
     Replay(cmd::replay::Args),
+    /// Turn the files of OpenDKIM and OpenDMARC into a native configuration, every line accounted for
+    #[command(after_help = cmd::migrate::EXIT_CODES)]
+    Migrate(cmd::migrate::Args),
     /// Play a mail server against a running postseal-milter
     #[command(after_help = EXIT_CODES)]
     Selftest(cmd::selftest::Args),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Enforce(args) => cmd::enforce::run(args, cli.json, &mut out),
         Command::Explain(args) => cmd::explain::run(args, cli.json, &mut out),
         Command::Replay(args) => cmd::replay::run(args, cli.json, &mut out),
+        Command::Migrate(args) => cmd::migrate::run(args, cli.json, &mut out),
         Command::Selftest(args) => cmd::selftest::run(args, cli.json, &mut out),
         Command::Opendkim(args) => return cmd::opendkim::run(args, cli.json),
     };

@@ -337,7 +337,8 @@ fn change_places(connections: &Arc<Semaphore>, before: usize, after: usize) {
 }
 
 /// The name of this host, for the MTA that tells none and a configuration that names none.
-pub(crate) fn host_name() -> String {
+#[must_use]
+pub fn host_name() -> String {
     let system = nix::sys::utsname::uname();
     let name = system.as_ref().ok().and_then(|system| system.nodename().to_str());
     name.filter(|name| !name.is_empty()).unwrap_or("localhost").to_owned()

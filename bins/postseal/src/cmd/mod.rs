@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod keyring;
+pub(crate) mod migrate;
 pub(crate) mod opendkim;
 pub(crate) mod replay;
 pub(crate) mod selftest;

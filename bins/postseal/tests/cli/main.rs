@@ -15,6 +15,7 @@ mod explain;
 mod journal;
 mod keys;
 mod messages;
+mod migrate;
 mod opendkim;
 mod pipes;
 mod replay;
