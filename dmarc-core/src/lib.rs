@@ -76,6 +76,7 @@
 //! # Features
 //!
 //! - `hickory`: conversions from the answers of `hickory-proto` into [`dns::TxtAnswer`].
+//! - `report`, on by default: the module `report`.
 //! - `psl`: the module `psl`, which reads the Public Suffix List that the caller brings.
 //!
 //! Features only add; none changes a result.
@@ -96,6 +97,7 @@ pub mod progress;
 #[cfg(feature = "psl")]
 pub mod psl;
 pub mod record;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod tree_walk;
 pub mod uri;

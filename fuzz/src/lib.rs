@@ -14,6 +14,7 @@ pub mod journal;
 pub mod keys;
 pub mod mail_path;
 pub mod milter;
+pub mod report;
 pub mod spf;
 pub mod tables;
 
@@ -32,6 +33,7 @@ pub const TARGETS: &[&[Target]] = &[
     keys::TARGETS,
     mail_path::TARGETS,
     milter::TARGETS,
+    report::TARGETS,
     spf::TARGETS,
     tables::TARGETS,
 ];

@@ -16,6 +16,7 @@
 pub mod failure;
 mod model;
 pub mod names;
+pub mod read;
 pub mod text;
 mod xml;
 
