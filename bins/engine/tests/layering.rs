@@ -99,7 +99,8 @@ fn the_engine_would_be_caught() {
 /// The engine knows no database: whoever opens tables there is brought along by the program.
 #[test]
 fn the_engine_depends_on_no_database() {
-    const DATABASES: &[&str] = &["dataset-sql", "ledger", "sqlx", "sqlx-core", "libsqlite3-sys", "ldap3", "lber", "rustls"];
+    const DATABASES: &[&str] =
+        &["dataset-sql", "ledger", "sqlx", "sqlx-core", "libsqlite3-sys", "ldap3", "lber", "rustls"];
     for features in FEATURES {
         for name in dependencies("engine", features) {
             assert!(!DATABASES.contains(&name.as_str()), "the engine depends on {name} with {features:?}");

@@ -86,9 +86,9 @@ const TABLES: &[Table] = &[
     ),
     table(
         "report_delivery",
-        "report_id, rcpt, state, attempts, next_try, lease_node, lease_until, last_code, last_text",
+        "report_id, rcpt, state, attempts, next_try, lease_node, lease_until, last_code, last_text, max_octets",
         2,
-        "ittiitiit",
+        "ittiitiiti",
     ),
     table("suppression", "target, until, reason, source", 1, "titt"),
     table("failure_out", "day, domain_id, sent, merged", 2, "iiii"),

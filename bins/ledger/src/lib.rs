@@ -13,5 +13,6 @@
 
 pub mod dump;
 pub mod export;
+pub mod outgoing;
 pub mod rollup;
 pub mod store;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use engine::config::Diagnostics;
 use ledger::dump::DumpError;
 use ledger::export::ExportError;
+use ledger::outgoing::deliver::DeliverError;
+use ledger::outgoing::freeze::FreezeError;
 use ledger::rollup::ImportError;
 use ledger::store::{StoreError, Trouble, UrlError};
 use serde_json::json;
@@ -143,6 +145,29 @@ impl From<DumpError> for Failure {
                 Self::new(Exit::Fail, error.to_string(), "make a new database, and `db migrate` it")
             }
             other => Self::new(Exit::Fail, other.to_string(), ""),
+        }
+    }
+}
+
+impl From<FreezeError> for Failure {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Store(error) => error.into(),
+            FreezeError::Report(error) => Self::new(Exit::Fail, format!("a report cannot be made: {error}"), ""),
+            FreezeError::TooEarly => Self::new(Exit::Fail, "the day is not over", "wait for its end (UTC)"),
+        }
+    }
+}
+
+impl From<DeliverError> for Failure {
+    fn from(error: DeliverError) -> Self {
+        match error {
+            DeliverError::Store(error) => error.into(),
+            DeliverError::Compose(error) => Self::new(
+                Exit::Fail,
+                error.to_string(),
+                "see `postseal key list` and the `[[domain]]` of the address in `email`",
+            ),
         }
     }
 }

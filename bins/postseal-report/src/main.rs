@@ -30,6 +30,12 @@ enum Command {
     /// Count the journal into the database, and go on with what comes
     #[command(after_help = EXIT_CODES)]
     Import(cmd::import::Args),
+    /// Make the reports of the days that are over, and send those that are due
+    #[command(after_help = EXIT_CODES)]
+    Send(cmd::send::Args),
+    /// Look at reports: those that are made, one of them
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Outgoing(cmd::outgoing::Command),
     /// Make, check, copy and read the database
     #[command(subcommand, after_help = EXIT_CODES)]
     Db(cmd::db::Command),

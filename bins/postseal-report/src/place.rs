@@ -2,8 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{self, Config};
+use dmarc_core::report::Format;
+use engine::config::{self, Config, OnUnknownOutcome, ReportDelivery, ReportFormat, ReportMode, ReportTls};
+use engine::dns::Resolver;
 use engine::instance::Instance;
+use engine::keys::Keys;
+use engine::message::{Rules as MailRules, Signer};
+use ledger::outgoing;
+use ledger::outgoing::transport::{Credentials, Mailer, Server, Tls, Way};
 use ledger::rollup::{Rules, Settings};
 use ledger::store::{DatabaseUrl, Store};
 
@@ -97,6 +103,81 @@ impl Place {
         let rules = Rules { envelope_to: report.envelope_to, report_domain: report.domain() };
         Ok(Settings { node, journal, max_rows: report.max_rows, rules })
     }
+}
+
+impl Place {
+    /// As whom reports are made. Without the names that only sending needs, the domain of reports that are shown is that of this host.
+    pub(crate) fn outgoing(&self, found: &Found) -> Result<outgoing::Settings, Failure> {
+        let (report, node) = (&found.config.report, self.settings(found)?.node);
+        let email = report.email.clone().unwrap_or_else(|| format!("postmaster@{node}"));
+        let org_name = report.org_name.clone().unwrap_or_else(|| node.clone());
+        let mut settings = outgoing::Settings::new(&org_name, &email, &node);
+        settings.extra_contact_info.clone_from(&report.extra_contact_info);
+        settings.format = match report.format {
+            ReportFormat::Rfc9990 => Format::Rfc9990,
+            ReportFormat::Rfc7489 => Format::Rfc7489,
+        };
+        settings.on_unknown = match report.on_unknown_outcome {
+            OnUnknownOutcome::Resend => outgoing::OnUnknown::Resend,
+            OnUnknownOutcome::Hold => outgoing::OnUnknown::Hold,
+        };
+        Ok(settings)
+    }
+
+    /// By which way reports leave.
+    pub(crate) fn mailer(&self, found: &Found, settings: &outgoing::Settings) -> Result<Mailer, Failure> {
+        let report = &found.config.report;
+        let way = match &report.delivery {
+            ReportDelivery::Sendmail(program) => Way::Sendmail(program.clone()),
+            ReportDelivery::Smtp { host, port } => Way::Smtp(Server {
+                host: host.clone(),
+                port: *port,
+                tls: match report.tls {
+                    ReportTls::Off => Tls::Off,
+                    ReportTls::IfOffered => Tls::IfOffered,
+                    ReportTls::Required => Tls::Required,
+                    ReportTls::Wrapped => Tls::Wrapped,
+                },
+                credentials: credentials(report)?,
+                hello: settings.receiver.clone(),
+            }),
+        };
+        Ok(Mailer::new(way))
+    }
+}
+
+impl Found {
+    /// What is done with reports.
+    pub(crate) fn mode(&self) -> ReportMode {
+        self.config.report.mode
+    }
+
+    /// Who answers questions about destinations.
+    pub(crate) fn resolver(&self) -> Result<Resolver, Failure> {
+        Resolver::new(&self.config.dns, engine::BACKEND).map_err(Failure::config)
+    }
+
+    /// The keys that sign for the domain of reports.
+    pub(crate) fn signers(&self, settings: &outgoing::Settings) -> Vec<Signer> {
+        let Ok(domain) = engine::DomainName::parse(&settings.receiver) else { return Vec::new() };
+        let Some(index) = self.config.domains.index_for(&domain) else { return Vec::new() };
+        let (keys, found) = Keys::load(&self.config.domains, engine::BACKEND);
+        for finding in &found {
+            tracing::warn!("{finding}");
+        }
+        let rules = MailRules::new(self.config.clone(), &keys);
+        rules.signers(index).map(|(_, keys)| keys.signers.clone()).unwrap_or_default()
+    }
+}
+
+fn credentials(report: &config::Report) -> Result<Option<Credentials>, Failure> {
+    let (Some(user), Some(file)) = (&report.smtp_user, &report.smtp_password_file) else { return Ok(None) };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let cause = format!("{}: {error}", file.display());
+        Failure::new(Exit::Config, cause, "let this user read the file of `smtp_password_file`")
+    })?;
+    let password = text.lines().next().unwrap_or_default().to_owned();
+    Ok(Some(Credentials { user: user.clone(), password }))
 }
 
 fn host_name() -> Result<String, Failure> {

@@ -13,6 +13,7 @@
 //!
 //! What this does not do: collect rows, send anything, ask whether a destination wants reports ([`crate::authorize`]).
 
+pub mod failure;
 mod model;
 pub mod names;
 pub mod read;

@@ -18,11 +18,11 @@ use super::diagnostics::Location;
 use super::domains::DomainPattern;
 use super::networks::Cidr;
 use super::reply_template::ReplyTemplate;
-use super::report::DatabasePlace;
+use super::report::{DatabasePlace, ReportDelivery};
 use super::sender_domains::SenderPattern;
 use super::words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
-    OrgDomains, RejectAt,
+    OnUnknownOutcome, OrgDomains, RejectAt, ReportFormat, ReportMode, ReportTls,
 };
 use crate::socket_address::SocketAddress;
 
@@ -75,10 +75,10 @@ pub struct Draft {
     pub dmarc: DmarcDraft,
     /// `[journal]`.
     pub journal: JournalDraft,
-    /// `[report]`.
-    pub report: ReportDraft,
     /// `[failure_reports]`.
     pub failure_reports: FailureReportsDraft,
+    /// `[report]`.
+    pub report: ReportDraft,
     /// `[log]`.
     pub log: LogDraft,
 }
@@ -337,6 +337,19 @@ pub struct JournalDraft {
     pub keep: Maybe<Duration>,
 }
 
+/// `[failure_reports]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailureReportsDraft {
+    /// `enabled`.
+    pub enabled: Maybe<bool>,
+    /// `folder`.
+    pub folder: Maybe<PathBuf>,
+    /// `on_none`.
+    pub on_none: Maybe<bool>,
+    /// `per_domain`.
+    pub per_domain: Maybe<u64>,
+}
+
 /// `[report]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReportDraft {
@@ -354,19 +367,20 @@ pub struct ReportDraft {
     pub email: Maybe<String>,
     /// `extra_contact_info`.
     pub extra_contact_info: Maybe<String>,
-}
-
-/// `[failure_reports]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FailureReportsDraft {
-    /// `enabled`.
-    pub enabled: Maybe<bool>,
-    /// `folder`.
-    pub folder: Maybe<PathBuf>,
-    /// `on_none`.
-    pub on_none: Maybe<bool>,
-    /// `per_domain`.
-    pub per_domain: Maybe<u64>,
+    /// `mode`.
+    pub mode: Maybe<ReportMode>,
+    /// `format`.
+    pub format: Maybe<ReportFormat>,
+    /// `delivery`.
+    pub delivery: Maybe<ReportDelivery>,
+    /// `tls`.
+    pub tls: Maybe<ReportTls>,
+    /// `smtp_user`.
+    pub smtp_user: Maybe<String>,
+    /// `smtp_password_file`.
+    pub smtp_password_file: Maybe<PathBuf>,
+    /// `on_unknown_outcome`.
+    pub on_unknown_outcome: Maybe<OnUnknownOutcome>,
 }
 
 /// `[log]`.

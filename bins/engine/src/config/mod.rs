@@ -49,13 +49,13 @@ pub use draft::{
 };
 pub use networks::{Cidr, CidrError, IpSet};
 pub use reply_template::{Filling, MAX_REPLY_TEXT, ReplyTemplate, TemplateError};
-pub use report::{DatabasePlace, Report};
+pub use report::{DatabasePlace, Report, ReportDelivery};
 pub use sender_domains::{SenderDomains, SenderPattern};
 pub use settings::{Dns, FailureReports, Journal, KeyChecks, Limits, Listener, Log, Policy, Spf, Trust, Verify};
 pub use units::parse_duration;
 pub use words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
-    OrgDomains, RejectAt,
+    OnUnknownOutcome, OrgDomains, RejectAt, ReportFormat, ReportMode, ReportTls,
 };
 
 use crate::regular_file;
@@ -95,10 +95,10 @@ pub struct Config {
     pub dmarc: Dmarc,
     /// What is kept of each message that was decided on.
     pub journal: Journal,
-    /// What is kept for reports to domain owners, and where: `postseal-report` does that, and the daemon does not.
-    pub report: Report,
     /// Whether mail that failed is kept for failure reports.
     pub failure_reports: FailureReports,
+    /// What is kept for reports to domain owners, and where: `postseal-report` does that, and the daemon does not.
+    pub report: Report,
     /// What is logged.
     pub log: Log,
 }
@@ -120,8 +120,8 @@ impl Default for Config {
             spf: Spf::default(),
             dmarc: Dmarc::default(),
             journal: Journal::default(),
-            report: Report::default(),
             failure_reports: FailureReports::default(),
+            report: Report::default(),
             log: Log::default(),
         }
     }

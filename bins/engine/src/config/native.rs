@@ -56,8 +56,8 @@ fn document(section: &mut Section<'_, '_>) -> Draft {
         spf: section.section("spf", spf).unwrap_or_default(),
         dmarc: section.section("dmarc", dmarc).unwrap_or_default(),
         journal: section.section("journal", journal).unwrap_or_default(),
-        report: section.section("report", report).unwrap_or_default(),
         failure_reports: section.section("failure_reports", failure_reports).unwrap_or_default(),
+        report: section.section("report", report).unwrap_or_default(),
         log: section.section("log", log).unwrap_or_default(),
     }
 }
@@ -233,6 +233,15 @@ fn journal(section: &mut Section<'_, '_>) -> JournalDraft {
     }
 }
 
+fn failure_reports(section: &mut Section<'_, '_>) -> FailureReportsDraft {
+    FailureReportsDraft {
+        enabled: section.get("enabled"),
+        folder: path(section, "folder"),
+        on_none: section.get("on_none"),
+        per_domain: section.get("per_domain"),
+    }
+}
+
 fn report(section: &mut Section<'_, '_>) -> ReportDraft {
     let database: Option<Sourced<DatabasePlace>> = section.get("database");
     ReportDraft {
@@ -243,15 +252,13 @@ fn report(section: &mut Section<'_, '_>) -> ReportDraft {
         org_name: one(section.get("org_name"), |name: Line| name.0),
         email: one(section.get("email"), |address: ReportAddress| address.0),
         extra_contact_info: one(section.get("extra_contact_info"), |text: Line| text.0),
-    }
-}
-
-fn failure_reports(section: &mut Section<'_, '_>) -> FailureReportsDraft {
-    FailureReportsDraft {
-        enabled: section.get("enabled"),
-        folder: path(section, "folder"),
-        on_none: section.get("on_none"),
-        per_domain: section.get("per_domain"),
+        mode: section.get("mode"),
+        format: section.get("format"),
+        delivery: section.get("delivery"),
+        tls: section.get("tls"),
+        smtp_user: one(section.get("smtp_user"), |text: Line| text.0),
+        smtp_password_file: path(section, "smtp_password_file"),
+        on_unknown_outcome: section.get("on_unknown_outcome"),
     }
 }
 

@@ -3,11 +3,12 @@
 //! The place of a database may hold a password: no `Debug` and no finding shows it. This crate knows no database; it tells kinds apart by their scheme.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
 use super::section::{Misfit, Setting};
+use super::words::{OnUnknownOutcome, ReportFormat, ReportMode, ReportTls};
 
 /// Octets of the longest place of a database.
 const MAX_PLACE: usize = 4096;
@@ -29,6 +30,60 @@ pub struct Report {
     pub email: Option<String>,
     /// RFC 9990's `extra_contact_info`.
     pub extra_contact_info: Option<String>,
+    /// Whether reports are made and sent; default: made and not sent.
+    pub mode: ReportMode,
+    /// Their form.
+    pub format: ReportFormat,
+    /// Who takes them; default the MTA of this host, on port 25.
+    pub delivery: ReportDelivery,
+    /// TLS to that server; default never, which is for loopback.
+    pub tls: ReportTls,
+    /// The user there, for a smart host.
+    pub smtp_user: Option<String>,
+    /// The file with his password.
+    pub smtp_password_file: Option<PathBuf>,
+    /// What happens to a report of which nobody knows whether it was taken.
+    pub on_unknown_outcome: OnUnknownOutcome,
+}
+
+/// Who takes reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportDelivery {
+    /// A mail server.
+    Smtp {
+        /// Its name or address.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
+    /// The program of that name.
+    Sendmail(PathBuf),
+}
+
+impl Default for ReportDelivery {
+    fn default() -> Self {
+        Self::Smtp { host: "127.0.0.1".to_owned(), port: 25 }
+    }
+}
+
+impl Setting for ReportDelivery {
+    fn read(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        const FIX: &str = "write `smtp:HOST:PORT` or `sendmail:/PATH`";
+        let DeValue::String(text) = value else {
+            return Err(Misfit::Type("a server or program, like `\"smtp:127.0.0.1:25\"`"));
+        };
+        if let Some(path) = text.strip_prefix("sendmail:").filter(|path| path.starts_with('/')) {
+            return Ok(Self::Sendmail(PathBuf::from(path)));
+        }
+        let server = text.strip_prefix("smtp:").and_then(|server| server.rsplit_once(':'));
+        let read = server.and_then(|(host, port)| {
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let is_plain = !host.is_empty() && host.bytes().all(|octet| octet.is_ascii_graphic());
+            let port = port.parse().ok().filter(|port| *port > 0)?;
+            is_plain.then(|| Self::Smtp { host: host.to_owned(), port })
+        });
+        read.ok_or_else(|| Misfit::value("neither a server nor a program", FIX))
+    }
 }
 
 impl Default for Report {
@@ -41,6 +96,13 @@ impl Default for Report {
             org_name: None,
             email: None,
             extra_contact_info: None,
+            mode: ReportMode::LogOnly,
+            format: ReportFormat::Rfc9990,
+            delivery: ReportDelivery::default(),
+            tls: ReportTls::Off,
+            smtp_user: None,
+            smtp_password_file: None,
+            on_unknown_outcome: OnUnknownOutcome::Resend,
         }
     }
 }

@@ -20,7 +20,7 @@ use super::suggest::did_you_mean;
 use super::units::{parse_duration, parse_size};
 use super::words::{
     BodyLength, Enforcement, Facility, LogFormat, LogLevel, LogSink, Mode, OnFailure, OnKeyError, OnKeyMismatch,
-    OrgDomains, RejectAt,
+    OnUnknownOutcome, OrgDomains, RejectAt, ReportFormat, ReportMode, ReportTls,
 };
 use crate::socket_address::SocketAddress;
 
@@ -292,5 +292,9 @@ word!(
     LogFormat,
     LogLevel,
     LogSink,
+    OnUnknownOutcome,
+    ReportFormat,
+    ReportMode,
+    ReportTls,
     Facility
 );

@@ -241,6 +241,52 @@ impl Facility {
     }
 }
 
+words! {
+    /// What is done with reports to domain owners.
+    ReportMode {
+        /// None are made.
+        Off = "off",
+        /// They are made and shown, and not sent.
+        LogOnly = "log-only",
+        /// They are sent.
+        On = "on",
+    }
+}
+
+words! {
+    /// The form of reports.
+    ReportFormat {
+        /// That of RFC 9990.
+        Rfc9990 = "rfc9990",
+        /// That of RFC 7489.
+        Rfc7489 = "rfc7489",
+    }
+}
+
+words! {
+    /// TLS to the server that takes reports.
+    ReportTls {
+        /// Never.
+        Off = "off",
+        /// Where it is offered, whatever the certificate says.
+        IfOffered = "if-offered",
+        /// STARTTLS with a certificate for the server's name.
+        Required = "required",
+        /// TLS from the first octet, with such a certificate.
+        Wrapped = "wrapped",
+    }
+}
+
+words! {
+    /// What happens to a report of which nobody knows whether it was taken.
+    OnUnknownOutcome {
+        /// It is sent once more.
+        Resend = "resend",
+        /// It waits for an operator.
+        Hold = "hold",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

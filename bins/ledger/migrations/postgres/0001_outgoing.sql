@@ -107,7 +107,7 @@ CREATE TABLE IF NOT EXISTS report_out (
     UNIQUE (policy_id, period_begin, period_end)
 );
 
--- state: pending, leased, sending, sent, retry, rejected, expired, suppressed. A lease ends by itself at lease_until.
+-- state: pending, leased, sending, sent, retry, rejected, expired, suppressed, held. A lease ends by itself at lease_until. max_octets: 0 for any.
 CREATE TABLE IF NOT EXISTS report_delivery (
     report_id BIGINT NOT NULL,
     rcpt TEXT NOT NULL,
@@ -118,6 +118,7 @@ CREATE TABLE IF NOT EXISTS report_delivery (
     lease_until BIGINT NOT NULL,
     last_code BIGINT NOT NULL,
     last_text TEXT NOT NULL,
+    max_octets BIGINT NOT NULL,
     PRIMARY KEY (report_id, rcpt)
 );
 

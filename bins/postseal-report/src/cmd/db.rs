@@ -158,7 +158,7 @@ fn unusable(file: &Path, error: &io::Error) -> Failure {
 }
 
 /// Days since the epoch.
-fn parse_day(text: &str) -> Result<i64, String> {
+pub(super) fn parse_day(text: &str) -> Result<i64, String> {
     let refused = || "write a day as 2026-11-24".to_owned();
     let date: jiff::civil::Date = text.parse().map_err(|_| refused())?;
     let span = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).map_err(|_| refused())?;

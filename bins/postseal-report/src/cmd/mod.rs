@@ -8,6 +8,8 @@ use crate::place::Place;
 
 pub(crate) mod db;
 pub(crate) mod import;
+pub(crate) mod outgoing;
+pub(crate) mod send;
 
 pub(crate) fn run(command: &super::Command, place: &Place, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let level = if json { "error" } else { "warn" };
@@ -16,6 +18,8 @@ pub(crate) fn run(command: &super::Command, place: &Place, json: bool, out: &mut
     runtime.block_on(async {
         match command {
             super::Command::Import(args) => import::run(args, place, json, out).await,
+            super::Command::Send(args) => send::run(args, place, json, out).await,
+            super::Command::Outgoing(command) => outgoing::run(command, place, json, out).await,
             super::Command::Db(command) => db::run(command, place, json, out).await,
         }
     })

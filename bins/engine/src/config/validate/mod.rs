@@ -18,7 +18,7 @@ use super::draft::{
 use super::report::Report;
 use super::settings::{Dns, KeyChecks, Limits, Listener, Log, Policy, Trust, Verify};
 use super::units::{format_duration, format_size};
-use super::words::{LogSink, Mode, OnKeyMismatch};
+use super::words::{LogSink, Mode, OnKeyMismatch, ReportMode, ReportTls};
 
 mod dmarc;
 mod domains;
@@ -75,8 +75,8 @@ impl Draft {
             dmarc,
             spf,
             journal: journal::journal(self.journal, &mut check),
-            report: report(self.report, &mut check),
             failure_reports: failure_reports::failure_reports(self.failure_reports, dmarc_enabled, &mut check),
+            report: report(self.report, &mut check),
             log: log(self.log, &mut check),
         };
         (config, check.found)
@@ -261,6 +261,23 @@ fn verify(draft: VerifyDraft, check: &mut Check) -> Verify {
 
 fn report(draft: ReportDraft, check: &mut Check) -> Report {
     let default = Report::default();
+    if let Some(mode) = draft.mode.as_ref().filter(|mode| mode.value == ReportMode::On)
+        && (draft.email.is_none() || draft.org_name.is_none())
+    {
+        let cause = "reports are to be sent, and `org_name` or `email` is not written: nobody could ask who reports";
+        check.found.push(missing(&mode.at, cause, "write both, or set `mode = \"log-only\"`"));
+    }
+    if let (Some(user), None) = (&draft.smtp_user, &draft.smtp_password_file) {
+        check.found.push(missing(&user.at, "no `smtp_password_file` is written", "name the file with the password"));
+    }
+    if let Some(file) = draft
+        .smtp_password_file
+        .as_ref()
+        .filter(|_| draft.tls.as_ref().is_none_or(|tls| matches!(tls.value, ReportTls::Off | ReportTls::IfOffered)))
+    {
+        let cause = "the password would go over the network as it is";
+        check.at(&file.at, CONFIG_CONFLICT, cause, "set `tls` to `required` or `wrapped`");
+    }
     Report {
         database: draft.database.map(|v| v.value),
         node: draft.node.map(|v| v.value),
@@ -269,6 +286,13 @@ fn report(draft: ReportDraft, check: &mut Check) -> Report {
         org_name: draft.org_name.map(|v| v.value),
         email: draft.email.map(|v| v.value),
         extra_contact_info: draft.extra_contact_info.map(|v| v.value),
+        mode: draft.mode.map_or(default.mode, |v| v.value),
+        format: draft.format.map_or(default.format, |v| v.value),
+        delivery: draft.delivery.map_or(default.delivery, |v| v.value),
+        tls: draft.tls.map_or(default.tls, |v| v.value),
+        smtp_user: draft.smtp_user.map(|v| v.value),
+        smtp_password_file: draft.smtp_password_file.map(|v| v.value),
+        on_unknown_outcome: draft.on_unknown_outcome.map_or(default.on_unknown_outcome, |v| v.value),
     }
 }
 

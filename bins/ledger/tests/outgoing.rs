@@ -1,0 +1,388 @@
+//! Reports on their way: made once, sent once to each recipient, whatever ends in between (RFC 9990; R-1, R-7 to R-11).
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use engine::dns::{Resolver, Zone};
+use ledger::outgoing::deliver::{Deliverer, FIRST_SUPPRESSION, LONGEST_SUPPRESSION, Turn};
+use ledger::outgoing::freeze::{FreezeError, freeze, late};
+use ledger::outgoing::schedule::{self, GIVE_UP_AFTER};
+use ledger::outgoing::transport::{Mailer, Server, Tls, Way};
+use ledger::outgoing::{OnUnknown, Settings};
+use ledger::store::{DatabaseUrl, Kind, Store, Value, migrate};
+use mail_parser::{MessageParser, MimeHeaders as _};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+
+/// 2026-11-24.
+const DAY: u32 = 20_781;
+const DAY_END: u64 = 1_795_564_799;
+/// When everything of that day is due.
+const LATER: u64 = DAY_END + schedule::LATEST;
+
+const ZONE: &str = "_dmarc.bank.example. IN TXT \"v=DMARC1; p=reject; rua=mailto:a@bank.example,mailto:b@other.test\"\n\
+    bank.example._report._dmarc.other.test. IN TXT \"v=DMARC1\"\n_dmarc.gone.example. IN TXT \"v=DMARC1; p=none\"\n";
+
+/// A mail server that gives the next answer to each message (in place of the reply to its end), or to its RCPT when that begins with `!`.
+#[derive(Clone)]
+struct Mta {
+    port: u16,
+    answers: Arc<Mutex<Vec<&'static str>>>,
+    messages: Arc<Mutex<Vec<Taken>>>,
+}
+
+/// Recipient and text of a message that was taken.
+type Taken = (String, Vec<u8>);
+
+impl Mta {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mta = Self { port, answers: Arc::default(), messages: Arc::default() };
+        let serving = mta.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serving.clone().serve(BufReader::new(stream)));
+            }
+        });
+        mta
+    }
+
+    async fn serve(self, mut stream: BufReader<tokio::net::TcpStream>) {
+        let (mut recipient, mut text, mut in_data, mut line) = (String::new(), Vec::new(), false, Vec::new());
+        stream.write_all(b"220 here\r\n").await.unwrap();
+        while stream.read_until(b'\n', &mut line).await.unwrap_or(0) > 0 {
+            let is_end = in_data && line == b".\r\n";
+            let reply = if in_data && !is_end {
+                text.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+                None
+            } else if is_end {
+                in_data = false;
+                let answer = self.answers.lock().unwrap().pop();
+                if answer == Some("lost") {
+                    return;
+                }
+                if matches!(answer, None | Some("taken" | "taken and lost")) {
+                    self.messages.lock().unwrap().push((recipient.clone(), std::mem::take(&mut text)));
+                }
+                if answer == Some("taken and lost") {
+                    return;
+                }
+                text.clear();
+                Some(answer.filter(|answer| *answer != "taken").unwrap_or("250 taken"))
+            } else if line.starts_with(b"RCPT") {
+                recipient = String::from_utf8(line.clone()).unwrap();
+                recipient = recipient.split(['<', '>']).nth(1).unwrap().to_owned();
+                let refusal = self.answers.lock().unwrap().last().and_then(|answer| answer.strip_prefix('!'));
+                if refusal.is_some() {
+                    self.answers.lock().unwrap().pop();
+                }
+                Some(refusal.unwrap_or("250 ok"))
+            } else if line.starts_with(b"DATA") {
+                in_data = true;
+                Some("354 go on")
+            } else {
+                Some("250 ok")
+            };
+            if let Some(reply) = reply {
+                stream.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            }
+            line.clear();
+        }
+    }
+
+    fn answer(&self, answers: &[&'static str]) {
+        *self.answers.lock().unwrap() = answers.iter().rev().copied().collect();
+    }
+
+    fn mailer(&self) -> Mailer {
+        Mailer::new(Way::Smtp(Server {
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            tls: Tls::Off,
+            credentials: None,
+            hello: "us.example".to_owned(),
+        }))
+    }
+
+    fn recipients(&self) -> Vec<String> {
+        self.messages.lock().unwrap().iter().map(|(recipient, _)| recipient.clone()).collect()
+    }
+}
+
+struct Site {
+    _folder: TempDir,
+    store: Store,
+    settings: Settings,
+    resolver: Resolver,
+    mta: Mta,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::new(DatabaseUrl::sqlite(&folder.path().join("ledger.sqlite")));
+        migrate::migrate(&mut store, 0).await.unwrap();
+        let zone = Zone::parse(ZONE.as_bytes(), Path::new("zone")).unwrap();
+        let site = Self {
+            _folder: folder,
+            store,
+            settings: Settings::new("Us", "dmarc@us.example", "n1"),
+            resolver: Resolver::offline(zone, engine::BACKEND),
+            mta: Mta::start().await,
+        };
+        site.filled().await
+    }
+
+    /// Rows of that day: two of a bank, one of them of a message that passed; one of a domain that asks no more; one that nobody qualifies for.
+    async fn filled(mut self) -> Self {
+        for (id, name) in [(1, "bank.example"), (2, "gone.example"), (3, "forged.example"), (4, "x.example")] {
+            let sql = "INSERT INTO domain (id, name) VALUES (?, ?)";
+            self.store.execute(sql, &[Value::Int(id), Value::Text(name)], false).await.unwrap();
+        }
+        for id in 1..4_i64 {
+            let hash = [u8::try_from(id).unwrap(); 16];
+            let values = [Value::Int(id), Value::Int(id), Value::Bytes(&hash)];
+            let sql = "INSERT INTO policy (id, domain_id, hash, p, sp, np, adkim, aspf, fo, testing, discovery, rua, first_seen, last_seen) \
+                       VALUES (?, ?, ?, 'reject', NULL, NULL, 'r', 'r', NULL, 0, 'treewalk', '[\"mailto:a@bank.example\"]', 0, 0)";
+            self.store.execute(sql, &values, false).await.unwrap();
+        }
+        let authset = "{\"dkim\":[[\"bank.example\",\"s\",\"pass\"]],\"spf\":[\"x.example\",\"mfrom\",\"fail\"]}";
+        let sql = "INSERT INTO authset (id, hash, body) VALUES (1, ?, ?)";
+        self.store.execute(sql, &[Value::Bytes(&[1; 16]), Value::Text(authset)], false).await.unwrap();
+        self.row(1, [192, 0, 2, 1], 3, 1).await;
+        self.row(1, [192, 0, 2, 2], 4, 0).await;
+        self.row(2, [192, 0, 2, 1], 1, 1).await;
+        self.row(3, [192, 0, 2, 9], 1000, 0).await;
+        self
+    }
+
+    async fn row(&mut self, policy: i64, ip: [u8; 4], n: i64, qualifies: i64) {
+        let values = [
+            Value::Int(DAY.into()),
+            Value::Int(policy),
+            Value::Bytes(&ip),
+            Value::Int(policy),
+            Value::Int(qualifies),
+            Value::Int(n),
+        ];
+        let sql = "INSERT INTO out_day (day, policy_id, ip, from_id, env_id, to_id, authset_id, disp, dkim, spf, reason_id, qualifies, n) \
+                   VALUES (?, ?, ?, ?, 4, 0, 1, 1, 1, 0, 0, ?, ?)";
+        self.store.execute(sql, &values, false).await.unwrap();
+    }
+
+    async fn freeze(&mut self) -> u64 {
+        freeze(&mut self.store, &self.settings, DAY, DAY_END + 1).await.unwrap().reports
+    }
+
+    async fn turn(&mut self, now: u64) -> Turn {
+        let deliverer = Deliverer { settings: &self.settings, resolver: &self.resolver, signers: &[] };
+        deliverer.turn(&mut self.store, &mut self.mta.mailer(), now).await.unwrap()
+    }
+
+    async fn states(&mut self) -> Vec<(String, String)> {
+        let sql = "SELECT rcpt, state FROM report_delivery ORDER BY rcpt";
+        let rows = self.store.fetch(sql, &[], &[Kind::Text, Kind::Text]).await.unwrap();
+        rows.iter().map(|row| (row[0].text().to_owned(), row[1].text().to_owned())).collect()
+    }
+
+    async fn report_states(&mut self) -> Vec<String> {
+        let rows = self.store.fetch("SELECT state FROM report_out ORDER BY id", &[], &[Kind::Text]).await.unwrap();
+        rows.iter().map(|row| row[0].text().to_owned()).collect()
+    }
+}
+
+fn two(state: &str) -> Vec<(String, String)> {
+    ["a@bank.example", "b@other.test"].map(|rcpt| (rcpt.to_owned(), state.to_owned())).to_vec()
+}
+
+#[tokio::test]
+async fn r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_and_sent_to_each_recipient() {
+    let mut site = Site::new().await;
+    let early = freeze(&mut site.store, &site.settings, DAY, DAY_END).await;
+    assert!(matches!(early, Err(FreezeError::TooEarly)));
+    assert_eq!(site.freeze().await, 2, "nobody qualified for the third");
+    assert_eq!(site.freeze().await, 0);
+    // Not yet: each has its time.
+    assert!(site.turn(DAY_END + 1).await.is_idle());
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.addressed, turn.unwanted, turn.sent), (1, 1, 2), "{turn:?}");
+    assert_eq!(site.states().await, two("sent"));
+    assert_eq!(site.report_states().await, ["done", "nothing"]);
+    assert!(site.turn(LATER + 1).await.is_idle());
+    assert_eq!(site.mta.recipients(), ["a@bank.example", "b@other.test"]);
+    let messages = site.mta.messages.lock().unwrap().clone();
+    let parsed = MessageParser::default().parse(&messages[0].1).unwrap();
+    let attachment = parsed.attachment(0).unwrap();
+    assert!(attachment.attachment_name().unwrap().starts_with("us.example!bank.example!1795478400!1795564799!"));
+    let mut xml = String::new();
+    flate2::read::GzDecoder::new(attachment.contents()).read_to_string(&mut xml).unwrap();
+    assert!(xml.contains("<source_ip>192.0.2.1</source_ip><count>3</count>"), "{xml}");
+    assert!(xml.contains("<source_ip>192.0.2.2</source_ip><count>4</count>") && xml.matches("<record>").count() == 2);
+    assert!(xml.contains("<disposition>pass</disposition><dkim>pass</dkim><spf>fail</spf>"), "{xml}");
+    assert!(xml.contains("<header_from>bank.example</header_from><envelope_from>x.example</envelope_from>"), "{xml}");
+    assert!(xml.contains("<selector>s</selector><result>pass</result>"), "{xml}");
+    // The same names to both, and in the report.
+    let id = parsed.message_id().unwrap().to_owned();
+    assert!(xml.contains(&format!("<report_id>{id}</report_id>")));
+    assert!(parsed.subject().unwrap().ends_with(&format!("<{id}>")));
+    // What comes too late is told.
+    site.row(1, [192, 0, 2, 3], 5, 1).await;
+    assert_eq!(late(&mut site.store, DAY).await.unwrap(), [("bank.example".to_owned(), 5)]);
+}
+
+#[tokio::test]
+async fn a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once() {
+    let mut site = Site::new().await;
+    site.freeze().await;
+    site.mta.answer(&["451 later"]);
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.sent, turn.retried), (1, 1));
+    assert_eq!(site.mta.recipients(), ["b@other.test"]);
+    assert!(site.turn(LATER + schedule::FIRST_PAUSE - 1).await.is_idle());
+    assert_eq!(site.turn(LATER + schedule::FIRST_PAUSE).await.sent, 1);
+    assert_eq!(site.mta.recipients(), ["b@other.test", "a@bank.example"]);
+    assert_eq!(site.report_states().await[0], "done");
+}
+
+#[tokio::test]
+async fn a_server_that_never_takes_it_has_two_days() {
+    let mut site = Site::new().await;
+    site.freeze().await;
+    let mut now = LATER;
+    let mut turns = 0;
+    while site.states().await != two("expired") {
+        site.mta.answer(&["451 later", "451 later"]);
+        site.turn(now).await;
+        now += schedule::LONGEST_PAUSE;
+        turns += 1;
+        assert!(turns < 40, "{:?}", site.states().await);
+    }
+    assert!(now > DAY_END + GIVE_UP_AFTER && site.mta.recipients().is_empty());
+    assert_eq!(site.report_states().await[0], "done");
+}
+
+#[tokio::test]
+async fn r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_longer() {
+    let mut site = Site::new().await;
+    site.freeze().await;
+    site.mta.answer(&["!550 nobody"]);
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.sent, turn.ended), (1, 1));
+    assert_eq!(site.states().await[0].1, "rejected");
+    let pauses = [FIRST_SUPPRESSION, 2 * FIRST_SUPPRESSION, 4 * FIRST_SUPPRESSION, LONGEST_SUPPRESSION];
+    for pause in pauses {
+        let sql = "SELECT until FROM suppression WHERE target = 'a@bank.example'";
+        let until = site.store.number(sql, &[]).await.unwrap();
+        assert_eq!(u64::try_from(until).unwrap() / 1000, LATER + pause);
+        // A new report while it lasts: the other one gets it.
+        let again = ["UPDATE report_out SET state = 'frozen' WHERE id = 1", "DELETE FROM report_delivery"];
+        for sql in again {
+            site.store.execute(sql, &[], false).await.unwrap();
+        }
+        let turn = site.turn(LATER + 1).await;
+        assert_eq!((turn.sent, site.states().await[0].1.as_str()), (1, "suppressed"));
+        // One after its end, which is refused again.
+        site.store.execute("DELETE FROM report_delivery", &[], false).await.unwrap();
+        site.store.execute("UPDATE report_out SET state = 'frozen' WHERE id = 1", &[], false).await.unwrap();
+        site.store.execute("UPDATE suppression SET until = 0", &[], false).await.unwrap();
+        site.mta.answer(&["!550 nobody"]);
+        site.turn(LATER).await;
+    }
+}
+
+#[tokio::test]
+async fn s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none() {
+    for (on_unknown, expected, copies) in [(OnUnknown::Resend, "sent", 2), (OnUnknown::Hold, "held", 1)] {
+        let mut site = Site::new().await;
+        site.settings.on_unknown = on_unknown;
+        site.freeze().await;
+        site.mta.answer(&["taken and lost"]);
+        site.turn(LATER).await;
+        site.turn(LATER + schedule::FIRST_PAUSE).await;
+        assert_eq!(site.states().await[0].1, expected);
+        let messages = site.mta.messages.lock().unwrap().clone();
+        let names: Vec<_> = messages
+            .iter()
+            .filter(|(to, _)| to == "a@bank.example")
+            .map(|(_, text)| {
+                let parsed = MessageParser::default().parse(text).unwrap();
+                let file = parsed.attachment(0).unwrap().attachment_name().unwrap().to_owned();
+                (parsed.message_id().unwrap().to_owned(), file)
+            })
+            .collect();
+        assert_eq!(names.len(), copies);
+        assert!(names.iter().all(|name| *name == names[0]), "sent again under the same names");
+    }
+}
+
+#[tokio::test]
+async fn s2_7_an_outcome_that_is_unknown_twice_is_held() {
+    let mut site = Site::new().await;
+    site.freeze().await;
+    site.mta.answer(&["lost", "taken", "lost"]);
+    site.turn(LATER).await;
+    site.turn(LATER + schedule::FIRST_PAUSE).await;
+    assert_eq!(site.states().await[0].1, "held");
+    assert_eq!(site.report_states().await[0], "sending", "an operator has to look");
+}
+
+#[tokio::test]
+async fn s2_7_a_lease_that_ends_is_taken_over_and_one_that_holds_is_not() {
+    let mut site = Site::new().await;
+    site.freeze().await;
+    site.mta.answer(&["451 later", "451 later"]);
+    site.turn(LATER).await;
+    for (state, until, sent) in [("leased", LATER + 10_000, 1), ("leased", LATER, 2), ("sending", LATER, 2)] {
+        let sql = "UPDATE report_delivery SET state = ?, lease_node = 'n2', lease_until = ?, next_try = 0 WHERE rcpt = 'a@bank.example'";
+        let until = i64::try_from(until * 1000).unwrap();
+        site.store.execute(sql, &[Value::Text(state), Value::Int(until)], false).await.unwrap();
+        let sql = "UPDATE report_delivery SET state = 'pending', next_try = 0 WHERE rcpt = 'b@other.test'";
+        site.store.execute(sql, &[], false).await.unwrap();
+        assert_eq!(site.turn(LATER + 1000).await.sent, sent, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn several_nodes_at_once_make_and_send_each_report_once() {
+    let mut site = Site::new().await;
+    let url = site.store.url().clone();
+    let mut nodes = Vec::new();
+    for node in ["n1", "n2", "n3", "n4"] {
+        let (url, resolver, mta) = (url.clone(), site.resolver.clone(), site.mta.clone());
+        let settings = Settings { node: node.to_owned(), ..site.settings.clone() };
+        nodes.push(tokio::spawn(async move {
+            let mut store = Store::new(url);
+            let made = freeze(&mut store, &settings, DAY, DAY_END + 1).await.unwrap().reports;
+            let deliverer = Deliverer { settings: &settings, resolver: &resolver, signers: &[] };
+            (made, deliverer.turn(&mut store, &mut mta.mailer(), LATER).await.unwrap().sent)
+        }));
+    }
+    let (mut made, mut sent) = (0, 0);
+    for node in nodes {
+        let (some, more) = node.await.unwrap();
+        made += some;
+        sent += more;
+    }
+    // Whoever came when another one had just addressed them sends them in its next turn.
+    sent += site.turn(LATER).await.sent;
+    assert_eq!((made, sent), (2, 2));
+    assert_eq!(site.mta.recipients().len(), 2);
+}
+
+#[tokio::test]
+async fn an_address_that_takes_less_than_the_report_has_gets_none() {
+    let mut site = Site::new().await;
+    let zone =
+        "_dmarc.bank.example. IN TXT \"v=DMARC1; p=reject; rua=mailto:a@bank.example!100,mailto:b@bank.example!1m\"\n";
+    let zone = Zone::parse(zone.as_bytes(), Path::new("zone")).unwrap();
+    site.resolver = Resolver::offline(zone, engine::BACKEND);
+    site.freeze().await;
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.sent, turn.ended), (1, 1));
+    assert_eq!(site.mta.recipients(), ["b@bank.example"]);
+}
