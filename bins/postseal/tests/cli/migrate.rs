@@ -472,3 +472,26 @@ fn verify_signs_for_twenty_rules_and_tells_how_many_are_left() {
     let text = out(&postseal(folder.path(), &["migrate", "--verify", "--output", "o", "--opendkim-conf", "dkim"]), 1);
     assert!(text.contains("not verified: 5 rules behind the first 20\n"), "{text}");
 }
+
+/// What was flagged as a hole is told with its line where it makes a difference to a message.
+#[test]
+fn verify_has_a_reason_for_every_difference_of_set_ups_with_holes() {
+    for (dkim, dmarc, code) in HOLES {
+        // Keys of tests stand where everybody may write.
+        let safe = if dkim.contains("RequireSafeKeys") { "" } else { "RequireSafeKeys no\n" };
+        let folder = site(&[("dkim", &format!("{DKIM}{safe}{dkim}")), ("dmarc", &format!("{dmarc}Syslog yes\n"))]);
+        let (said, _) = migrate(folder.path(), &["--verify", "dkim", "dmarc"], 1);
+        let cases = verified(&said);
+        assert_eq!(cases.len(), 8, "{code}: {said:#}");
+        for (name, is_same, reason) in &cases {
+            assert!(*is_same || reason.is_some(), "{code}, {name}: {:#}", said["verify"]);
+        }
+        let differing = cases.iter().filter(|(_, is_same, _)| !is_same).count();
+        let expected = match (*code, *dkim) {
+            ("W-HOLE-NETWORK", "InternalHosts 0.0.0.0/0\n") | ("W-HOLE-LENGTH", _) => 1,
+            ("W-HOLE-OWN-FROM", _) => 2,
+            _ => 0,
+        };
+        assert_eq!(differing, expected, "{code}, {dkim}: {:#}", said["verify"]);
+    }
+}

@@ -171,7 +171,9 @@ pub(super) fn compare(case: String, old: &Seen, new: &Seen, lines: &[Accounted])
     let (mut reasons, mut is_known, mut same) = (Vec::new(), true, true);
     for aspect in aspects {
         let (before, after) = (old.0.get(aspect), new.0.get(aspect));
-        if before == after {
+        // Where one side signs and the other does not, there is nothing to compare in the signatures.
+        let is_of_signature = matches!(aspect, Aspect::BodyHash | Aspect::Names);
+        if before == after || (is_of_signature && old.is_signed() != new.is_signed()) {
             continue;
         }
         same = false;
@@ -184,6 +186,9 @@ pub(super) fn compare(case: String, old: &Seen, new: &Seen, lines: &[Accounted])
     let reason = (!same && is_known).then(|| reasons.join("; "));
     Verified { case, old: old.to_string(), new: new.to_string(), same, reason }
 }
+
+/// Options that make signatures with `l=`.
+const PARTIAL: [&str; 2] = ["BodyLengthDB", "MaximumSignedBytes"];
 
 /// Options that a difference in this may come from.
 fn options(aspect: &Aspect) -> &'static [&'static str] {
@@ -225,7 +230,7 @@ fn options(aspect: &Aspect) -> &'static [&'static str] {
             "SignatureAlgorithm",
             "SubDomains",
         ],
-        Aspect::BodyHash => &["BodyLengthDB", "MaximumSignedBytes"],
+        Aspect::BodyHash => &PARTIAL,
         Aspect::Names => &["SignHeaders", "OmitHeaders", "OversignHeaders", "SenderHeaders"],
         Aspect::Method(method) => match method.as_str() {
             "dkim" => &[
@@ -252,7 +257,9 @@ fn reason(aspect: &Aspect, old: Option<&str>, new: Option<&str>, lines: &[Accoun
     if *aspect == Aspect::Method("dkim".to_owned()) && old.is_none() && new == Some("dkim=none") {
         return Some("mail without signatures gets `dkim=none` (AlwaysAddARHeader)".to_owned());
     }
-    let options = options(aspect);
+    // RFC 6376 section 8.2: such signatures do not count here if Content-Type is not signed, and the old side makes them.
+    let is_partial = *aspect == Aspect::Method("dkim".to_owned()) && new == Some("dkim=policy");
+    let options = if is_partial { &PARTIAL[..] } else { options(aspect) };
     let line = lines
         .iter()
         .filter(|line| line.status != Status::Carried && !line.note.is_empty())
@@ -288,11 +295,13 @@ mod tests {
         Aspect::Method("dkim".to_owned())
     }
 
+    const SIGNED: (Aspect, &str) = (Aspect::Signatures, "d=example.net s=k a=rsa-sha256 c=relaxed/simple");
     const HASH: (Aspect, &str) = (Aspect::BodyHash, "bh=a");
 
     #[test]
     fn a_difference_that_nothing_told_of_is_unknown_in_each_aspect() {
-        let old = seen(&[(Aspect::Reply, "accepted"), (Aspect::Names, "h=from:to"), HASH, (dkim(), "dkim=pass")]);
+        let old =
+            seen(&[(Aspect::Reply, "accepted"), SIGNED, (Aspect::Names, "h=from:to"), HASH, (dkim(), "dkim=pass")]);
         assert!(compare("x".to_owned(), &old, &old, &[]).same);
         for (aspect, other) in [
             (Aspect::Reply, Some("`550 5.7.1 no`")),
@@ -304,6 +313,7 @@ mod tests {
             (Aspect::Forged, Some("the forged result stays")),
             (Aspect::Method("spf".to_owned()), Some("spf=fail")),
             (Aspect::Signatures, Some("d=example.com s=k a=rsa-sha256 c=relaxed/simple")),
+            (Aspect::Signatures, None),
         ] {
             let mut new = old.clone();
             match other {
@@ -334,6 +344,24 @@ mod tests {
         assert!(!verified.is_unknown() && !verified.same);
         let new = seen(&[(Aspect::Reply, "put off"), (Aspect::BodyHash, "bh=b")]);
         assert!(compare("x".to_owned(), &old, &new, &lines).is_unknown());
+    }
+
+    #[test]
+    fn mail_that_one_side_signs_is_one_difference_with_the_reason_of_the_line() {
+        let old = seen(&[(Aspect::Reply, "accepted"), SIGNED, (Aspect::Names, "h=from:to"), HASH]);
+        let new = seen(&[(Aspect::Reply, "accepted")]);
+        let lines = [line("InternalHosts", Status::Changed, true)];
+        let verified = compare("x".to_owned(), &old, &new, &lines);
+        assert_eq!(verified.reason.as_deref(), Some("dkim:3 InternalHosts: it is otherwise"));
+    }
+
+    #[test]
+    fn signatures_of_a_part_do_not_count_and_only_the_option_that_makes_them_is_a_reason() {
+        let (old, new) = (seen(&[(dkim(), "dkim=pass")]), seen(&[(dkim(), "dkim=policy")]));
+        for (option, is_unknown) in [("MaximumSignedBytes", false), ("PeerList", true)] {
+            let lines = [line(option, Status::Dropped, true)];
+            assert_eq!(compare("x".to_owned(), &old, &new, &lines).is_unknown(), is_unknown, "{option}");
+        }
     }
 
     #[test]
