@@ -33,6 +33,9 @@ enum Command {
     /// Make the reports of the days that are over, and send those that are due
     #[command(after_help = EXIT_CODES)]
     Send(cmd::send::Args),
+    /// Take away what is old: rows and reports after 90 days, sums of days after 400
+    #[command(after_help = EXIT_CODES)]
+    Expire(cmd::expire::Args),
     /// Look at reports: those that are made, one of them
     #[command(subcommand, after_help = EXIT_CODES)]
     Outgoing(cmd::outgoing::Command),

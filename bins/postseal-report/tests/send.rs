@@ -228,3 +228,22 @@ fn wrong_settings_are_named() {
     let site = Site::new("mode = \"off\"");
     assert_eq!(site.run(&["send"]).0, Some(1));
 }
+
+#[test]
+fn what_is_old_goes_and_times_that_are_too_short_are_refused() {
+    let site = Site::new("");
+    site.journal();
+    assert_eq!(site.run(&["import", "--once"]).0, Some(0));
+    let (code, out, _) = site.run(&["--json", "expire"]);
+    let expired: serde_json::Value = serde_json::from_str(&out).unwrap();
+    // The clock decides; what is left is what is not old.
+    let left = site.run(&["db", "export", "--format", "ndjson"]).1.lines().count();
+    assert_eq!((code, expired["rows"].as_u64().unwrap() as usize + left), (Some(0), 2), "{out}");
+    for (arguments, what) in
+        [(["--keep", "6d"], "shorter than 7d"), (["--keep-totals", "30d"], "shorter than `--keep`")]
+    {
+        let (code, _, error) = site.run(&["expire", arguments[0], arguments[1]]);
+        assert_eq!(code, Some(64), "{error}");
+        assert!(error.contains(what), "{error}");
+    }
+}

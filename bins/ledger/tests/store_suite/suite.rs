@@ -8,6 +8,7 @@ use std::path::Path;
 use engine::journal::Record;
 use engine::journal::record::Dmarc;
 use ledger::dump::{self, DumpError};
+use ledger::expire::{Expired, Keep, expire};
 use ledger::export::{self, Format};
 use ledger::rollup::{ImportError, Importer, Met, Rules, Settings, Stopped, nodes};
 use ledger::store::{DatabaseUrl, Kind, Store, Trouble, Value, migrate};
@@ -30,6 +31,7 @@ pub(crate) async fn suite(mut databases: impl Databases) {
     what_is_missing_is_told(databases.new_one().await).await;
     overflow(databases.new_one().await).await;
     who_counts_as_a_contact(databases.new_one().await).await;
+    what_is_old_goes(databases.new_one().await).await;
     let (from, to) = (databases.new_one().await, databases.new_one().await);
     backup_and_restore(from, to).await;
     let (from, to) = (databases.new_one().await, databases.new_one().await);
@@ -340,6 +342,87 @@ async fn who_counts_as_a_contact(url: DatabaseUrl) {
     let sql = "SELECT d.name FROM out_day o JOIN domain d ON d.id = o.from_id WHERE o.qualifies = 1";
     let names = store.fetch(sql, &[], &[Kind::Text]).await.unwrap();
     assert_eq!(names.iter().map(|row| row[0].text()).collect::<Vec<_>>(), ["d0.example"]);
+}
+
+/// §2.9: rows and reports for 90 days, sums for 400, and names as long as something names them; who counts meanwhile counts right.
+async fn what_is_old_goes(url: DatabaseUrl) {
+    const KEPT: i64 = 90;
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let mut store = migrated(&url).await;
+    // Domains d0 to d6 on two days, and one that nothing names after the first.
+    let first: Vec<_> = (0..200).filter(|number| number % 2 == 0).map(message).collect();
+    let second: Vec<_> = (0..200).filter(|number| number % 2 == 1 && number % 7 != 5).map(message).collect();
+    write(&journal, first.iter().chain(&second).cloned()).await;
+    let mut importer = importer(&url, "mx1", &journal).await.unwrap();
+    import(&mut importer).await;
+    let policy = store.number("SELECT MIN(id) FROM policy", &[]).await.unwrap();
+    for (report, day, state) in [(1, 20_781_i64, "done"), (2, 20_782, "frozen")] {
+        let begin = day * 86_400_000;
+        let row = [report, policy, begin, begin + 86_399_000].map(Value::Int);
+        let row = row
+            .into_iter()
+            .chain([
+                Value::Text("r"),
+                Value::Text(state),
+                Value::Int(1),
+                Value::Int(1),
+                Value::Bytes(b"gz"),
+                Value::Int(1),
+            ])
+            .collect();
+        let columns = "id, policy_id, period_begin, period_end, report_id, state, row_count, messages, xml_gz, created";
+        store.insert("report_out", columns, &[row], "").await.unwrap();
+        let sql = "INSERT INTO report_delivery (report_id, rcpt, state, attempts, next_try, lease_node, lease_until, last_code, last_text, max_octets) \
+                   VALUES (?, 'a@x.example', 'held', 1, 0, '', 0, 0, '', 0)";
+        store.execute(sql, &[Value::Int(report)], false).await.unwrap();
+    }
+    let sql = "INSERT INTO suppression (target, until, reason, source) VALUES (?, ?, '', 'operator')";
+    let day = |day: i64| day * 86_400_000;
+    for (target, until) in [("old@x.example", day(20_600)), ("new@x.example", day(20_900))] {
+        store.execute(sql, &[Value::Text(target), Value::Int(until)], false).await.unwrap();
+    }
+
+    // The last moment at which the first day is kept, and the next.
+    let end = day(20_782 + KEPT);
+    let nothing = expire(&mut store, Keep::default(), end - 1, |_| ()).await.unwrap();
+    assert_eq!(nothing, Expired { others: 1, ..Expired::default() });
+    let mut told = Vec::new();
+    let gone = expire(&mut store, Keep::default(), end, |expired| told.push(*expired)).await.unwrap();
+    assert_eq!(told.last(), Some(&gone));
+    assert_eq!((gone.reports, gone.unsent, gone.totals, gone.others), (1, 0, 0, 0));
+    assert!(gone.rows > 0 && gone.names > 0, "{gone:?}");
+    assert_eq!(rows(&mut store).await, expected(second.clone()));
+    for (table, left) in [("report_out", 1), ("report_delivery", 1), ("suppression", 1)] {
+        assert_eq!(store.number(&format!("SELECT COUNT(*) FROM {table}"), &[]).await.unwrap(), left, "{table}");
+    }
+    // Sums name the policies of both days.
+    assert_eq!(store.number("SELECT COUNT(*) FROM policy", &[]).await.unwrap(), 7);
+
+    // The importer had numbers of names that are gone; the same mail comes again.
+    let again: Vec<_> = first.iter().map(|record| Record { at: record.at + 86_400_000, ..record.clone() }).collect();
+    write(&journal, again.clone()).await;
+    import(&mut importer).await;
+    assert_eq!(rows(&mut store).await, expected(second.into_iter().chain(again)));
+
+    // 400 days later nothing is left but the mark of the journal.
+    let all = expire(&mut store, Keep::default(), day(20_782 + 401), |_| ()).await.unwrap();
+    assert_eq!((all.reports, all.unsent), (1, 1));
+    for table in [
+        "out_day",
+        "out_total",
+        "report_out",
+        "report_delivery",
+        "contact",
+        "suppression",
+        "policy",
+        "authset",
+        "reason",
+        "domain",
+    ] {
+        assert_eq!(store.number(&format!("SELECT COUNT(*) FROM {table}"), &[]).await.unwrap(), 0, "{table}");
+    }
+    assert_eq!(nodes(&mut store).await.unwrap()[0].messages, i64::try_from(first.len() * 2).unwrap() + 86);
 }
 
 /// All of it comes back, and what was counted before is not counted again; a file that is cut off restores nothing.

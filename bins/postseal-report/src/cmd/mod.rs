@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::place::Place;
 
 pub(crate) mod db;
+pub(crate) mod expire;
 pub(crate) mod import;
 pub(crate) mod outgoing;
 pub(crate) mod send;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: &super::Command, place: &Place, json: bool, out: &mut
         match command {
             super::Command::Import(args) => import::run(args, place, json, out).await,
             super::Command::Send(args) => send::run(args, place, json, out).await,
+            super::Command::Expire(args) => expire::run(args, place, json, out).await,
             super::Command::Outgoing(command) => outgoing::run(command, place, json, out).await,
             super::Command::Db(command) => db::run(command, place, json, out).await,
         }
