@@ -1,11 +1,13 @@
 //! `postseal migrate`: the files that people have, the holes in them, tables, and files that are none.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use engine::config::{self, Config, DomainPattern};
+use nix::unistd::{Uid, User};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -349,7 +351,7 @@ fn hostile_files_neither_hang_nor_crash_it() {
     let dir = folder.path();
     fs::write(dir.join("binary"), (0..=255_u8).cycle().take(1 << 20).collect::<Vec<_>>()).unwrap();
     fs::File::create(dir.join("large")).unwrap().set_len(100 << 20).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(dir.join("fifo")).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(dir.join("fifo")).status().unwrap().success());
     let begun = Instant::now();
     for (file, code) in
         [("loop", 78), ("binary", 78), ("large", 78), ("fifo", 78), ("fifotable", 78), ("fifokey", 1), ("comment", 1)]
@@ -362,4 +364,134 @@ fn hostile_files_neither_hang_nor_crash_it() {
         }
     }
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+/// Both files of a set-up that people have, where OpenDKIM uses keys: no other user may put another one in place (`RequireSafeKeys`).
+fn safe(name: &str) -> TempDir {
+    let is_root = Uid::effective().is_root();
+    let place = if is_root { Path::new("/run") } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
+    let folder = tempfile::Builder::new().prefix("postseal-migrate-").tempdir_in(place).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (from, _) = real(name);
+    assert!(Command::new("cp").arg("-a").arg(from.path().join(".")).arg(folder.path()).status().unwrap().success());
+    // Paths in the files are those of the first folder.
+    let (before, after) = (from.path().display().to_string(), folder.path().display().to_string());
+    for file in TABLES.iter().map(|(name, _)| *name).chain(["opendkim.conf", "opendmarc.conf"]) {
+        let file = folder.path().join(file);
+        if let Ok(text) = fs::read_to_string(&file) {
+            fs::write(&file, text.replace(&before, &after)).unwrap();
+        }
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    if let Some(user) = User::from_name("opendkim").unwrap().filter(|_| is_root) {
+        chown(folder.path().join("rsa.pem"), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+    }
+    folder
+}
+
+/// What `--verify` says, by message.
+fn verified(said: &Value) -> Vec<(&str, bool, Option<&str>)> {
+    let each = said["verify"].as_array().unwrap().iter();
+    each.map(|each| (each["case"].as_str().unwrap(), each["same"].as_bool().unwrap(), each["reason"].as_str()))
+        .collect()
+}
+
+#[test]
+fn verify_finds_no_unknown_difference_in_the_article_and_tells_of_the_hole() {
+    let folder = safe("article");
+    let (said, _) = migrate(folder.path(), &["--verify", "opendkim.conf", "opendmarc.conf"], 1);
+    let cases = verified(&said);
+    assert_eq!(cases.len(), 8, "{said:#}");
+    for (name, is_same, reason) in cases {
+        // Mail that strangers write in the name of the own domain was not judged.
+        let is_own = ["signed from outside", "signed, body changed"].contains(&name);
+        assert_eq!(is_same, !is_own, "{name}: {said:#}");
+        assert_eq!(reason.is_some_and(|reason| reason.starts_with("opendmarc.conf:5 IgnoreMailFrom: ")), is_own);
+    }
+    let signed = &said["verify"][0];
+    assert_eq!((&signed["case"], &signed["old"]), (&"signed for example.com".into(), &signed["new"]));
+    assert!(signed["new"].as_str().unwrap().contains("d=example.com s=k1 a=rsa-sha256 c=relaxed/simple, bh="));
+    let whole = said["verify"][3]["new"].as_str().unwrap();
+    let broken = said["verify"][4]["new"].as_str().unwrap();
+    assert!(whole.contains("dkim=pass") && broken.contains("dkim=fail"), "{said:#}");
+    // Nothing is left beside the files: no socket, no state, no history.
+    for left in ["old", "new", "old-state", "new-state", "history", "postseal-data", "var"] {
+        assert!(!folder.path().join(left).exists(), "{left}");
+    }
+}
+
+#[test]
+fn verify_finds_no_unknown_difference_where_opendmarc_rejects() {
+    let folder = safe("docker_mailserver");
+    let arguments = ["migrate", "--verify", "--output", "o.toml", "opendkim.conf", "opendmarc.conf"];
+    let said = out(&postseal(folder.path(), &arguments), 1);
+    let reply = "`550 5.7.1 rejected by DMARC policy for postseal-reject.invalid`";
+    assert!(said.contains(&format!("same: DMARC failure, p=reject: {reply}\n")), "{said}");
+    assert!(said.contains("known: DMARC failure, p=quarantine: old files: accepted, dkim=none, dmarc=fail"), "{said}");
+    assert!(said.contains("opendmarc.conf:5 RejectFailures: mail of domains that ask for quarantine"), "{said}");
+    assert!(
+        said.contains("verified: 8 messages: 7 the same, 1 with a known difference, 0 with another one\n"),
+        "{said}"
+    );
+    assert!(!said.contains("differs:"), "{said}");
+}
+
+/// OpenDKIM puts mail off where everybody may write beside the key, and no line of the file says so.
+#[test]
+fn verify_fails_for_a_difference_that_no_line_tells_of() {
+    let folder = safe("linode");
+    let said = out(&postseal(folder.path(), &["migrate", "--verify", "--output", "o.toml", "opendkim.conf"]), 0);
+    assert!(said.contains("verified: 6 messages: 4 the same, 2 with a known difference, 0 with another one"), "{said}");
+    // The same user for all: only what stands beside the key is another matter.
+    let file = folder.path().join("opendkim.conf");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("UserID", "#")).unwrap();
+    chown(folder.path().join("rsa.pem"), Some(Uid::effective().as_raw()), None).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let (said, _) = migrate(folder.path(), &["--verify", "opendkim.conf"], 1);
+    assert_eq!((said["decisions"].as_u64(), codes(&said).len()), (Some(0), 0));
+    let first = &said["verify"][0];
+    assert_eq!((&first["old"], &first["same"], first.get("reason")), (&"put off".into(), &false.into(), None));
+    let text = out(&postseal(folder.path(), &["migrate", "--verify", "--output", "o2.toml", "opendkim.conf"]), 1);
+    assert!(
+        text.contains("differs: signed for example.com: old files: put off; new: accepted, d=example.com"),
+        "{text}"
+    );
+}
+
+#[test]
+fn verify_signs_for_twenty_rules_and_tells_how_many_are_left() {
+    let table: String = (0..25).map(|n| format!("*%AT%d{n}.example d{n}\n")).collect();
+    let keys: String = (0..25).map(|n| format!("d{n} d{n}.example:k:@/rsa.pem\n")).collect();
+    let dkim = "Socket inet:8891%AT%127.0.0.1\nRequireSafeKeys no\nKeyTable @/keys\nSigningTable refile:@/table\n";
+    let folder = site(&[("keys", &keys), ("table", &table), ("dkim", dkim)]);
+    let (said, _) = migrate(folder.path(), &["--verify", "--opendkim-conf", "dkim"], 1);
+    let cases = verified(&said);
+    assert_eq!(cases.iter().filter(|(name, ..)| name.starts_with("signed for ")).count(), 21, "{said:#}");
+    assert!(cases.iter().all(|(_, same, reason)| *same || reason.is_some()), "{said:#}");
+    assert_eq!(said["rules_not_verified"], 5);
+    let text = out(&postseal(folder.path(), &["migrate", "--verify", "--output", "o", "--opendkim-conf", "dkim"]), 1);
+    assert!(text.contains("not verified: 5 rules behind the first 20\n"), "{text}");
+}
+
+/// What was flagged as a hole is told with its line where it makes a difference to a message.
+#[test]
+fn verify_has_a_reason_for_every_difference_of_set_ups_with_holes() {
+    for (dkim, dmarc, code) in HOLES {
+        // Keys of tests stand where everybody may write.
+        let safe = if dkim.contains("RequireSafeKeys") { "" } else { "RequireSafeKeys no\n" };
+        let folder = site(&[("dkim", &format!("{DKIM}{safe}{dkim}")), ("dmarc", &format!("{dmarc}Syslog yes\n"))]);
+        let (said, _) = migrate(folder.path(), &["--verify", "dkim", "dmarc"], 1);
+        let cases = verified(&said);
+        assert_eq!(cases.len(), 8, "{code}: {said:#}");
+        for (name, is_same, reason) in &cases {
+            assert!(*is_same || reason.is_some(), "{code}, {name}: {:#}", said["verify"]);
+        }
+        let differing = cases.iter().filter(|(_, is_same, _)| !is_same).count();
+        let expected = match (*code, *dkim) {
+            ("W-HOLE-NETWORK", "InternalHosts 0.0.0.0/0\n") | ("W-HOLE-LENGTH", _) => 1,
+            ("W-HOLE-OWN-FROM", _) => 2,
+            _ => 0,
+        };
+        assert_eq!(differing, expected, "{code}, {dkim}: {:#}", said["verify"]);
+    }
 }

@@ -3,6 +3,7 @@
 //! UTF-16 is known by its first octets and made UTF-8 as it is read. Anything else is UTF-8 where it is valid; text that is not is read as Windows-1252, of
 //! which Latin-1 is a part: it is what reports with a wrong declaration, or none, are written in.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::peeked;
@@ -62,12 +63,12 @@ impl<R: BufRead> Read for Utf16<R> {
 }
 
 /// The text of octets; whether it was UTF-8.
-pub(super) fn text(octets: &[u8]) -> (String, bool) {
+pub(super) fn text(octets: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(octets) {
-        Ok(text) => (text.to_owned(), true),
+        Ok(text) => (Cow::Borrowed(text), true),
         // Cut within a character by the limit of a text.
         Err(error) if error.error_len().is_none() => {
-            (String::from_utf8_lossy(octets.get(..error.valid_up_to()).unwrap_or_default()).into_owned(), true)
+            (String::from_utf8_lossy(octets.get(..error.valid_up_to()).unwrap_or_default()), true)
         }
         Err(_) => (octets.iter().map(|&octet| windows_1252(octet)).collect(), false),
     }

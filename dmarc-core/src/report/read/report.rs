@@ -1,6 +1,6 @@
 //! Elements to values: the reader.
 
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 
 use super::charset;
 use super::element::{Element, Leaf};
@@ -8,6 +8,9 @@ use super::model::{DkimResult, Reason, Record, Report, SpfResult};
 use super::token::{Token, Tokens};
 use super::value;
 use super::{Limit, ReadError, ReadLimits};
+
+/// Octets that are looked at in one place: what is behind is several readers deep.
+const BLOCK: usize = 32 * 1024;
 
 /// Reads a report that is not packed, and hands out its records as they come.
 ///
@@ -23,10 +26,11 @@ pub fn read_report(
     mut on_record: impl FnMut(&Record),
 ) -> Result<Report, ReadError> {
     let mut reader = Reader {
-        tokens: Tokens::new(charset::decoded(input)?, limits.text),
+        tokens: Tokens::new(BufReader::with_capacity(BLOCK, charset::decoded(input)?), limits.text),
         limits,
         stack: Vec::new(),
         unknown: Vec::new(),
+        name: Vec::new(),
         has_policy: false,
         saw_feedback: false,
         report: Report { is_partial: true, ..Report::default() },
@@ -50,6 +54,8 @@ struct Reader<'a, R> {
     stack: Vec<Element>,
     /// The names of those inside the last one that mean nothing here.
     unknown: Vec<Vec<u8>>,
+    /// The name of the last tag, kept for its room.
+    name: Vec<u8>,
     has_policy: bool,
     saw_feedback: bool,
     report: Report,
@@ -60,22 +66,30 @@ struct Reader<'a, R> {
 impl<R: BufRead> Reader<'_, R> {
     /// Takes one tag; whether there is more.
     fn step(&mut self) -> Result<bool, ReadError> {
-        match self.tokens.next()? {
-            Token::End => return Ok(false),
-            Token::Open { is_empty } => {
-                let name = self.tokens.name().to_ascii_lowercase();
-                self.open(name, is_empty)?;
-            }
-            Token::Close => {
-                let name = self.tokens.name().to_ascii_lowercase();
-                self.close(&name)?;
-            }
+        let token = self.tokens.next()?;
+        // The usual case, without a look at any name.
+        if token == Token::Close
+            && self.unknown.is_empty()
+            && matches!(self.stack.last(), Some(Element::Leaf(_)))
+            && self.tokens.closes_last()
+        {
+            self.end_top()?;
+            return Ok(true);
         }
+        // Taken for its room, and given back.
+        let mut name = std::mem::take(&mut self.name);
+        self.tokens.copy_name(&mut name);
+        match token {
+            Token::End => return Ok(false),
+            Token::Open { is_empty } => self.open(&name, is_empty)?,
+            Token::Close => self.close(&name)?,
+        }
+        self.name = name;
         // What stands behind the report does not matter.
         Ok(!self.saw_feedback || !self.stack.is_empty())
     }
 
-    fn open(&mut self, name: Vec<u8>, is_empty: bool) -> Result<(), ReadError> {
+    fn open(&mut self, name: &[u8], is_empty: bool) -> Result<(), ReadError> {
         let depth = self.stack.len().saturating_add(self.unknown.len());
         if depth >= self.limits.depth {
             return Err(Limit::Depth.into());
@@ -91,21 +105,26 @@ impl<R: BufRead> Reader<'_, R> {
         };
         if !self.unknown.is_empty() {
             if !is_empty {
-                self.unknown.push(name);
+                self.unknown.push(name.to_vec());
             }
             return Ok(());
         }
+        if let Some(child) = top.child(name) {
+            self.begin(child);
+            return if is_empty { self.end_top() } else { Ok(()) };
+        }
         // Where the last one was not closed, its parent or one further out has this child.
-        let parent = self.stack.iter().rposition(|element| element.child(&name).is_some());
-        let is_near = matches!(top, Element::Leaf(_)) || parent == self.stack.len().checked_sub(1);
-        match parent.filter(|_| is_near || matches!(name.as_slice(), b"record" | b"policy_published" | b"row")) {
+        let parent = self.stack.iter().rposition(|element| element.child(name).is_some());
+        let is_near = matches!(top, Element::Leaf(_));
+        match parent.filter(|_| is_near || matches!(name, b"record" | b"policy_published" | b"row")) {
             Some(parent) => {
                 while self.stack.len() > parent.saturating_add(1) {
                     self.report.is_mended = true;
                     self.end_top()?;
                 }
-                let child = self.stack.last().and_then(|element| element.child(&name));
-                self.begin(child);
+                if let Some(child) = self.stack.last().and_then(|element| element.child(name)) {
+                    self.begin(child);
+                }
                 if is_empty {
                     self.end_top()?;
                 }
@@ -116,13 +135,12 @@ impl<R: BufRead> Reader<'_, R> {
                 self.tokens.tag_is_text();
             }
             None if is_empty => self.tokens.clear_text(),
-            None => self.unknown.push(name),
+            None => self.unknown.push(name.to_vec()),
         }
         Ok(())
     }
 
-    fn begin(&mut self, child: Option<Element>) {
-        let Some(child) = child else { return };
+    fn begin(&mut self, child: Element) {
         // The text in front of the first child of a reason is kept for it.
         self.tokens.clear_text();
         match child {
@@ -190,7 +208,7 @@ impl<R: BufRead> Reader<'_, R> {
         let text = self.text();
         let Some(reason) = self.record.reasons.last_mut() else { return };
         if reason.kind.is_empty() {
-            reason.kind = value::word(&text);
+            reason.kind = value::word(text);
         }
         let is_known = matches!(
             reason.kind.as_str(),
@@ -253,7 +271,6 @@ impl<R: BufRead> Reader<'_, R> {
             }
         };
         let is_first_policy = !*has_policy;
-        let lower = |text: &str| text.to_lowercase();
         match leaf {
             Leaf::OrgName => first(&mut report.org_name, text),
             Leaf::Email => first(&mut report.email, text),
@@ -263,31 +280,33 @@ impl<R: BufRead> Reader<'_, R> {
             Leaf::Generator => first(&mut report.generator, text),
             Leaf::Begin => report.begin = report.begin.or_else(|| value::time(&text)),
             Leaf::End => report.end = report.end.or_else(|| value::time(&text)),
-            Leaf::PolicyDomain if is_first_policy => first(&mut report.policy.domain, lower(&text)),
-            Leaf::P if is_first_policy => first(&mut report.policy.p, value::word(&text)),
-            Leaf::Sp if is_first_policy => first(&mut report.policy.sp, value::word(&text)),
-            Leaf::Np if is_first_policy => first(&mut report.policy.np, value::word(&text)),
-            Leaf::Adkim if is_first_policy => first(&mut report.policy.adkim, value::word(&text)),
-            Leaf::Aspf if is_first_policy => first(&mut report.policy.aspf, value::word(&text)),
+            Leaf::PolicyDomain if is_first_policy => first(&mut report.policy.domain, value::lower(text)),
+            Leaf::P if is_first_policy => first(&mut report.policy.p, value::word(text)),
+            Leaf::Sp if is_first_policy => first(&mut report.policy.sp, value::word(text)),
+            Leaf::Np if is_first_policy => first(&mut report.policy.np, value::word(text)),
+            Leaf::Adkim if is_first_policy => first(&mut report.policy.adkim, value::word(text)),
+            Leaf::Aspf if is_first_policy => first(&mut report.policy.aspf, value::word(text)),
             Leaf::Pct if is_first_policy => first(&mut report.policy.pct, text),
             Leaf::Fo if is_first_policy => first(&mut report.policy.fo, text),
-            Leaf::Testing if is_first_policy => first(&mut report.policy.testing, value::word(&text)),
-            Leaf::DiscoveryMethod if is_first_policy => first(&mut report.policy.discovery_method, value::word(&text)),
+            Leaf::Testing if is_first_policy => first(&mut report.policy.testing, value::word(text)),
+            Leaf::DiscoveryMethod if is_first_policy => first(&mut report.policy.discovery_method, value::word(text)),
             Leaf::SourceIp => match value::address(&text) {
                 Some(address) => record.source_ip = Some(address),
                 None => record.source_text = text,
             },
             Leaf::Count => record.count = value::count(&text),
-            Leaf::Disposition => record.disposition = value::word(&text),
-            Leaf::EvaluatedDkim => record.is_dkim_aligned = value::is_pass(&text),
-            Leaf::EvaluatedSpf => record.is_spf_aligned = value::is_pass(&text),
-            Leaf::HeaderFrom => first(&mut record.header_from, lower(&text)),
-            Leaf::EnvelopeFrom => record.envelope_from = record.envelope_from.take().or_else(|| Some(lower(&text))),
-            Leaf::EnvelopeTo => record.envelope_to = record.envelope_to.take().or_else(|| Some(lower(&text))),
+            Leaf::Disposition => record.disposition = value::word(text),
+            Leaf::EvaluatedDkim => record.is_dkim_aligned = value::is_pass(text),
+            Leaf::EvaluatedSpf => record.is_spf_aligned = value::is_pass(text),
+            Leaf::HeaderFrom => first(&mut record.header_from, value::lower(text)),
+            Leaf::EnvelopeFrom => {
+                record.envelope_from = record.envelope_from.take().or_else(|| Some(value::lower(text)));
+            }
+            Leaf::EnvelopeTo => record.envelope_to = record.envelope_to.take().or_else(|| Some(value::lower(text))),
             Leaf::ReasonType | Leaf::ReasonComment => {
                 if let Some(reason) = record.reasons.last_mut() {
                     match leaf {
-                        Leaf::ReasonType => reason.kind = value::word(&text),
+                        Leaf::ReasonType => reason.kind = value::word(text),
                         _ => reason.comment = text,
                     }
                 }
@@ -295,9 +314,9 @@ impl<R: BufRead> Reader<'_, R> {
             Leaf::DkimDomain | Leaf::DkimSelector | Leaf::DkimResult | Leaf::DkimHuman => {
                 if let Some(dkim) = record.dkim.last_mut() {
                     match leaf {
-                        Leaf::DkimDomain => dkim.domain = lower(&text),
+                        Leaf::DkimDomain => dkim.domain = value::lower(text),
                         Leaf::DkimSelector => dkim.selector = text,
-                        Leaf::DkimResult => dkim.result = value::result(&text),
+                        Leaf::DkimResult => dkim.result = value::result(text),
                         _ => dkim.human_result = text,
                     }
                 }
@@ -305,9 +324,9 @@ impl<R: BufRead> Reader<'_, R> {
             Leaf::SpfDomain | Leaf::SpfScope | Leaf::SpfResult | Leaf::SpfHuman => {
                 if let Some(spf) = record.spf.last_mut() {
                     match leaf {
-                        Leaf::SpfDomain => spf.domain = lower(&text),
-                        Leaf::SpfScope => spf.scope = value::word(&text),
-                        Leaf::SpfResult => spf.result = value::result(&text),
+                        Leaf::SpfDomain => spf.domain = value::lower(text),
+                        Leaf::SpfScope => spf.scope = value::word(text),
+                        Leaf::SpfResult => spf.result = value::result(text),
                         _ => spf.human_result = text,
                     }
                 }

@@ -28,13 +28,15 @@ pub(super) struct Tokens<R> {
     text: Vec<u8>,
     /// What stands between "<" and ">".
     tag: Vec<u8>,
+    /// The tag before it.
+    last: Vec<u8>,
     at_end: bool,
     may_have_bom: bool,
 }
 
 impl<R: BufRead> Tokens<R> {
     pub(super) fn new(input: R, limit: usize) -> Self {
-        Self { input, limit, text: Vec::new(), tag: Vec::new(), at_end: false, may_have_bom: true }
+        Self { input, limit, text: Vec::new(), tag: Vec::new(), last: Vec::new(), at_end: false, may_have_bom: true }
     }
 
     /// The text since the last call of [`clear_text`](Self::clear_text).
@@ -55,15 +57,22 @@ impl<R: BufRead> Tokens<R> {
         self.tag = tag;
     }
 
-    /// The local name of the tag.
-    pub(super) fn name(&self) -> &[u8] {
-        let tag = self.tag.strip_prefix(b"/").unwrap_or(&self.tag);
-        let end = tag.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'/').unwrap_or(tag.len());
-        let name = tag.get(..end).unwrap_or_default();
-        match name.iter().rposition(|&byte| byte == b':') {
-            Some(colon) => name.get(colon.saturating_add(1)..).unwrap_or_default(),
-            None => name,
+    /// Puts the local name of the tag, in lower case, in the place of what is in a buffer.
+    pub(super) fn copy_name(&self, to: &mut Vec<u8>) {
+        to.clear();
+        for &octet in self.tag.strip_prefix(b"/").unwrap_or(&self.tag) {
+            match octet {
+                b':' => to.clear(),
+                b'/' => break,
+                octet if octet.is_ascii_whitespace() => break,
+                octet => to.push(octet.to_ascii_lowercase()),
+            }
         }
+    }
+
+    /// Whether the tag closes what the last one opened, spelled the same.
+    pub(super) fn closes_last(&self) -> bool {
+        self.tag.strip_prefix(b"/").is_some_and(|name| name == self.last)
     }
 
     /// Reads on to the next tag; text before it is appended to [`text`](Self::text).
@@ -72,6 +81,7 @@ impl<R: BufRead> Tokens<R> {
             if !self.text_until_tag()? {
                 return Ok(Token::End);
             }
+            std::mem::swap(&mut self.tag, &mut self.last);
             self.tag.clear();
             if !self.until(b'>', true)? {
                 return Ok(Token::End);

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 /// The text of an element: references resolved, without control characters, trimmed.
 pub(super) fn unescaped(text: &str) -> String {
+    if text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'&') {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(place) = rest.find('&') {
@@ -102,26 +105,37 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
+/// A text in lower case.
+pub(super) fn lower(mut text: String) -> String {
+    if !text.is_ascii() {
+        return text.to_lowercase();
+    }
+    text.make_ascii_lowercase();
+    text
+}
+
 /// A word in one spelling: lower case, "_" for blanks and hyphens.
-pub(super) fn word(text: &str) -> String {
-    text.chars().map(|char| if matches!(char, ' ' | '-') { '_' } else { char.to_ascii_lowercase() }).collect()
+pub(super) fn word(mut text: String) -> String {
+    text.make_ascii_lowercase();
+    if text.contains([' ', '-']) { text.replace([' ', '-'], "_") } else { text }
 }
 
 /// A result of DKIM or SPF: other names of RFC 8601's words are replaced by them. RFC 7489 Appendix C tells two of them: "TempError" commonly implemented
 /// as "unknown", "PermError" commonly implemented as "error".
-pub(super) fn result(text: &str) -> String {
+pub(super) fn result(text: String) -> String {
     let word = word(text);
-    match word.as_str() {
-        "hardfail" | "hard_fail" => "fail".to_owned(),
-        "soft_fail" => "softfail".to_owned(),
-        "permfail" | "perm_fail" | "perm_error" | "error" => "permerror".to_owned(),
-        "tempfail" | "temp_fail" | "temp_error" | "unknown" => "temperror".to_owned(),
-        _ => word,
-    }
+    let same = match word.as_str() {
+        "hardfail" | "hard_fail" => "fail",
+        "soft_fail" => "softfail",
+        "permfail" | "perm_fail" | "perm_error" | "error" => "permerror",
+        "tempfail" | "temp_fail" | "temp_error" | "unknown" => "temperror",
+        _ => return word,
+    };
+    same.to_owned()
 }
 
 /// Whether an identifier gave an aligned pass. Never guessed: an unknown word is neither.
-pub(super) fn is_pass(text: &str) -> Option<bool> {
+pub(super) fn is_pass(text: String) -> Option<bool> {
     match result(text).as_str() {
         "pass" => Some(true),
         "fail" => Some(false),

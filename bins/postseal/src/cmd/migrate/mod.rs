@@ -12,6 +12,7 @@
 //! | `domains.rs` | KeyTable and SigningTable as `[[domain]]` |
 //! | `holes.rs` | what lets forged mail through in the old set-up |
 //! | `report.rs` | the text |
+//! | `verify/` | sample messages through both forms |
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -29,6 +30,7 @@ mod holes;
 mod input;
 mod native;
 mod report;
+mod verify;
 
 use self::account::{Program, account};
 use self::input::Files;
@@ -38,7 +40,7 @@ use self::report::Report;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   all is carried, and the old set-up has no live hole
-  1   something needs a decision: dropped or changed with an effect on mail, or a live hole
+  1   something needs a decision: dropped or changed with an effect on mail, a live hole, or a difference that nothing told of (`--verify`)
   64  the command line is wrong, or the output file exists
   66  the output file cannot be made
   78  the old files are wrong";
@@ -57,6 +59,9 @@ pub(crate) struct Args {
     /// Write the configuration to this file, which must not exist, and the summary to standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Sign and judge sample messages with both configurations in this process, without network, and tell every difference
+    #[arg(long)]
+    verify: bool,
 }
 
 pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
@@ -64,7 +69,7 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     let (read, mut findings) =
         old_files::read(files.opendkim.as_deref(), files.opendmarc.as_deref()).map_err(Failure::config)?;
     let folder = std::env::current_dir()?;
-    let native = native::native(&read, &folder);
+    let mut native = native::native(&read, &folder);
     // A key that cannot be used is one of many; everything else that is wrong keeps the old programs from starting as well.
     let is_fatal = |severity: Severity, code: &str| severity == Severity::Error && !code.starts_with("E-KEY-");
     if native.findings.iter().any(|finding| is_fatal(finding.severity, finding.code.as_str())) {
@@ -83,14 +88,19 @@ pub(crate) fn run(args: &Args, json: bool, out: &mut impl Write) -> Result<Exit,
     // What cannot be loaded helps nobody.
     let name = args.output.as_deref().unwrap_or_else(|| Path::new("(the configuration that was made)"));
     let more = config::parse(&toml, name).map_err(|found| unloadable(found, &findings))?.1;
-    findings.extend(native.findings);
+    findings.extend(std::mem::take(&mut native.findings));
     findings.extend(more);
-    let report = Report::new(toml, lines, holes, findings);
+    let mut report = Report::new(toml, lines, holes, findings);
+    // Before anything is written: a configuration that cannot be tried is told of first.
+    if args.verify {
+        report.rules_not_verified = Some(native.rules.len().saturating_sub(verify::MAX_VERIFIED));
+        report.verify = Some(verify::verify(&files, &read, native, &report.lines)?);
+    }
     if let Some(file) = &args.output {
         write_new(file, &report.toml)?;
     }
     show(&report, args.output.as_deref(), json, out)?;
-    Ok(if report.decisions > 0 || !report.holes.is_empty() { Exit::Fail } else { Exit::Pass })
+    Ok(if report.decisions > 0 || !report.holes.is_empty() || report.differs() { Exit::Fail } else { Exit::Pass })
 }
 
 fn unloadable(found: Diagnostics, before: &Diagnostics) -> Failure {
@@ -147,6 +157,12 @@ fn show(report: &Report, output: Option<&Path>, json: bool, out: &mut impl Write
     }
     for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
         summary.push_str(&format!("{finding}\n"));
+    }
+    if let Some(verified) = &report.verify {
+        for each in verified {
+            summary.push_str(&format!("{each}\n"));
+        }
+        summary.push_str(&report.verified());
     }
     match output {
         Some(file) => writeln!(out, "{summary}written: {}", file.display())?,

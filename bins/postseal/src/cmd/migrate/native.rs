@@ -73,6 +73,11 @@ impl Native {
         self.settings.push(Setting { section, key, value: value.into(), about: None });
     }
 
+    /// Puts a setting that has no line.
+    pub(super) fn set(&mut self, section: &'static str, key: &'static str, value: String) {
+        self.put(section, key, value);
+    }
+
     fn put_about(&mut self, section: &'static str, key: &'static str, value: impl Into<String>, about: &str) {
         self.settings.push(Setting { section, key, value: value.into(), about: Some(about.to_owned()) });
     }

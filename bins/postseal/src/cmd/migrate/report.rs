@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::account::{Accounted, Status};
 use super::domains::Rule;
 use super::native::{Native, quoted};
+use super::verify::{MAX_VERIFIED, Verified};
+use crate::exit::counted;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -25,6 +27,12 @@ pub(super) struct Report {
     pub(super) dropped: usize,
     /// Lines that somebody has to decide on.
     pub(super) decisions: usize,
+    /// The messages that went through both, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verify: Option<Vec<Verified>>,
+    /// Rules for which no message was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rules_not_verified: Option<usize>,
 }
 
 impl Report {
@@ -32,7 +40,40 @@ impl Report {
         let count = |status: Status| lines.iter().filter(|line| line.status == status).count();
         let (carried, changed, dropped) = (count(Status::Carried), count(Status::Changed), count(Status::Dropped));
         let decisions = lines.iter().filter(|line| line.decision).count();
-        Self { toml, lines, holes, findings, carried, changed, dropped, decisions }
+        Self {
+            toml,
+            lines,
+            holes,
+            findings,
+            carried,
+            changed,
+            dropped,
+            decisions,
+            verify: None,
+            rules_not_verified: None,
+        }
+    }
+
+    /// Whether a message is treated otherwise and nothing told of it.
+    pub(super) fn differs(&self) -> bool {
+        self.verify.iter().flatten().any(Verified::is_unknown)
+    }
+
+    /// The messages in numbers.
+    pub(super) fn verified(&self) -> String {
+        let verified = self.verify.as_deref().unwrap_or_default();
+        let same = verified.iter().filter(|each| each.same).count();
+        let unknown = verified.iter().filter(|each| each.is_unknown()).count();
+        let known = verified.len().saturating_sub(same).saturating_sub(unknown);
+        let mut text = format!(
+            "verified: {}: {same} the same, {known} with a known difference, {unknown} with another one\n",
+            counted(u64::try_from(verified.len()).unwrap_or(u64::MAX), "message"),
+        );
+        if let Some(left) = self.rules_not_verified.filter(|left| *left > 0) {
+            let left = counted(u64::try_from(left).unwrap_or(u64::MAX), "rule");
+            let _ = writeln!(text, "not verified: {left} behind the first {MAX_VERIFIED}");
+        }
+        text
     }
 }
 
