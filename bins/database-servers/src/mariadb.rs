@@ -75,7 +75,7 @@ impl MariaDb {
         command.arg("--no-defaults").args([
             "--innodb-buffer-pool-size=8M",
             "--innodb-log-file-size=4M",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
         ]);
         command.args([
             format!("--datadir={}", path("data")),

@@ -1,21 +1,25 @@
 //! Reports on their way: made once, sent once to each recipient, whatever ends in between (RFC 9990; R-1, R-7 to R-11).
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "helpers of tests")]
+
+#[path = "support/databases.rs"]
+mod databases;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use engine::dns::{Resolver, Zone};
-use ledger::outgoing::deliver::{Deliverer, FIRST_SUPPRESSION, LONGEST_SUPPRESSION, Turn};
+use ledger::outgoing::deliver::{DeliverError, Deliverer, FIRST_SUPPRESSION, LEASE, LONGEST_SUPPRESSION, Turn};
 use ledger::outgoing::freeze::{FreezeError, freeze, late};
 use ledger::outgoing::schedule::{self, GIVE_UP_AFTER};
 use ledger::outgoing::transport::{Mailer, Server, Tls, Way};
 use ledger::outgoing::{OnUnknown, Settings};
-use ledger::store::{DatabaseUrl, Kind, Store, Value, migrate};
+use ledger::store::{Kind, Store, Value, migrate};
 use mail_parser::{MessageParser, MimeHeaders as _};
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+
+use databases::Databases;
 
 /// 2026-11-24.
 const DAY: u32 = 20_781;
@@ -32,6 +36,8 @@ struct Mta {
     port: u16,
     answers: Arc<Mutex<Vec<&'static str>>>,
     messages: Arc<Mutex<Vec<Taken>>>,
+    /// What an answer "slow" waits for, before it is 451.
+    go_on: Arc<tokio::sync::Notify>,
 }
 
 /// Recipient and text of a message that was taken.
@@ -41,7 +47,7 @@ impl Mta {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mta = Self { port, answers: Arc::default(), messages: Arc::default() };
+        let mta = Self { port, answers: Arc::default(), messages: Arc::default(), go_on: Arc::default() };
         let serving = mta.clone();
         tokio::spawn(async move {
             loop {
@@ -66,6 +72,12 @@ impl Mta {
                 if answer == Some("lost") {
                     return;
                 }
+                let answer = if answer == Some("slow") {
+                    self.go_on.notified().await;
+                    Some("451 at last")
+                } else {
+                    answer
+                };
                 if matches!(answer, None | Some("taken" | "taken and lost")) {
                     self.messages.lock().unwrap().push((recipient.clone(), std::mem::take(&mut text)));
                 }
@@ -115,7 +127,6 @@ impl Mta {
 }
 
 struct Site {
-    _folder: TempDir,
     store: Store,
     settings: Settings,
     resolver: Resolver,
@@ -123,13 +134,11 @@ struct Site {
 }
 
 impl Site {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::new(DatabaseUrl::sqlite(&folder.path().join("ledger.sqlite")));
+    async fn new(databases: &mut impl Databases) -> Self {
+        let mut store = Store::new(databases.new_one().await);
         migrate::migrate(&mut store, 0).await.unwrap();
         let zone = Zone::parse(ZONE.as_bytes(), Path::new("zone")).unwrap();
         let site = Self {
-            _folder: folder,
             store,
             settings: Settings::new("Us", "dmarc@us.example", "n1"),
             resolver: Resolver::offline(zone, engine::BACKEND),
@@ -145,11 +154,7 @@ impl Site {
             self.store.execute(sql, &[Value::Int(id), Value::Text(name)], false).await.unwrap();
         }
         for id in 1..4_i64 {
-            let hash = [u8::try_from(id).unwrap(); 16];
-            let values = [Value::Int(id), Value::Int(id), Value::Bytes(&hash)];
-            let sql = "INSERT INTO policy (id, domain_id, hash, p, sp, np, adkim, aspf, fo, testing, discovery, rua, first_seen, last_seen) \
-                       VALUES (?, ?, ?, 'reject', NULL, NULL, 'r', 'r', NULL, 0, 'treewalk', '[\"mailto:a@bank.example\"]', 0, 0)";
-            self.store.execute(sql, &values, false).await.unwrap();
+            self.policy(id).await;
         }
         let authset = "{\"dkim\":[[\"bank.example\",\"s\",\"pass\"]],\"spf\":[\"x.example\",\"mfrom\",\"fail\"]}";
         let sql = "INSERT INTO authset (id, hash, body) VALUES (1, ?, ?)";
@@ -159,6 +164,15 @@ impl Site {
         self.row(2, [192, 0, 2, 1], 1, 1).await;
         self.row(3, [192, 0, 2, 9], 1000, 0).await;
         self
+    }
+
+    /// A policy of the domain with the same number.
+    async fn policy(&mut self, id: i64) {
+        let hash = [u8::try_from(id).unwrap(); 16];
+        let values = [Value::Int(id), Value::Int(id), Value::Bytes(&hash)];
+        let sql = "INSERT INTO policy (id, domain_id, hash, p, sp, np, adkim, aspf, fo, testing, discovery, rua, first_seen, last_seen) \
+                   VALUES (?, ?, ?, 'reject', NULL, NULL, 'r', 'r', NULL, 0, 'treewalk', '[\"mailto:a@bank.example\"]', 0, 0)";
+        self.store.execute(sql, &values, false).await.unwrap();
     }
 
     async fn row(&mut self, policy: i64, ip: [u8; 4], n: i64, qualifies: i64) {
@@ -200,9 +214,10 @@ fn two(state: &str) -> Vec<(String, String)> {
     ["a@bank.example", "b@other.test"].map(|rcpt| (rcpt.to_owned(), state.to_owned())).to_vec()
 }
 
-#[tokio::test]
-async fn r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_and_sent_to_each_recipient() {
-    let mut site = Site::new().await;
+async fn r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_and_sent_to_each_recipient(
+    databases: &mut impl Databases,
+) {
+    let mut site = Site::new(databases).await;
     let early = freeze(&mut site.store, &site.settings, DAY, DAY_END).await;
     assert!(matches!(early, Err(FreezeError::TooEarly)));
     assert_eq!(site.freeze().await, 2, "nobody qualified for the third");
@@ -235,9 +250,8 @@ async fn r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_a
     assert_eq!(late(&mut site.store, DAY).await.unwrap(), [("bank.example".to_owned(), 5)]);
 }
 
-#[tokio::test]
-async fn a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once() {
-    let mut site = Site::new().await;
+async fn a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     site.freeze().await;
     site.mta.answer(&["451 later"]);
     let turn = site.turn(LATER).await;
@@ -249,9 +263,8 @@ async fn a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once(
     assert_eq!(site.report_states().await[0], "done");
 }
 
-#[tokio::test]
-async fn a_server_that_never_takes_it_has_two_days() {
-    let mut site = Site::new().await;
+async fn a_server_that_never_takes_it_has_two_days(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     site.freeze().await;
     let mut now = LATER;
     let mut turns = 0;
@@ -266,9 +279,8 @@ async fn a_server_that_never_takes_it_has_two_days() {
     assert_eq!(site.report_states().await[0], "done");
 }
 
-#[tokio::test]
-async fn r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_longer() {
-    let mut site = Site::new().await;
+async fn r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_longer(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     site.freeze().await;
     site.mta.answer(&["!550 nobody"]);
     let turn = site.turn(LATER).await;
@@ -295,10 +307,9 @@ async fn r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_
     }
 }
 
-#[tokio::test]
-async fn s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none() {
+async fn s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none(databases: &mut impl Databases) {
     for (on_unknown, expected, copies) in [(OnUnknown::Resend, "sent", 2), (OnUnknown::Hold, "held", 1)] {
-        let mut site = Site::new().await;
+        let mut site = Site::new(databases).await;
         site.settings.on_unknown = on_unknown;
         site.freeze().await;
         site.mta.answer(&["taken and lost"]);
@@ -320,9 +331,8 @@ async fn s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none(
     }
 }
 
-#[tokio::test]
-async fn s2_7_an_outcome_that_is_unknown_twice_is_held() {
-    let mut site = Site::new().await;
+async fn s2_7_an_outcome_that_is_unknown_twice_is_held(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     site.freeze().await;
     site.mta.answer(&["lost", "taken", "lost"]);
     site.turn(LATER).await;
@@ -331,9 +341,8 @@ async fn s2_7_an_outcome_that_is_unknown_twice_is_held() {
     assert_eq!(site.report_states().await[0], "sending", "an operator has to look");
 }
 
-#[tokio::test]
-async fn s2_7_a_lease_that_ends_is_taken_over_and_one_that_holds_is_not() {
-    let mut site = Site::new().await;
+async fn s2_7_a_lease_that_ends_is_taken_over_and_one_that_holds_is_not(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     site.freeze().await;
     site.mta.answer(&["451 later", "451 later"]);
     site.turn(LATER).await;
@@ -347,9 +356,18 @@ async fn s2_7_a_lease_that_ends_is_taken_over_and_one_that_holds_is_not() {
     }
 }
 
-#[tokio::test]
-async fn several_nodes_at_once_make_and_send_each_report_once() {
-    let mut site = Site::new().await;
+async fn several_nodes_at_once_make_and_send_each_report_once(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    let mut zone = ZONE.to_owned();
+    for id in 10..40_i64 {
+        let name = format!("d{id}.example");
+        zone.push_str(&format!("_dmarc.{name}. IN TXT \"v=DMARC1; rua=mailto:a@{name},mailto:b@{name}\"\n"));
+        let sql = "INSERT INTO domain (id, name) VALUES (?, ?)";
+        site.store.execute(sql, &[Value::Int(id), Value::Text(&name)], false).await.unwrap();
+        site.policy(id).await;
+        site.row(id, [192, 0, 2, 1], 1, 1).await;
+    }
+    site.resolver = Resolver::offline(Zone::parse(zone.as_bytes(), Path::new("zone")).unwrap(), engine::BACKEND);
     let url = site.store.url().clone();
     let mut nodes = Vec::new();
     for node in ["n1", "n2", "n3", "n4"] {
@@ -370,13 +388,16 @@ async fn several_nodes_at_once_make_and_send_each_report_once() {
     }
     // Whoever came when another one had just addressed them sends them in its next turn.
     sent += site.turn(LATER).await.sent;
-    assert_eq!((made, sent), (2, 2));
-    assert_eq!(site.mta.recipients().len(), 2);
+    assert_eq!((made, sent), (32, 62));
+    let mut recipients = site.mta.recipients();
+    recipients.sort();
+    recipients.dedup();
+    assert_eq!((recipients.len(), site.mta.recipients().len()), (62, 62));
+    assert!(site.report_states().await.iter().all(|state| state == "done" || state == "nothing"));
 }
 
-#[tokio::test]
-async fn an_address_that_takes_less_than_the_report_has_gets_none() {
-    let mut site = Site::new().await;
+async fn an_address_that_takes_less_than_the_report_has_gets_none(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
     let zone =
         "_dmarc.bank.example. IN TXT \"v=DMARC1; p=reject; rua=mailto:a@bank.example!100,mailto:b@bank.example!1m\"\n";
     let zone = Zone::parse(zone.as_bytes(), Path::new("zone")).unwrap();
@@ -385,4 +406,156 @@ async fn an_address_that_takes_less_than_the_report_has_gets_none() {
     let turn = site.turn(LATER).await;
     assert_eq!((turn.sent, turn.ended), (1, 1));
     assert_eq!(site.mta.recipients(), ["b@bank.example"]);
+}
+
+/// §5.3: what was made before is sent behind it.
+async fn s5_3_a_server_that_starts_again_loses_nothing(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    databases.restart().await;
+    let deliverer = Deliverer { settings: &site.settings, resolver: &site.resolver, signers: &[] };
+    let (mut mailer, mut sent) = (site.mta.mailer(), 0);
+    for _ in 0..3 {
+        match deliverer.turn(&mut site.store, &mut mailer, LATER).await {
+            Ok(turn) => sent += turn.sent,
+            Err(DeliverError::Store(error)) => assert!(error.trouble.may_pass(), "{error}"),
+        }
+    }
+    assert_eq!(sent, 2);
+    assert_eq!(site.states().await, two("sent"));
+}
+
+async fn a_mail_that_cannot_be_made_is_given_up_after_two_days(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    // No header takes that.
+    site.settings.email = format!("{}@us.example", "x".repeat(5_000_000));
+    site.freeze().await;
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.addressed, turn.retried), (1, 2), "the first keeps nothing from the second");
+    let mut now = LATER;
+    while site.states().await != two("expired") {
+        now += schedule::LONGEST_PAUSE;
+        site.turn(now).await;
+        assert!(now < LATER + 2 * GIVE_UP_AFTER, "{:?}", site.states().await);
+    }
+    assert_eq!(site.report_states().await[0], "done");
+    assert!(site.mta.recipients().is_empty());
+}
+
+async fn attempts_that_are_broken_off_again_and_again_end(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    site.mta.answer(&["451 later", "451 later"]);
+    site.turn(LATER).await;
+    let sql = "UPDATE report_delivery SET state = 'leased', lease_node = 'n2', lease_until = 1";
+    site.store.execute(sql, &[], false).await.unwrap();
+    assert_eq!(site.turn(DAY_END + 2 + GIVE_UP_AFTER).await.ended, 2);
+    assert_eq!(site.states().await, two("expired"));
+}
+
+async fn reports_that_nobody_addressed_for_two_days_are_not_sent_any_more(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    assert_eq!(site.turn(DAY_END + 2 + GIVE_UP_AFTER).await.ended, 2);
+    assert_eq!(site.report_states().await, ["expired", "expired"]);
+    assert!(site.states().await.is_empty() && site.mta.recipients().is_empty());
+}
+
+async fn a_report_that_is_kept_no_longer_is_not_waited_for(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    site.mta.answer(&["451 later", "451 later"]);
+    site.turn(LATER).await;
+    site.store.execute("UPDATE report_out SET xml_gz = NULL", &[], false).await.unwrap();
+    assert_eq!(site.turn(LATER + schedule::FIRST_PAUSE).await.ended, 2);
+    assert_eq!(site.states().await, two("expired"));
+}
+
+async fn what_an_operator_forbids_counts_for_what_is_on_its_way_and_for_good(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    site.mta.answer(&["451 later", "451 later"]);
+    site.turn(LATER).await;
+    let sql = "INSERT INTO suppression (target, until, reason, source) VALUES ('other.test', 9223372036854775807, 'never', 'operator')";
+    site.store.execute(sql, &[], false).await.unwrap();
+    let turn = site.turn(LATER + schedule::FIRST_PAUSE).await;
+    assert_eq!((turn.sent, turn.ended), (1, 1));
+    assert_eq!(site.mta.recipients(), ["a@bank.example"]);
+    assert_eq!(site.states().await[1].1, "suppressed");
+}
+
+/// An attempt that took longer than its lease, while another node sent the report: its failure changes nothing.
+async fn s2_7_a_late_failure_does_not_undo_what_another_node_has_done(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    site.freeze().await;
+    site.mta.answer(&["slow", "taken"]);
+    let (url, settings, resolver, mta) =
+        (site.store.url().clone(), site.settings.clone(), site.resolver.clone(), site.mta.clone());
+    let slow = tokio::spawn(async move {
+        let deliverer = Deliverer { settings: &settings, resolver: &resolver, signers: &[] };
+        deliverer.turn(&mut Store::new(url), &mut mta.mailer(), LATER).await.unwrap()
+    });
+    for _ in 0..500 {
+        if site.states().await.iter().any(|(_, state)| state == "sending")
+            && site.mta.answers.lock().unwrap().len() == 1
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    // Behind the lease, by the clock of another node.
+    site.settings.node = "n2".to_owned();
+    assert_eq!(site.turn(LATER + LEASE + 1).await.sent, 2);
+    site.mta.go_on.notify_one();
+    assert_eq!(slow.await.unwrap().retried, 0);
+    assert_eq!(site.states().await, two("sent"));
+    assert_eq!(site.mta.recipients().len(), 2);
+}
+
+/// Each case on SQLite, and all of them on the servers.
+macro_rules! on_all {
+    ($($case:ident,)+) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&mut crate::databases::Files::new()).await;
+            })+
+        }
+
+        #[cfg(feature = "databases")]
+        async fn all(databases: &mut impl Databases) {
+            $($case(databases).await;)+
+        }
+    };
+}
+
+on_all! {
+    r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_and_sent_to_each_recipient,
+    a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once,
+    a_server_that_never_takes_it_has_two_days,
+    r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_longer,
+    s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none,
+    s2_7_an_outcome_that_is_unknown_twice_is_held,
+    s2_7_a_lease_that_ends_is_taken_over_and_one_that_holds_is_not,
+    several_nodes_at_once_make_and_send_each_report_once,
+    an_address_that_takes_less_than_the_report_has_gets_none,
+    s5_3_a_server_that_starts_again_loses_nothing,
+    a_mail_that_cannot_be_made_is_given_up_after_two_days,
+    attempts_that_are_broken_off_again_and_again_end,
+    reports_that_nobody_addressed_for_two_days_are_not_sent_any_more,
+    a_report_that_is_kept_no_longer_is_not_waited_for,
+    what_an_operator_forbids_counts_for_what_is_on_its_way_and_for_good,
+    s2_7_a_late_failure_does_not_undo_what_another_node_has_done,
+}
+
+#[cfg(feature = "databases")]
+#[tokio::test]
+async fn s2_7_mariadb() {
+    all(&mut databases::real::Maria::started().await).await;
+}
+
+#[cfg(feature = "databases")]
+#[tokio::test]
+async fn s2_7_postgresql() {
+    all(&mut databases::real::Postgres::started().await).await;
 }

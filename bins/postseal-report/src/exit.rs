@@ -163,11 +163,6 @@ impl From<DeliverError> for Failure {
     fn from(error: DeliverError) -> Self {
         match error {
             DeliverError::Store(error) => error.into(),
-            DeliverError::Compose(error) => Self::new(
-                Exit::Fail,
-                error.to_string(),
-                "see `postseal key list` and the `[[domain]]` of the address in `email`",
-            ),
         }
     }
 }

@@ -192,7 +192,11 @@ fn r9_a_report_is_sent_once_signed_by_us_and_a_second_call_sends_nothing() {
     assert_eq!(site.run(&["outgoing", "resend", id]).0, Some(0));
     assert_eq!(site.run(&["send", "--now", LATER]).1, "0 reports made, 1 mails sent\n");
     assert!(file.exists());
-    assert_eq!(site.run(&["outgoing", "never", "bank.example"]).0, Some(0));
+    assert_eq!(site.run(&["outgoing", "never", "Bank.Example"]).0, Some(0));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(site.run(&["outgoing", "resend", id]).0, Some(0));
+    let (_, out, _) = site.run(&["send", "--now", LATER]);
+    assert!(out.starts_with("0 reports made, 0 mails sent; 1 mails that ended") && !file.exists(), "{out}");
     assert_eq!(site.run(&["outgoing", "resend", "none"]).0, Some(1));
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::record::{Failure, Merged, Spooled};
 use super::spool::{self, SUFFIX};
@@ -126,6 +126,8 @@ struct Writer {
     files: usize,
     looked: Option<Instant>,
     counted: Instant,
+    /// When this writer began: in containers each process has the same id, and a day's count the same time.
+    begun: u128,
     number: u64,
     is_failing: bool,
 }
@@ -140,6 +142,7 @@ impl Writer {
             files: 0,
             looked: None,
             counted: Instant::now(),
+            begun: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos()),
             number: 0,
             is_failing: false,
         }
@@ -170,6 +173,10 @@ impl Writer {
         }
         if self.counts.len() >= MAX_DOMAINS && !self.counts.contains_key(&domain) {
             self.write_counts(u64::MAX);
+            let unwritten = self.counts.values().fold(0_u64, |sum, count| sum.saturating_add(count.merged));
+            if unwritten > 0 {
+                self.state.lose(&self.folder, unwritten);
+            }
             self.counts.clear();
         }
         let count = self.counts.entry(domain).or_insert_with(|| Count { day, ..Count::default() });
@@ -214,7 +221,7 @@ impl Writer {
             return false;
         }
         self.number = self.number.wrapping_add(1);
-        let name = format!("{at:013}-{}-{:06}{SUFFIX}", std::process::id(), self.number);
+        let name = format!("{at:013}-{:x}-{}-{:06}{SUFFIX}", self.begun, std::process::id(), self.number);
         let written =
             serde_json::to_vec(spooled).map_err(io::Error::other).and_then(|text| put(&self.folder, &name, &text));
         match written {
@@ -349,6 +356,17 @@ mod tests {
         let kept = [("a.example", 5), ("a.example", 5), ("a.example", 6), ("a.example", 6), ("b.example", 5)];
         assert_eq!(counts.0, kept.map(|(domain, day)| (name(domain), day)));
         assert_eq!(counts.1, [(name("a.example"), 5, 3), (name("a.example"), 6, 1)]);
+    }
+
+    #[test]
+    fn counts_of_two_writers_with_one_process_id_are_both_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let mut writer = Writer::new(folder.path(), 0, Arc::default());
+            writer.take(*failure("a.example", 5 * DAY));
+            writer.write_counts(u64::MAX);
+        }
+        assert_eq!(all(folder.path()).len(), 2);
     }
 
     #[test]

@@ -104,7 +104,8 @@ CREATE TABLE IF NOT EXISTS report_out (
     messages BIGINT NOT NULL,
     xml_gz LONGBLOB,
     created BIGINT NOT NULL,
-    UNIQUE (policy_id, period_begin, period_end)
+    UNIQUE (policy_id, period_begin, period_end),
+    KEY report_out_state (state)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- state: pending, leased, sending, sent, retry, rejected, expired, suppressed, held. A lease ends by itself at lease_until. max_octets: 0 for any.
@@ -119,7 +120,8 @@ CREATE TABLE IF NOT EXISTS report_delivery (
     last_code BIGINT NOT NULL,
     last_text MEDIUMTEXT NOT NULL,
     max_octets BIGINT NOT NULL,
-    PRIMARY KEY (report_id, rcpt)
+    PRIMARY KEY (report_id, rcpt),
+    KEY report_delivery_state (state, next_try)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Addresses and domains that get nothing, and until when; source: bounce, operator, import.

@@ -106,6 +106,7 @@ CREATE TABLE IF NOT EXISTS report_out (
     created INTEGER NOT NULL,
     UNIQUE (policy_id, period_begin, period_end)
 );
+CREATE INDEX IF NOT EXISTS report_out_state ON report_out (state);
 
 -- state: pending, leased, sending, sent, retry, rejected, expired, suppressed, held. A lease ends by itself at lease_until. max_octets: 0 for any.
 CREATE TABLE IF NOT EXISTS report_delivery (
@@ -121,6 +122,7 @@ CREATE TABLE IF NOT EXISTS report_delivery (
     max_octets INTEGER NOT NULL,
     PRIMARY KEY (report_id, rcpt)
 );
+CREATE INDEX IF NOT EXISTS report_delivery_state ON report_delivery (state, next_try);
 
 -- Addresses and domains that get nothing, and until when; source: bounce, operator, import.
 CREATE TABLE IF NOT EXISTS suppression (

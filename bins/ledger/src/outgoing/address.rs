@@ -16,6 +16,9 @@ use engine::dns::Resolver;
 
 use super::Settings;
 
+/// Octets of an address that SMTP carries.
+pub const MAX_ADDRESS: usize = 254;
+
 /// An address that gets a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
@@ -73,9 +76,11 @@ pub async fn addresses(resolver: &Resolver, policy_domain: &DomainName, settings
 }
 
 fn recipient(uri: &ReportUri, settings: &Settings) -> Option<Recipient> {
-    let mailbox = uri.mailbox()?;
+    // RFC 5321 §4.5.3.1.3: a path has at most 256 octets, brackets included. Beyond ASCII it takes SMTPUTF8, which is not asked for.
+    let mailbox = uri.mailbox().filter(|mailbox| mailbox.local_part.is_ascii())?;
     let max_octets = uri.obsolete_size().filter(|_| settings.honors_size).and_then(octets);
-    Some(Recipient { address: format!("{}@{}", mailbox.local_part, mailbox.domain), max_octets })
+    let address = format!("{}@{}", mailbox.local_part, mailbox.domain);
+    (address.len() <= MAX_ADDRESS).then_some(Recipient { address, max_octets })
 }
 
 /// `10m`: RFC 7489 §6.2, in units of 1024ⁿ.

@@ -80,8 +80,14 @@ pub async fn freeze(store: &mut Store, settings: &Settings, day: u32, now: u64) 
     for policy in policies(store, day, begin, end).await? {
         let report_id = names::report_id(begin, &policy.domain, policy.hash, &settings.org_name, &settings.receiver);
         let made = report(store, settings, day, &policy, &report_id).await;
+        let (gzip, rows, messages) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                store.disconnect();
+                return Err(error);
+            }
+        };
         store.commit().await?;
-        let (gzip, rows, messages) = made?;
         let values = [
             Value::Int(policy.id),
             Value::Int(milliseconds(begin)),
@@ -94,13 +100,13 @@ pub async fn freeze(store: &mut Store, settings: &Settings, day: u32, now: u64) 
             Value::Int(milliseconds(now)),
         ];
         let columns = "policy_id, period_begin, period_end, report_id, state, row_count, messages, xml_gz, created";
-        // Another node was first: its report is the same.
-        let behind = match store.engine() {
-            Engine::MySql => "ON DUPLICATE KEY UPDATE policy_id = policy_id",
-            Engine::Sqlite | Engine::Postgres => "ON CONFLICT DO NOTHING",
+        // Another node was first: its report is the same. "ON DUPLICATE KEY UPDATE" would count as a row that was made.
+        let (ignore, behind) = match store.engine() {
+            Engine::MySql => ("IGNORE ", ""),
+            Engine::Sqlite | Engine::Postgres => ("", "ON CONFLICT DO NOTHING"),
         };
-        let sql = format!("INSERT INTO report_out ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {behind}");
-        if store.execute(&sql, &values, false).await? == 1 {
+        let sql = format!("INSERT {ignore}INTO report_out ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {behind}");
+        if store.persist(&sql, &values).await? == 1 {
             frozen.reports = frozen.reports.saturating_add(1);
             frozen.rows = frozen.rows.saturating_add(rows);
             frozen.messages = frozen.messages.saturating_add(messages);

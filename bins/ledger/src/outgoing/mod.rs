@@ -71,6 +71,27 @@ impl Settings {
     }
 }
 
+/// The time, from one that was given: while a server is waited for, it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    begin: u64,
+    since: std::time::Instant,
+}
+
+impl Clock {
+    /// It is `now`, in seconds since 1970.
+    #[must_use]
+    pub fn starting_at(now: u64) -> Self {
+        Self { begin: now, since: std::time::Instant::now() }
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.begin.saturating_add(self.since.elapsed().as_secs())
+    }
+}
+
 /// A number of the database that is never negative.
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)

@@ -59,7 +59,7 @@ pub fn again(attempts: u32, now: u64, created: u64) -> Option<u64> {
 }
 
 /// FNV-1a with a mixing step behind it: spread, not secrecy.
-fn hash(first: &str, second: &str) -> u64 {
+pub(super) fn hash(first: &str, second: &str) -> u64 {
     let octets = first.bytes().map(|octet| octet.to_ascii_lowercase()).chain([0]).chain(second.bytes());
     let mut hash =
         octets.fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));

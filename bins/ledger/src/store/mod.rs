@@ -28,6 +28,9 @@ pub const ROWS: usize = 200;
 /// The longest time for one statement: a server that answers nothing is away.
 const STATEMENT: Duration = Duration::from_secs(120);
 
+/// The pauses, in milliseconds, before the same is tried again that somebody else was in the way of.
+pub(crate) const BUSY: [u64; 5] = [20, 100, 300, 1000, 3000];
+
 /// A database.
 pub struct Store {
     url: DatabaseUrl,
@@ -119,6 +122,21 @@ impl Store {
         let connection = self.connected().await?;
         let done = tokio::time::timeout(STATEMENT, connection.execute(sql, values, keep)).await;
         self.told(done)
+    }
+
+    /// [`execute`](Self::execute) outside of a transaction, some times where somebody else is in the way: nothing of it stayed then.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub async fn persist(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        for pause in BUSY {
+            match self.execute(sql, values, false).await {
+                Err(error) if error.trouble == Trouble::Busy => tokio::time::sleep(Duration::from_millis(pause)).await,
+                done => return done,
+            }
+        }
+        self.execute(sql, values, false).await
     }
 
     /// One question with its values, and what the columns of the answer are.

@@ -9,6 +9,8 @@
     reason = "helpers of tests: a broken assumption is to fail the test at its place"
 )]
 
+#[path = "../support/databases.rs"]
+mod databases;
 mod journal;
 mod servers;
 mod suite;

@@ -14,14 +14,8 @@ use ledger::rollup::{ImportError, Importer, Met, Rules, Settings, Stopped, nodes
 use ledger::store::{DatabaseUrl, Kind, Store, Trouble, Value, migrate};
 use serde_json::Value as Json;
 
+use crate::databases::Databases;
 use crate::journal::{DAY, expected, message, write};
-
-pub(crate) trait Databases {
-    /// A database without tables.
-    async fn new_one(&mut self) -> DatabaseUrl;
-    /// Ends the server and starts it again.
-    async fn restart(&mut self);
-}
 
 pub(crate) async fn suite(mut databases: impl Databases) {
     migrations(databases.new_one().await).await;

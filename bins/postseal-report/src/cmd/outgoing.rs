@@ -135,6 +135,12 @@ async fn never(store: &mut Store, target: &str, json: bool, out: &mut impl Write
     if !is_plain {
         return Err(Failure::new(Exit::Usage, "not an address or domain", "write `name@example.com` or `example.com`"));
     }
+    // Domains are in lower case where reports go; a local part is as its owner writes it.
+    let target = match target.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+        None => target.to_ascii_lowercase(),
+    };
+    let target = target.as_str();
     let row = vec![Value::Text(target), Value::Int(i64::MAX), Value::Text("never"), Value::Text("operator")];
     let behind = store.or_change("target", "until = {until}, reason = {reason}, source = {source}");
     store.insert("suppression", "target, until, reason, source", &[row], &behind).await?;

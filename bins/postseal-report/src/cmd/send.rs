@@ -7,6 +7,7 @@ use std::io::Write;
 
 use dkim_core::domain::DomainName;
 use engine::config::ReportMode;
+use ledger::outgoing::Clock;
 use ledger::outgoing::address::{Addresses, addresses};
 use ledger::outgoing::deliver::{Deliverer, Turn};
 use ledger::outgoing::freeze::{Frozen, freeze};
@@ -84,8 +85,9 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
     let mut mailer = place.mailer(&found, &settings)?;
     let deliverer = Deliverer { settings: &settings, resolver: &resolver, signers: &signers };
     let mut sum = Turn::default();
+    let clock = Clock::starting_at(time);
     for _ in 0..MAX_TURNS {
-        let turn = deliverer.turn(&mut store, &mut mailer, time).await?;
+        let turn = deliverer.turn(&mut store, &mut mailer, clock.now()).await?;
         sum.add(&turn);
         if turn.is_idle() {
             break;

@@ -85,7 +85,7 @@ impl Mailer {
 }
 
 /// One line of bounded length, fit for a log and a column of the database.
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().map(|character| if character.is_control() { ' ' } else { character }) {
         if line.len().saturating_add(character.len_utf8()) > MAX_TEXT {
