@@ -512,6 +512,42 @@ async fn s2_7_a_late_failure_does_not_undo_what_another_node_has_done(databases:
     assert_eq!(site.mta.recipients().len(), 2);
 }
 
+/// Whoever owns many domains whose DNS never answers does not hold up the reports of others.
+async fn domains_whose_dns_does_not_answer_hold_up_no_others(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    let folder = tempfile::tempdir().unwrap();
+    let zone = folder.path().join("zone");
+    let text = "_dmarc.last.example. IN TXT \"v=DMARC1; rua=mailto:a@last.example\"\n";
+    std::fs::write(&zone, text).unwrap();
+    let mut sql = String::new();
+    for id in 140..250_i64 {
+        sql.push_str(&format!("INSERT INTO domain (id, name) VALUES ({id}, 'd{id}.test');"));
+    }
+    sql.push_str("INSERT INTO domain (id, name) VALUES (250, 'last.example')");
+    site.store.script(&sql).await.unwrap();
+    for id in 140..251_i64 {
+        site.policy(id).await;
+        site.row(id, [192, 0, 2, 1], 1, 1).await;
+    }
+    site.freeze().await;
+    // Nobody listens there: each question fails at once.
+    let dns = engine::config::Dns {
+        nameservers: vec!["127.0.0.1:9".parse().unwrap()],
+        timeout: std::time::Duration::from_millis(10),
+        zone_file: Some(zone),
+        ..engine::config::Dns::default()
+    };
+    site.resolver = Resolver::new(&dns, engine::BACKEND).unwrap();
+    let mut sent = 0;
+    for turn in 0..10 {
+        if sent == 0 {
+            sent += site.turn(LATER + turn).await.sent;
+        }
+    }
+    assert_eq!(sent, 1);
+    assert_eq!(site.mta.recipients(), ["a@last.example"]);
+}
+
 /// Each case on SQLite, and all of them on the servers.
 macro_rules! on_all {
     ($($case:ident,)+) => {
@@ -546,6 +582,7 @@ on_all! {
     a_report_that_is_kept_no_longer_is_not_waited_for,
     what_an_operator_forbids_counts_for_what_is_on_its_way_and_for_good,
     s2_7_a_late_failure_does_not_undo_what_another_node_has_done,
+    domains_whose_dns_does_not_answer_hold_up_no_others,
 }
 
 #[cfg(feature = "databases")]
