@@ -241,8 +241,8 @@ fn what_is_old_goes_and_times_that_are_too_short_are_refused() {
     let (code, out, _) = site.run(&["--json", "expire"]);
     let expired: serde_json::Value = serde_json::from_str(&out).unwrap();
     // The clock decides; what is left is what is not old.
-    let left = site.run(&["db", "export", "--format", "ndjson"]).1.lines().count();
-    assert_eq!((code, expired["rows"].as_u64().unwrap() as usize + left), (Some(0), 2), "{out}");
+    let left = u64::try_from(site.run(&["db", "export", "--format", "ndjson"]).1.lines().count()).unwrap();
+    assert_eq!((code, expired["rows"].as_u64().unwrap() + left), (Some(0), 2), "{out}");
     for (arguments, what) in
         [(["--keep", "6d"], "shorter than 7d"), (["--keep-totals", "30d"], "shorter than `--keep`")]
     {
