@@ -458,6 +458,25 @@ fn verify_fails_for_a_difference_that_no_line_tells_of() {
     );
 }
 
+/// What the trial changed in its copies is no finding about the files.
+#[test]
+fn verify_that_cannot_start_tells_of_the_files_alone() {
+    let folder = safe("linode");
+    let key = folder.path().join("rsa.pem").display().to_string();
+    fs::write(
+        folder.path().join("dkim"),
+        format!("Domain example.com\nSelector s1\nKeyFile {key}\nSocket local:o.sock\n"),
+    )
+    .unwrap();
+    fs::write(folder.path().join("dmarc"), "Socket local:d.sock\nHistoryFile history\n").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let said = postseal(folder.path(), &["migrate", "--verify", "dkim", "dmarc"]);
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(78), "{error}");
+    assert!(error.contains("error[E-KEY-UNREADABLE]: `KeyFile`"), "{error}");
+    assert!(!error.contains("postseal-verify"), "{error}");
+}
+
 #[test]
 fn verify_signs_for_twenty_rules_and_tells_how_many_are_left() {
     let table: String = (0..25).map(|n| format!("*%AT%d{n}.example d{n}\n")).collect();

@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dkim_core::domain::Selector;
+use engine::config::diagnostics::Severity;
 use engine::config::old_files::OldFiles;
-use engine::config::{Cidr, Diagnostics};
+use engine::config::{Cidr, Diagnostic, Diagnostics};
 use engine::dns::{Resolver, Zone};
 use engine::keys::load;
 use engine::keys::publish::{DnsRecord, Form, write};
@@ -86,7 +87,7 @@ pub(super) fn verify(
     let runtime = Runtime::new()?;
     let old_files = old_request(files, read, &folder)?;
     // As the daemon does: the files are read as root, keys of `KeyTable` as the user.
-    let old = prepared(&runtime, &old_files)?;
+    let old = prepared(&runtime, &old_files, folder.path())?;
     let _as_user = match read.process().user.and_then(|user| user::account(&user.value)) {
         Some((user, group)) => {
             std::os::unix::fs::chown(folder.path(), Some(user.uid.as_raw()), Some(group.as_raw()))?;
@@ -96,7 +97,7 @@ pub(super) fn verify(
         None => None,
     };
     let old = Side::start(&runtime, old, &zone, folder.path().join("old"))?;
-    let new = prepared(&runtime, &native_request(native, &folder)?)?;
+    let new = prepared(&runtime, &native_request(native, &folder)?, folder.path())?;
     let new = Side::start(&runtime, new, &zone, folder.path().join("new"))?;
     let verified = walk(&old, &new, &rules, &site, lines);
     drop((old, new));
@@ -132,8 +133,18 @@ fn walk(old: &Side, new: &Side, rules: &[Rule], site: &Site, lines: &[Accounted]
     Ok(verified)
 }
 
-fn prepared(runtime: &Runtime, request: &Request) -> Result<Setup, Failure> {
-    Ok(runtime.block_on(async { prepare(request, None) }).map_err(Failure::config)?.setup)
+fn prepared(runtime: &Runtime, request: &Request, folder: &Path) -> Result<Setup, Failure> {
+    // Warnings about the copies are about lines that were added here; those about the files themselves were told.
+    let is_ours = |finding: &Diagnostic| {
+        finding.code.severity() == Severity::Warning
+            && finding.file.as_ref().is_some_and(|file| file.starts_with(folder))
+    };
+    let failed = |findings: Diagnostics| {
+        let mut kept = Diagnostics::default();
+        findings.iter().filter(|finding| !is_ours(finding)).for_each(|finding| kept.push(finding.clone()));
+        Failure::config(kept)
+    };
+    Ok(runtime.block_on(async { prepare(request, None) }).map_err(failed)?.setup)
 }
 
 /// A server that runs from one form of the configuration.
