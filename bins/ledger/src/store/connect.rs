@@ -75,9 +75,10 @@ async fn mysql(url: &DatabaseUrl) -> Result<Connection, StoreError> {
     let options = options.ssl_mode(MySqlSslMode::Disabled).charset("utf8mb4").disable_statement_logging();
     let connection = options.connect().await.map_err(|error| StoreError::of(url, &error))?;
     let mut connection = Connection::MySql(Box::new(connection));
-    // What another node has written meanwhile is seen, and numbers and texts that do not fit are errors.
+    // What another node has written meanwhile is seen, and numbers and texts that do not fit are errors. A statement ends before nobody waits for it any more (MariaDB alone has
+    // that for statements that write).
     let session = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION sql_mode = 'STRICT_ALL_TABLES'; \
-                   SET SESSION innodb_lock_wait_timeout = 20";
+                   SET SESSION innodb_lock_wait_timeout = 20; /*M! SET SESSION max_statement_time = 115 */";
     connection.script(session).await.map_err(|error| StoreError::of(url, &error))?;
     Ok(connection)
 }
@@ -91,7 +92,7 @@ async fn postgres(url: &DatabaseUrl) -> Result<Connection, StoreError> {
     let options = options.ssl_mode(PgSslMode::Disable).application_name("postseal-report").disable_statement_logging();
     let connection = options.connect().await.map_err(|error| StoreError::of(url, &error))?;
     let mut connection = Connection::Postgres(Box::new(connection));
-    let session = "SET lock_timeout = '20s'; SET client_min_messages = warning; \
+    let session = "SET lock_timeout = '20s'; SET statement_timeout = '115s'; SET client_min_messages = warning; \
                    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
     connection.script(session).await.map_err(|error| StoreError::of(url, &error))?;
     Ok(connection)

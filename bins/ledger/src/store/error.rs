@@ -74,8 +74,8 @@ fn of_code(error: &dyn sqlx::error::DatabaseError) -> Trouble {
         return match error.number() {
             // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_CHECKREAD.
             1205 | 1213 | 1020 => Trouble::Busy,
-            // ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED, ER_QUERY_INTERRUPTED, ER_OPTION_PREVENTS_STATEMENT.
-            1040 | 1053 | 1152 | 1184 | 1927 | 1317 | 1290 => Trouble::Away,
+            // ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED, ER_QUERY_INTERRUPTED, ER_OPTION_PREVENTS_STATEMENT, ER_STATEMENT_TIMEOUT.
+            1040 | 1053 | 1152 | 1184 | 1927 | 1317 | 1290 | 1969 => Trouble::Away,
             // ER_DISK_FULL, ER_ERROR_ON_WRITE, ER_RECORD_FILE_FULL.
             1021 | 1026 | 1114 => Trouble::Full,
             // Access denied, unknown database.
@@ -93,8 +93,8 @@ fn of_code(error: &dyn sqlx::error::DatabaseError) -> Trouble {
             "53100" => Trouble::Full,
             "42P01" | "42703" => Trouble::Schema,
             "3D000" | "42501" => Trouble::Refused,
-            // Too many connections, shutdown, start-up, and all of class 08.
-            "53300" | "57P01" | "57P02" | "57P03" | "25006" => Trouble::Away,
+            // Too many connections, a statement that took too long, shutdown, start-up, and all of class 08.
+            "53300" | "57014" | "57P01" | "57P02" | "57P03" | "25006" => Trouble::Away,
             code if code.starts_with("08") => Trouble::Away,
             code if code.starts_with("28") => Trouble::Refused,
             _ => Trouble::Other,

@@ -11,7 +11,7 @@ use ledger::dump::{self, DumpError};
 use ledger::expire::{Expired, Keep, expire};
 use ledger::export::{self, Format};
 use ledger::rollup::{ImportError, Importer, Met, Rules, Settings, Stopped, nodes};
-use ledger::store::{DatabaseUrl, Kind, Store, Trouble, Value, migrate};
+use ledger::store::{DatabaseUrl, Engine, Kind, Store, Trouble, Value, migrate};
 use serde_json::Value as Json;
 
 use crate::databases::Databases;
@@ -381,11 +381,33 @@ async fn what_is_old_goes(url: DatabaseUrl) {
     let end = day(20_782 + KEPT);
     let nothing = expire(&mut store, Keep::default(), end - 1, |_| ()).await.unwrap();
     assert_eq!(nothing, Expired { others: 1, ..Expired::default() });
+    // More than one transaction: 1,100 policies with 11 rows each.
+    let row = |policy: i64, number: i64| {
+        let numbers = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1].map(Value::Int);
+        [
+            Value::Int(20_700),
+            Value::Int(policy),
+            Value::Bytes(if number % 2 == 0 { b"even" } else { b"odd!" }),
+            Value::Int(number),
+        ]
+        .into_iter()
+        .chain(numbers.into_iter().skip(1))
+        .collect::<Vec<_>>()
+    };
+    let many: Vec<_> = (0..12_100).map(|number| row(1_000_000 + number / 11, number % 11)).collect();
+    let columns = "day, policy_id, ip, from_id, env_id, to_id, authset_id, disp, dkim, spf, reason_id, qualifies, n";
+    store.insert("out_day", columns, &many, "").await.unwrap();
     let mut told = Vec::new();
     let gone = expire(&mut store, Keep::default(), end, |expired| told.push(*expired)).await.unwrap();
     assert_eq!(told.last(), Some(&gone));
     assert_eq!((gone.reports, gone.unsent, gone.totals, gone.others), (1, 0, 0, 0));
-    assert!(gone.rows > 0 && gone.names > 0, "{gone:?}");
+    let mut steps: Vec<_> = told.iter().map(|expired| expired.rows).collect();
+    steps.dedup();
+    assert_eq!(
+        (&steps[..4], gone.rows > 12_100, gone.names > 0),
+        (&[5_005, 5_500, 10_505, 11_000][..], true, true),
+        "{gone:?}"
+    );
     assert_eq!(rows(&mut store).await, expected(second.clone()));
     for (table, left) in [("report_out", 1), ("report_delivery", 1), ("suppression", 1)] {
         assert_eq!(store.number(&format!("SELECT COUNT(*) FROM {table}"), &[]).await.unwrap(), left, "{table}");
@@ -398,6 +420,16 @@ async fn what_is_old_goes(url: DatabaseUrl) {
     write(&journal, again.clone()).await;
     import(&mut importer).await;
     assert_eq!(rows(&mut store).await, expected(second.into_iter().chain(again)));
+
+    // A report that was made late is tried for two days, whatever its day.
+    let late = end + day(9);
+    store.execute("UPDATE report_out SET created = ?", &[Value::Int(late - day(2))], false).await.unwrap();
+    let tried = expire(&mut store, Keep::default(), late, |_| ()).await.unwrap();
+    assert_eq!((tried.reports, tried.rows > 0), (0, true));
+    assert_eq!(store.number("SELECT COUNT(*) FROM report_delivery", &[]).await.unwrap(), 1);
+    if url.engine() == Engine::Sqlite {
+        assert_eq!(store.number("PRAGMA freelist_count", &[]).await.unwrap(), 0);
+    }
 
     // 400 days later nothing is left but the mark of the journal.
     let all = expire(&mut store, Keep::default(), day(20_782 + 401), |_| ()).await.unwrap();
