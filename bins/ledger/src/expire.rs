@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use crate::outgoing::deliver::LONGEST_SUPPRESSION;
 use crate::outgoing::schedule;
+use crate::outgoing::suppression::LONGEST_SUPPRESSION;
 use crate::store::{Cell, Engine, Kind, Store, StoreError, Value, places};
 
 /// How long rows and reports are kept.

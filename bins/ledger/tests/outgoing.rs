@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use engine::dns::{Resolver, Zone};
-use ledger::outgoing::deliver::{DeliverError, Deliverer, FIRST_SUPPRESSION, LEASE, LONGEST_SUPPRESSION, Turn};
+use ledger::outgoing::deliver::{DeliverError, Deliverer, LEASE, Turn};
 use ledger::outgoing::freeze::{FreezeError, freeze, late};
 use ledger::outgoing::schedule::{self, GIVE_UP_AFTER};
+use ledger::outgoing::suppression::{FIRST_SUPPRESSION, LONGEST_SUPPRESSION};
 use ledger::outgoing::transport::{Mailer, Server, Tls, Way};
 use ledger::outgoing::{OnUnknown, Settings};
 use ledger::store::{Kind, Store, Value, migrate};
@@ -35,6 +36,8 @@ const ZONE: &str = "_dmarc.bank.example. IN TXT \"v=DMARC1; p=reject; rua=mailto
 struct Mta {
     port: u16,
     answers: Arc<Mutex<Vec<&'static str>>>,
+    /// A recipient that is always refused.
+    refused: Arc<Mutex<String>>,
     messages: Arc<Mutex<Vec<Taken>>>,
     /// What an answer "slow" waits for, before it is 451.
     go_on: Arc<tokio::sync::Notify>,
@@ -47,7 +50,13 @@ impl Mta {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mta = Self { port, answers: Arc::default(), messages: Arc::default(), go_on: Arc::default() };
+        let mta = Self {
+            port,
+            answers: Arc::default(),
+            refused: Arc::default(),
+            messages: Arc::default(),
+            go_on: Arc::default(),
+        };
         let serving = mta.clone();
         tokio::spawn(async move {
             loop {
@@ -93,7 +102,8 @@ impl Mta {
                 if refusal.is_some() {
                     self.answers.lock().unwrap().pop();
                 }
-                Some(refusal.unwrap_or("250 ok"))
+                let is_refused = *self.refused.lock().unwrap() == recipient;
+                Some(if is_refused { "550 nobody" } else { refusal.unwrap_or("250 ok") })
             } else if line.starts_with(b"DATA") {
                 in_data = true;
                 Some("354 go on")
@@ -109,6 +119,10 @@ impl Mta {
 
     fn answer(&self, answers: &[&'static str]) {
         *self.answers.lock().unwrap() = answers.iter().rev().copied().collect();
+    }
+
+    fn refuse(&self, recipient: &str) {
+        recipient.clone_into(&mut self.refused.lock().unwrap());
     }
 
     fn mailer(&self) -> Mailer {
@@ -210,6 +224,20 @@ impl Site {
     }
 }
 
+/// Answers from the zone, and about nothing else: nobody listens there, each further question fails at once.
+fn resolver_without_servers(text: &str) -> Resolver {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = folder.path().join("zone");
+    std::fs::write(&zone, text).unwrap();
+    let dns = engine::config::Dns {
+        nameservers: vec!["127.0.0.1:9".parse().unwrap()],
+        timeout: std::time::Duration::from_millis(10),
+        zone_file: Some(zone),
+        ..engine::config::Dns::default()
+    };
+    Resolver::new(&dns, engine::BACKEND).unwrap()
+}
+
 fn two(state: &str) -> Vec<(String, String)> {
     ["a@bank.example", "b@other.test"].map(|rcpt| (rcpt.to_owned(), state.to_owned())).to_vec()
 }
@@ -305,6 +333,63 @@ async fn r11_a_recipient_that_is_refused_gets_nothing_for_30_days_and_each_time_
         site.mta.answer(&["!550 nobody"]);
         site.turn(LATER).await;
     }
+}
+
+async fn r11_one_server_that_refuses_reports_about_many_domains_is_one_refusal(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    let zone: String = (0..8).map(|n| format!("_dmarc.d{n}.example. IN TXT \"v=DMARC1; p=none; rua=mailto:a@d{n}.example,mailto:b@other.test\"\nd{n}.example._report._dmarc.other.test. IN TXT \"v=DMARC1\"\n")).collect();
+    site.resolver = Resolver::offline(Zone::parse(zone.as_bytes(), Path::new("zone")).unwrap(), engine::BACKEND);
+    for n in 0..8_i64 {
+        let sql = "INSERT INTO domain (id, name) VALUES (?, ?)";
+        let name = format!("d{n}.example");
+        site.store.execute(sql, &[Value::Int(10 + n), Value::Text(&name)], false).await.unwrap();
+        site.policy(10 + n).await;
+        site.row(10 + n, [192, 0, 2, 1], 1, 1).await;
+    }
+    site.freeze().await;
+    site.mta.refuse("b@other.test");
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.addressed, turn.sent, turn.ended), (8, 8, 8), "{turn:?}");
+    let sql = "SELECT until FROM suppression WHERE target = 'b@other.test'";
+    let until = u64::try_from(site.store.number(sql, &[]).await.unwrap()).unwrap() / 1000;
+    assert!((LATER + FIRST_SUPPRESSION..LATER + FIRST_SUPPRESSION + 600).contains(&until), "{until}");
+    // The server was asked once, the other reports did not bother it.
+    let states = site.states().await;
+    let of = |state: &str| states.iter().filter(|(rcpt, is)| rcpt == "b@other.test" && is == state).count();
+    assert_eq!((of("rejected"), of("suppressed")), (1, 7));
+}
+
+async fn r10_an_address_about_which_the_dns_does_not_answer_keeps_no_other_from_the_report(
+    databases: &mut impl Databases,
+) {
+    let mut site = Site::new(databases).await;
+    // A server that is not there answers for `silent.test` alone.
+    let zone = "_dmarc.bank.example. IN TXT \"v=DMARC1; p=none; rua=mailto:a@bank.example,mailto:b@silent.test\"\n_dmarc.gone.example. IN TXT \"v=DMARC1; p=none\"\n";
+    site.resolver = resolver_without_servers(zone);
+    site.freeze().await;
+    let turn = site.turn(LATER).await;
+    assert_eq!((turn.addressed, turn.unanswered, turn.sent), (1, 1, 1), "{turn:?}");
+    assert_eq!(site.states().await, [("a@bank.example".to_owned(), "sent".to_owned())]);
+    assert_eq!(site.report_states().await[0], "frozen", "the other one is asked for again");
+    let again = site.turn(LATER + 1).await;
+    assert!(again.is_idle() && again.unanswered == 1, "{again:?}");
+    // It answers.
+    let answered = format!("{zone}bank.example._report._dmarc.silent.test. IN TXT \"v=DMARC1\"\n");
+    let silent = std::mem::replace(
+        &mut site.resolver,
+        Resolver::offline(Zone::parse(answered.as_bytes(), Path::new("zone")).unwrap(), engine::BACKEND),
+    );
+    let turn = site.turn(LATER + 2).await;
+    assert_eq!((turn.addressed, turn.sent), (1, 1), "{turn:?}");
+    assert_eq!(site.mta.recipients(), ["a@bank.example", "b@silent.test"]);
+    assert_eq!(site.report_states().await[0], "done");
+    // It never does: the report is given up for that one, and was sent to the other.
+    site.resolver = silent;
+    site.store.execute("UPDATE report_out SET state = 'frozen' WHERE id = 1", &[], false).await.unwrap();
+    site.store.execute("DELETE FROM report_delivery WHERE rcpt = 'b@silent.test'", &[], false).await.unwrap();
+    site.turn(DAY_END + GIVE_UP_AFTER + 10).await;
+    assert_eq!(site.report_states().await[0], "done");
+    assert_eq!(site.states().await, [("a@bank.example".to_owned(), "sent".to_owned())]);
 }
 
 async fn s2_7_an_answer_that_never_came_is_followed_by_one_more_attempt_or_none(databases: &mut impl Databases) {
@@ -515,10 +600,6 @@ async fn s2_7_a_late_failure_does_not_undo_what_another_node_has_done(databases:
 /// Whoever owns many domains whose DNS never answers does not hold up the reports of others.
 async fn domains_whose_dns_does_not_answer_hold_up_no_others(databases: &mut impl Databases) {
     let mut site = Site::new(databases).await;
-    let folder = tempfile::tempdir().unwrap();
-    let zone = folder.path().join("zone");
-    let text = "_dmarc.last.example. IN TXT \"v=DMARC1; rua=mailto:a@last.example\"\n";
-    std::fs::write(&zone, text).unwrap();
     let mut sql = String::new();
     for id in 140..250_i64 {
         sql.push_str(&format!("INSERT INTO domain (id, name) VALUES ({id}, 'd{id}.test');"));
@@ -530,14 +611,7 @@ async fn domains_whose_dns_does_not_answer_hold_up_no_others(databases: &mut imp
         site.row(id, [192, 0, 2, 1], 1, 1).await;
     }
     site.freeze().await;
-    // Nobody listens there: each question fails at once.
-    let dns = engine::config::Dns {
-        nameservers: vec!["127.0.0.1:9".parse().unwrap()],
-        timeout: std::time::Duration::from_millis(10),
-        zone_file: Some(zone),
-        ..engine::config::Dns::default()
-    };
-    site.resolver = Resolver::new(&dns, engine::BACKEND).unwrap();
+    site.resolver = resolver_without_servers("_dmarc.last.example. IN TXT \"v=DMARC1; rua=mailto:a@last.example\"\n");
     let mut sent = 0;
     for turn in 0..10 {
         if sent == 0 {
@@ -583,6 +657,8 @@ on_all! {
     what_an_operator_forbids_counts_for_what_is_on_its_way_and_for_good,
     s2_7_a_late_failure_does_not_undo_what_another_node_has_done,
     domains_whose_dns_does_not_answer_hold_up_no_others,
+    r11_one_server_that_refuses_reports_about_many_domains_is_one_refusal,
+    r10_an_address_about_which_the_dns_does_not_answer_keeps_no_other_from_the_report,
 }
 
 #[cfg(feature = "databases")]

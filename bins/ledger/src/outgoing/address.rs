@@ -28,26 +28,26 @@ pub struct Recipient {
     pub max_octets: Option<u64>,
 }
 
-/// What came of looking.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addresses {
-    /// These want it; none: nobody does.
-    Known(Vec<Recipient>),
-    /// The DNS did not answer.
-    Later,
+/// What came of looking; without an answer, nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// These want it.
+    pub recipients: Vec<Recipient>,
+    /// Whether the DNS answered about all: those that it did not answer about are asked for later.
+    pub is_complete: bool,
 }
 
 /// Who wants reports about a policy domain now.
 pub async fn addresses(resolver: &Resolver, policy_domain: &DomainName, settings: &Settings) -> Addresses {
+    let mut found = Addresses { recipients: Vec::new(), is_complete: true };
     let texts = match resolver.txt(&format!("_dmarc.{policy_domain}")).await {
         TxtAnswer::Records(texts) => texts,
-        TxtAnswer::NoData | TxtAnswer::NxDomain => return Addresses::Known(Vec::new()),
-        TxtAnswer::Failed => return Addresses::Later,
+        TxtAnswer::NoData | TxtAnswer::NxDomain => return found,
+        TxtAnswer::Failed => return Addresses::default(),
     };
     // RFC 9989 §4.10: of several records none counts.
     let mut records = texts.iter().filter(|text| Record::has_version(text)).filter_map(|text| Record::parse(text).ok());
-    let (Some(record), None) = (records.next(), records.next()) else { return Addresses::Known(Vec::new()) };
-    let mut recipients: Vec<Recipient> = Vec::new();
+    let (Some(record), None) = (records.next(), records.next()) else { return found };
     for uri in record.rua.iter().filter(|uri| uri.mailbox().is_some()).take(settings.max_recipients) {
         let mut progress = authorize_report_uri(policy_domain, uri, ReportTag::Rua, OrgDomainMethod::TreeWalk);
         let authorization = loop {
@@ -62,17 +62,20 @@ pub async fn addresses(resolver: &Resolver, policy_domain: &DomainName, settings
         let uris = match authorization {
             Authorization::Internal => vec![uri.clone()],
             Authorization::External(uris) => uris,
-            Authorization::TempError => return Addresses::Later,
+            Authorization::TempError => {
+                found.is_complete = false;
+                continue;
+            }
             _ => Vec::new(),
         };
         for recipient in uris.iter().filter_map(|uri| recipient(uri, settings)) {
-            let is_new = recipients.iter().all(|known| known.address != recipient.address);
-            if is_new && recipients.len() < settings.max_recipients {
-                recipients.push(recipient);
+            let is_new = found.recipients.iter().all(|known| known.address != recipient.address);
+            if is_new && found.recipients.len() < settings.max_recipients {
+                found.recipients.push(recipient);
             }
         }
     }
-    Addresses::Known(recipients)
+    found
 }
 
 fn recipient(uri: &ReportUri, settings: &Settings) -> Option<Recipient> {
@@ -116,7 +119,7 @@ mod tests {
             address: (*address).to_owned(),
             max_octets: *max_octets,
         };
-        Addresses::Known(list.iter().map(recipient).collect())
+        Addresses { recipients: list.iter().map(recipient).collect(), is_complete: true }
     }
 
     #[tokio::test]

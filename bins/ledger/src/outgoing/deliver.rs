@@ -12,33 +12,24 @@
 //!
 //! A state is kept before what it announces is done. Several nodes may run this at once; a delivery belongs to the one whose change of its row took effect.
 //!
-//! *Limits*: [`BATCH`] reports and deliveries of one turn; one compressed report in memory.
+//! *Limits*: [`BATCH`] deliveries of one turn; one compressed report in memory.
 
-use dkim_core::domain::DomainName;
 use engine::dns::Resolver;
 use engine::message::Signer;
 
-use super::address::{Addresses, Recipient, addresses};
 use super::compose::{Contents, compose};
+use super::enlist;
 use super::freeze::milliseconds;
+use super::suppression::{suppress, suppressed_until};
 use super::transport::{CONNECT_TIMEOUT, DATA_TIMEOUT, Mailer, Outcome, STEP_TIMEOUT, bounded};
-use super::{Clock, OnUnknown, Settings, count, int, schedule};
-use crate::store::{BUSY, Cell, Kind, Store, StoreError, Trouble, Value};
+use super::{Clock, OnUnknown, Settings, count, schedule};
+use crate::store::{Cell, Kind, Store, StoreError, Value};
 
-/// Reports and deliveries of one turn.
+/// Deliveries of one turn, and reports whose recipients are looked up in it.
 pub const BATCH: usize = 100;
-
-/// A recipient that was refused gets nothing for so long; twice as long each further time.
-pub const FIRST_SUPPRESSION: u64 = 30 * schedule::DAY;
-
-/// The longest time that a recipient gets nothing.
-pub const LONGEST_SUPPRESSION: u64 = 180 * schedule::DAY;
 
 /// Seconds that a delivery is ours: longer than all steps may take together, the second MAIL on a new connection included.
 pub const LEASE: u64 = 3 * CONNECT_TIMEOUT.as_secs() + 6 * STEP_TIMEOUT.as_secs() + DATA_TIMEOUT.as_secs();
-
-/// Reports that are asked for at once when those are chosen whose recipients are looked up.
-const PAGE: usize = 2000;
 
 /// `last_code` of a delivery whose outcome nobody knew once.
 const WAS_UNKNOWN: i64 = -1;
@@ -46,7 +37,7 @@ const WAS_UNKNOWN: i64 = -1;
 /// What one turn came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// Reports that somebody wants.
+    /// Reports that somebody wants, as far as the DNS told.
     pub addressed: u64,
     /// Reports that nobody wants.
     pub unwanted: u64,
@@ -105,72 +96,13 @@ impl Deliverer<'_> {
     /// [`DeliverError`]; what was done is kept.
     pub async fn turn(&self, store: &mut Store, mailer: &mut Mailer, now: u64) -> Result<Turn, DeliverError> {
         let (mut turn, clock) = (Turn::default(), Clock::starting_at(now));
-        self.address(store, now, &mut turn).await?;
+        enlist::enlist(self, store, &clock, &mut turn).await?;
         for delivery in due(store, clock.now()).await? {
             // Those before it may have taken many minutes: a lease begins when it is taken.
             self.deliver(store, mailer, &delivery, clock.now(), &mut turn).await?;
         }
         finish(store).await?;
         Ok(turn)
-    }
-
-    /// Finds the recipients of reports whose time has come.
-    async fn address(&self, store: &mut Store, now: u64, turn: &mut Turn) -> Result<(), DeliverError> {
-        for Frozen { id, domain, created } in self.chosen(store, now).await? {
-            if now.saturating_sub(created) > schedule::GIVE_UP_AFTER {
-                tracing::warn!(
-                    domain,
-                    "no report: for two days nobody could tell who wants it, or none was to be sent"
-                );
-                state(store, id, "expired").await?;
-                turn.ended = turn.ended.saturating_add(1);
-                continue;
-            }
-            let found = match DomainName::parse(&domain) {
-                Ok(name) => addresses(self.resolver, &name, self.settings).await,
-                Err(_) => Addresses::Known(Vec::new()),
-            };
-            match found {
-                Addresses::Known(list) if list.is_empty() => {
-                    state(store, id, "nothing").await?;
-                    turn.unwanted = turn.unwanted.saturating_add(1);
-                }
-                Addresses::Known(list) => {
-                    enlist(store, id, &list, now).await?;
-                    turn.addressed = turn.addressed.saturating_add(1);
-                }
-                Addresses::Later => turn.unanswered = turn.unanswered.saturating_add(1),
-            }
-        }
-        Ok(())
-    }
-
-    /// At most [`BATCH`] reports that wait for recipients and are due, any of them: whoever has many domains whose DNS never answers does not stand before all others each time.
-    async fn chosen(&self, store: &mut Store, now: u64) -> Result<Vec<Frozen>, StoreError> {
-        let sql = format!(
-            "SELECT r.id, d.name, r.period_begin, r.created FROM report_out r JOIN policy p ON p.id = r.policy_id \
-             JOIN domain d ON d.id = p.domain_id WHERE r.state = 'frozen' AND r.id > ? ORDER BY r.id LIMIT {PAGE}"
-        );
-        let (mut chosen, mut last): (Vec<(u64, Frozen)>, i64) = (Vec::new(), i64::MIN);
-        loop {
-            let rows = store.fetch(&sql, &[Value::Int(last)], &[Kind::Int, Kind::Text, Kind::Int, Kind::Int]).await?;
-            for row in &rows {
-                let [id, domain, begin, created] = row.as_slice() else { continue };
-                last = id.int();
-                let day = schedule::day_of(count(begin.int()) / 1000);
-                if schedule::due(day, domain.text(), &self.settings.receiver) <= now {
-                    let place = schedule::hash(&format!("{last} {now}"), &self.settings.node);
-                    let report =
-                        Frozen { id: last, domain: domain.text().to_owned(), created: count(created.int()) / 1000 };
-                    chosen.push((place, report));
-                }
-            }
-            chosen.sort_unstable_by_key(|(place, _)| *place);
-            chosen.truncate(BATCH);
-            if rows.len() < PAGE {
-                return Ok(chosen.into_iter().map(|(_, report)| report).collect());
-            }
-        }
     }
 
     async fn deliver(
@@ -196,7 +128,7 @@ impl Deliverer<'_> {
         if !take(store, delivery, &self.settings.node, lease, code).await? {
             return Ok(());
         }
-        if is_never(store, &delivery.rcpt).await? {
+        if suppressed_until(store, &delivery.rcpt).await? > milliseconds(now) {
             let change = Change::end(delivery, "suppressed", code, "");
             return ended(store, delivery, lease, &change, turn).await;
         }
@@ -301,14 +233,6 @@ impl Deliverer<'_> {
         }
         Ok(())
     }
-}
-
-/// A report that waits for its recipients.
-#[derive(Debug)]
-struct Frozen {
-    id: i64,
-    domain: String,
-    created: u64,
 }
 
 /// What a delivery becomes.
@@ -488,93 +412,6 @@ async fn gzip(store: &mut Store, report: i64) -> Result<Option<Vec<u8>>, StoreEr
     let sql = "SELECT xml_gz FROM report_out WHERE id = ?";
     let rows = store.fetch(sql, &[Value::Int(report)], &[Kind::Bytes]).await?;
     Ok(rows.into_iter().flatten().find_map(|cell| if let Cell::Bytes(octets) = cell { Some(octets) } else { None }))
-}
-
-/// Writes down who gets a report, in one transaction with its state.
-async fn enlist(store: &mut Store, report: i64, recipients: &[Recipient], now: u64) -> Result<(), StoreError> {
-    let mut pauses = BUSY.iter();
-    loop {
-        match enlist_once(store, report, recipients, now).await {
-            Err(error) if error.trouble == Trouble::Busy => match pauses.next() {
-                Some(pause) => tokio::time::sleep(std::time::Duration::from_millis(*pause)).await,
-                None => return Err(error),
-            },
-            done => return done,
-        }
-    }
-}
-
-async fn enlist_once(store: &mut Store, report: i64, recipients: &[Recipient], now: u64) -> Result<(), StoreError> {
-    store.begin().await?;
-    let moved = "UPDATE report_out SET state = 'sending' WHERE id = ? AND state = 'frozen'";
-    // Another node did it.
-    if store.execute(moved, &[Value::Int(report)], false).await? == 1 {
-        for recipient in recipients {
-            let until = suppressed_until(store, &recipient.address).await?;
-            let state = if until > milliseconds(now) { "suppressed" } else { "pending" };
-            let values = [
-                Value::Int(report),
-                Value::Text(&recipient.address),
-                Value::Text(state),
-                Value::Int(milliseconds(now)),
-                Value::Int(int(recipient.max_octets.unwrap_or(0))),
-            ];
-            let sql = "INSERT INTO report_delivery (report_id, rcpt, state, attempts, next_try, lease_node, lease_until, last_code, last_text, max_octets) \
-                       VALUES (?, ?, ?, 0, ?, '', 0, 0, '', ?)";
-            store.execute(sql, &values, false).await?;
-        }
-    }
-    store.commit().await
-}
-
-/// Until when an address, or all of its domain, gets nothing; 0: it gets reports.
-async fn suppressed_until(store: &mut Store, address: &str) -> Result<i64, StoreError> {
-    let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
-    let until = store.as_int("COALESCE(MAX(until), 0)");
-    let sql = format!("SELECT {until} FROM suppression WHERE target IN (?, ?)");
-    store.number(&sql, &[Value::Text(address), Value::Text(domain)]).await
-}
-
-/// Whether an operator has said that an address, or all of its domain, gets nothing: that counts for what is on its way too.
-async fn is_never(store: &mut Store, address: &str) -> Result<bool, StoreError> {
-    let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
-    let sql = "SELECT COUNT(*) FROM suppression WHERE source = 'operator' AND target IN (?, ?)";
-    Ok(store.number(sql, &[Value::Text(address), Value::Text(domain)]).await? > 0)
-}
-
-/// Keeps an address from getting reports: 30 days, and each time twice as long, up to 180.
-async fn suppress(store: &mut Store, address: &str, why: &str, now: u64) -> Result<(), StoreError> {
-    let kinds = [Kind::Int, Kind::Text];
-    let rows =
-        store.fetch("SELECT until, source FROM suppression WHERE target = ?", &[Value::Text(address)], &kinds).await?;
-    let before = rows.first().map(Vec::as_slice);
-    // What an operator or an import has written, and holds longer than anything of here.
-    if let Some([until, source]) = before
-        && !source.text().starts_with("refused")
-        && until.int() > milliseconds(now.saturating_add(LONGEST_SUPPRESSION))
-    {
-        return Ok(());
-    }
-    // What is kept is only its end. A later refusal comes soon after it, so how long it was shows in how often there was one.
-    let times: u32 = match before {
-        Some([_, source]) => source.text().strip_prefix("refused ").and_then(|times| times.parse().ok()).unwrap_or(1),
-        _ => 0,
-    };
-    let pause = FIRST_SUPPRESSION.saturating_mul(1 << times.min(8)).min(LONGEST_SUPPRESSION);
-    let source = format!("refused {}", times.saturating_add(1));
-    let row = vec![
-        Value::Text(address),
-        Value::Int(milliseconds(now.saturating_add(pause))),
-        Value::Text(why),
-        Value::Text(&source),
-    ];
-    let behind = store.or_change("target", "until = {until}, reason = {reason}, source = {source}");
-    store.insert("suppression", "target, until, reason, source", &[row], &behind).await
-}
-
-async fn state(store: &mut Store, report: i64, state: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE report_out SET state = ? WHERE id = ? AND state = 'frozen'";
-    store.persist(sql, &[Value::Text(state), Value::Int(report)]).await.map(drop)
 }
 
 /// Reports of which nothing is left to be delivered.

@@ -13,8 +13,10 @@
 pub mod address;
 pub mod compose;
 pub mod deliver;
+pub mod enlist;
 pub mod freeze;
 pub mod schedule;
+pub mod suppression;
 pub mod transport;
 
 use dmarc_core::report::Format;

@@ -2,9 +2,11 @@
 
 use std::io::{Read as _, Write};
 
+use ledger::outgoing::suppression::lift;
 use ledger::store::{Kind, Store, Value};
 use serde_json::json;
 
+use super::now;
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::place::Place;
 
@@ -119,6 +121,12 @@ async fn resend(
     let changed = store.execute(&sql, &values, false).await?;
     if changed == 0 {
         return Err(unknown(report));
+    }
+    // Who was refused is asked again now; what an operator forbids stays forbidden.
+    let sql = "SELECT d.rcpt FROM report_delivery d JOIN report_out r ON r.id = d.report_id WHERE r.report_id = ? AND d.state = 'pending'";
+    let seconds = u64::try_from(now()).unwrap_or(0) / 1000;
+    for address in store.fetch(sql, &[Value::Text(report)], &[Kind::Text]).await?.iter().flatten() {
+        lift(store, address.text(), seconds).await?;
     }
     let open = "UPDATE report_out SET state = 'sending' WHERE report_id = ? AND state = 'done'";
     store.execute(open, &[Value::Text(report)], false).await?;

@@ -145,26 +145,27 @@ async fn who(
                WHERE r.state = 'frozen' ORDER BY r.period_begin, d.name";
     for row in store.fetch(sql, &[], &[Kind::Text, Kind::Text]).await? {
         let [report, domain] = row.as_slice() else { continue };
-        let told = match DomainName::parse(domain.text()) {
+        let found = match DomainName::parse(domain.text()) {
             Ok(name) => addresses(resolver, &name, settings).await,
-            Err(_) => Addresses::Known(Vec::new()),
+            Err(_) => Addresses { recipients: Vec::new(), is_complete: true },
         };
-        let list: Option<Vec<String>> = match told {
-            Addresses::Known(list) => Some(list.into_iter().map(|recipient| recipient.address).collect()),
-            Addresses::Later => None,
-        };
+        let list: Vec<String> = found.recipients.into_iter().map(|recipient| recipient.address).collect();
         if json {
             writeln!(
                 out,
                 "{}",
-                json!({ "report_id": report.text(), "policy_domain": domain.text(), "recipients": list })
+                json!({
+                    "report_id": report.text(), "policy_domain": domain.text(), "recipients": list, "is_complete": found.is_complete,
+                })
             )?;
         } else {
-            let whom = match &list {
-                None => "the DNS does not tell".to_owned(),
-                Some(list) if list.is_empty() => "nobody".to_owned(),
-                Some(list) => list.join(", "),
-            };
+            let mut whom = list.join(", ");
+            match (list.is_empty(), found.is_complete) {
+                (true, true) => whom.push_str("nobody"),
+                (true, false) => whom.push_str("the DNS does not tell"),
+                (false, true) => {}
+                (false, false) => whom.push_str("; about others the DNS does not tell"),
+            }
             writeln!(out, "{} {}: {whom}", report.text(), domain.text())?;
         }
     }
