@@ -120,7 +120,7 @@ fn tell_sent(made: &Frozen, sum: &Turn, json: bool, out: &mut impl Write) -> Res
         write!(out, "{} reports made, {sent} mails sent", made.reports)?;
         for (number, what) in [
             (unwanted, "reports that nobody wants"),
-            (unanswered, "reports whose addressees the DNS did not tell; tried again at the next call"),
+            (unanswered, "reports about which the DNS did not tell all addressees; asked again at the next call"),
             (retried, "mails that are tried again at a later call"),
             (ended, "mails that ended without being sent; see `outgoing list`"),
         ] {
