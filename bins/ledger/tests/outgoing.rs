@@ -15,7 +15,7 @@ use ledger::outgoing::schedule::{self, GIVE_UP_AFTER};
 use ledger::outgoing::suppression::{FIRST_SUPPRESSION, LONGEST_SUPPRESSION};
 use ledger::outgoing::transport::{Mailer, Server, Tls, Way};
 use ledger::outgoing::{OnUnknown, Settings};
-use ledger::store::{Kind, Store, Value, migrate};
+use ledger::store::{Engine, Kind, Store, Value, migrate};
 use mail_parser::{MessageParser, MimeHeaders as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -276,6 +276,22 @@ async fn r1_a_report_is_made_once_for_each_policy_that_a_message_qualifies_for_a
     // What comes too late is told.
     site.row(1, [192, 0, 2, 3], 5, 1).await;
     assert_eq!(late(&mut site.store, DAY).await.unwrap(), [("bank.example".to_owned(), 5)]);
+}
+
+/// What is wrong with one report, here a trigger of SQLite, keeps no other from being made.
+async fn a_report_that_cannot_be_made_keeps_no_other_back(databases: &mut impl Databases) {
+    let mut site = Site::new(databases).await;
+    if site.store.engine() != Engine::Sqlite {
+        return;
+    }
+    let sql =
+        "CREATE TRIGGER no BEFORE INSERT ON report_out WHEN NEW.policy_id = 1 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    site.store.script(sql).await.unwrap();
+    let error = freeze(&mut site.store, &site.settings, DAY, DAY_END + 1).await.unwrap_err();
+    assert!(matches!(&error, FreezeError::Store(error) if error.to_string().contains("no")), "{error}");
+    assert_eq!(site.report_states().await, ["frozen"]);
+    site.store.script("DROP TRIGGER no").await.unwrap();
+    assert_eq!(site.freeze().await, 1);
 }
 
 async fn a_recipient_that_waits_keeps_no_other_from_its_report_and_gets_it_once(databases: &mut impl Databases) {
@@ -659,6 +675,7 @@ on_all! {
     domains_whose_dns_does_not_answer_hold_up_no_others,
     r11_one_server_that_refuses_reports_about_many_domains_is_one_refusal,
     r10_an_address_about_which_the_dns_does_not_answer_keeps_no_other_from_the_report,
+    a_report_that_cannot_be_made_keeps_no_other_back,
 }
 
 #[cfg(feature = "databases")]

@@ -102,11 +102,14 @@ impl From<StoreError> for Failure {
             Trouble::Busy | Trouble::Away => {
                 "see whether the database runs and is reached; what waits in the journal is counted later"
             }
-            Trouble::Full => "make room on the disk of the database; what waits in the journal is counted later",
+            Trouble::Full => {
+                "make room on the disk of the database, or see what is wrong with it; what waits in the journal is counted later"
+            }
             Trouble::Refused => {
                 "check `--database` or `database` in `[report]`, the user's rights, and who may write the file"
             }
             Trouble::Schema => "call `postseal-report db migrate`",
+            Trouble::Foreign => "name a database of its own with `--database`, or `database` in `[report]`",
             Trouble::Taken => "stop the other one, or set another `node` in `[report]`",
             Trouble::Other => "",
         };

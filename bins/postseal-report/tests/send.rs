@@ -252,3 +252,26 @@ fn what_is_old_goes_and_times_that_are_too_short_are_refused() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn a_folder_that_is_not_there_and_a_database_of_others_are_named_with_what_helps() {
+    let site = Site::new("");
+    for arguments in
+        [&["import", "--once"][..], &["send"], &["expire"], &["outgoing", "list"], &["db", "check"], &["db", "migrate"]]
+    {
+        let (code, _, error) = site.run(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {error}");
+        assert!(error.contains("/state does not exist") && error.contains("`--state`"), "{arguments:?}: {error}");
+    }
+    fs::create_dir(site.path("state")).unwrap();
+    let (code, _, error) = site.run(&["outgoing", "list"]);
+    assert!(code == Some(1) && error.contains("there is no database") && error.contains("`import`"), "{error}");
+    assert_eq!(site.run(&["db", "migrate"]).0, Some(0));
+    assert!(site.run(&["outgoing", "list"]).1.starts_with("no reports"));
+    let error = site.run(&["outgoing", "show", "a\u{1b}[31m"]).2;
+    assert!(error.contains("`a\\u{1b}[31m`"), "{error}");
+    // An empty journal.
+    fs::create_dir(site.path("state/journal")).unwrap();
+    assert_eq!(site.run(&["import", "--once"]).0, Some(0));
+    assert!(site.run(&["db", "check"]).1.contains("n1: nothing is counted yet"));
+}

@@ -70,49 +70,75 @@ struct Published {
 ///
 /// # Errors
 ///
-/// [`FreezeError`]; reports that were made stay made.
+/// The first [`FreezeError`]; the other reports are made all the same, unless the database is away.
 pub async fn freeze(store: &mut Store, settings: &Settings, day: u32, now: u64) -> Result<Frozen, FreezeError> {
     let (begin, end) = schedule::period(day);
     if now <= end {
         return Err(FreezeError::TooEarly);
     }
-    let mut frozen = Frozen::default();
+    let (mut frozen, mut failed) = (Frozen::default(), None);
     for policy in policies(store, day, begin, end).await? {
-        let report_id = names::report_id(begin, &policy.domain, policy.hash, &settings.org_name, &settings.receiver);
-        let made = report(store, settings, day, &policy, &report_id).await;
-        let (gzip, rows, messages) = match made {
-            Ok(made) => made,
+        match one(store, settings, day, &policy, now, &mut frozen).await {
+            Ok(()) => {}
+            // A database that is away is away for all; what is wrong with one report keeps no other back.
+            Err(FreezeError::Store(error)) if error.trouble.may_pass() => return Err(error.into()),
             Err(error) => {
-                store.disconnect();
-                return Err(error);
+                tracing::error!(domain = policy.domain.as_str(), "a report is not made: {error}");
+                failed = failed.or(Some(error));
             }
-        };
-        store.commit().await?;
-        let values = [
-            Value::Int(policy.id),
-            Value::Int(milliseconds(begin)),
-            Value::Int(milliseconds(end)),
-            Value::Text(&report_id),
-            Value::Text("frozen"),
-            Value::Int(int(rows)),
-            Value::Int(int(messages)),
-            Value::Bytes(&gzip),
-            Value::Int(milliseconds(now)),
-        ];
-        let columns = "policy_id, period_begin, period_end, report_id, state, row_count, messages, xml_gz, created";
-        // Another node was first: its report is the same. "ON DUPLICATE KEY UPDATE" would count as a row that was made.
-        let (ignore, behind) = match store.engine() {
-            Engine::MySql => ("IGNORE ", ""),
-            Engine::Sqlite | Engine::Postgres => ("", "ON CONFLICT DO NOTHING"),
-        };
-        let sql = format!("INSERT {ignore}INTO report_out ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {behind}");
-        if store.persist(&sql, &values).await? == 1 {
-            frozen.reports = frozen.reports.saturating_add(1);
-            frozen.rows = frozen.rows.saturating_add(rows);
-            frozen.messages = frozen.messages.saturating_add(messages);
         }
     }
-    Ok(frozen)
+    failed.map_or(Ok(frozen), Err)
+}
+
+/// Makes the report of one policy.
+async fn one(
+    store: &mut Store,
+    settings: &Settings,
+    day: u32,
+    policy: &Published,
+    now: u64,
+    frozen: &mut Frozen,
+) -> Result<(), FreezeError> {
+    let (begin, end) = schedule::period(day);
+    let report_id = names::report_id(begin, &policy.domain, policy.hash, &settings.org_name, &settings.receiver);
+    let made = report(store, settings, day, policy, &report_id).await;
+    let (gzip, rows, messages) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            store.disconnect();
+            return Err(error);
+        }
+    };
+    store.commit().await?;
+    // Taken away since the policies were listed: a report holds at least one record (RFC 9990 §3.1).
+    if rows == 0 {
+        return Ok(());
+    }
+    let values = [
+        Value::Int(policy.id),
+        Value::Int(milliseconds(begin)),
+        Value::Int(milliseconds(end)),
+        Value::Text(&report_id),
+        Value::Text("frozen"),
+        Value::Int(int(rows)),
+        Value::Int(int(messages)),
+        Value::Bytes(&gzip),
+        Value::Int(milliseconds(now)),
+    ];
+    let columns = "policy_id, period_begin, period_end, report_id, state, row_count, messages, xml_gz, created";
+    // Another node was first: its report is the same. "ON DUPLICATE KEY UPDATE" would count as a row that was made.
+    let (ignore, behind) = match store.engine() {
+        Engine::MySql => ("IGNORE ", ""),
+        Engine::Sqlite | Engine::Postgres => ("", "ON CONFLICT DO NOTHING"),
+    };
+    let sql = format!("INSERT {ignore}INTO report_out ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {behind}");
+    if store.persist(&sql, &values).await? == 1 {
+        frozen.reports = frozen.reports.saturating_add(1);
+        frozen.rows = frozen.rows.saturating_add(rows);
+        frozen.messages = frozen.messages.saturating_add(messages);
+    }
+    Ok(())
 }
 
 /// Messages of a day that came after its reports were made, by policy domain.

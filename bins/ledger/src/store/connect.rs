@@ -41,8 +41,15 @@ async fn sqlite(url: &DatabaseUrl) -> Result<Connection, StoreError> {
 
     let path = url.path().unwrap_or_default();
     // Who wrote to whom is nobody else's business: SQLite gives the mode of this file to those beside it.
-    let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(&path);
-    file.map_err(|error| StoreError::new(url, of_file(&error), error.to_string()))?;
+    let mut file = std::fs::OpenOptions::new();
+    // Without waiting for somebody who reads, should it be a pipe.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let opened = file.append(true).create(true).mode(0o640).custom_flags(flags).open(&path);
+    let kind = opened.and_then(|file| file.metadata());
+    let kind = kind.map_err(|error| StoreError::new(url, of_file(&error), error.to_string()))?;
+    if !kind.is_file() {
+        return Err(StoreError::new(url, Trouble::Refused, "it is not a file"));
+    }
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true)

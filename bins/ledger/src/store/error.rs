@@ -16,8 +16,10 @@ pub enum Trouble {
     Full,
     /// It refuses: wrong password, no such database, not allowed.
     Refused,
-    /// The tables are not those of this program.
+    /// The tables are not those of this program: none yet, or those of another version.
     Schema,
+    /// The tables are somebody else's.
+    Foreign,
     /// Somebody else counts the journal of this node.
     Taken,
     /// Anything else.

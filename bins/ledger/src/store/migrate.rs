@@ -62,16 +62,64 @@ impl Step {
 ///
 /// # Errors
 ///
-/// When it cannot be asked, when a step was another one than ours of that number, and when it is of a newer program.
+/// When it cannot be asked, when its tables are somebody else's, when a step was another one than ours of that number, and when it is of a newer program.
 pub async fn check(store: &mut Store) -> Result<Schema, StoreError> {
-    let done = match store
-        .fetch("SELECT version, checksum FROM schema_migration ORDER BY version", &[], &[Kind::Int, Kind::Text])
-        .await
-    {
-        Ok(rows) => rows,
-        Err(error) if error.trouble == Trouble::Schema => Vec::new(),
-        Err(error) => return Err(error),
+    if !tables(store).await?.iter().any(|name| name == "schema_migration") {
+        return Ok(Schema { version: 0, wanted: VERSION });
+    }
+    noted(store).await
+}
+
+/// The tables and views that the database has.
+async fn tables(store: &mut Store) -> Result<Vec<String>, StoreError> {
+    let sql = match store.engine() {
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        }
+        Engine::MySql => {
+            "SELECT CAST(table_name AS CHAR(64)) FROM information_schema.tables WHERE table_schema = DATABASE()"
+        }
+        Engine::Postgres => {
+            "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema()"
+        }
     };
+    let rows = store.fetch(sql, &[], &[Kind::Text]).await?;
+    Ok(rows.iter().flatten().map(|cell| cell.text().to_owned()).collect())
+}
+
+/// Refuses tables of somebody else where no step was done yet. A file of SQLite is ours alone; a database of a server may have other tables, but none by the names of
+/// ours. MySQL alone can have those of a step that ended half-way.
+async fn refuse_foreign(store: &mut Store) -> Result<(), StoreError> {
+    let engine = store.engine();
+    let ours: Vec<&str> = STEPS.iter().flat_map(|step| made(step.sql(engine))).collect();
+    let is_foreign = |name: &str| match engine {
+        Engine::Sqlite => true,
+        Engine::MySql => false,
+        Engine::Postgres => ours.contains(&name),
+    };
+    let found = tables(store).await?;
+    match found.iter().find(|name| *name != "schema_migration" && is_foreign(name)) {
+        Some(name) => {
+            let cause = format!("it has a table `{name}`, and no note that it is of this program");
+            Err(StoreError::new(store.url(), Trouble::Foreign, cause))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The tables that a step makes.
+fn made(sql: &str) -> impl Iterator<Item = &str> {
+    let lines = sql.lines().filter_map(|line| line.strip_prefix("CREATE TABLE IF NOT EXISTS "));
+    lines.map(|rest| rest.trim_end_matches(" ("))
+}
+
+/// What the notes of the steps say.
+async fn noted(store: &mut Store) -> Result<Schema, StoreError> {
+    let sql = "SELECT version, checksum FROM schema_migration ORDER BY version";
+    let done = store.fetch(sql, &[], &[Kind::Int, Kind::Text]).await.map_err(|error| match error.trouble {
+        Trouble::Schema => StoreError { trouble: Trouble::Foreign, ..error },
+        _ => error,
+    })?;
     let mut version = 0;
     for row in &done {
         let (Some(number), Some(checksum)) = (row.first(), row.get(1)) else { continue };
@@ -117,7 +165,10 @@ async fn steps(store: &mut Store, now: i64) -> Result<usize, StoreError> {
         "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT NOT NULL PRIMARY KEY, name {text} NOT NULL, checksum {text} NOT NULL, applied_at BIGINT NOT NULL)"
     );
     store.script(&table).await?;
-    let schema = check(store).await?;
+    let schema = noted(store).await?;
+    if schema.version == 0 {
+        refuse_foreign(store).await?;
+    }
     let mut count: usize = 0;
     for step in STEPS.iter().filter(|step| step.version > schema.version) {
         let sql = step.sql(store.engine());
@@ -184,10 +235,7 @@ mod tests {
 
     #[test]
     fn a_step_makes_the_same_tables_in_each_kind() {
-        let tables = |sql: &str| -> Vec<String> {
-            let made = sql.lines().filter_map(|line| line.strip_prefix("CREATE TABLE IF NOT EXISTS "));
-            made.map(|rest| rest.trim_end_matches(" (").to_owned()).collect()
-        };
+        let tables = |sql: &'static str| made(sql).collect::<Vec<_>>();
         for step in STEPS {
             assert_eq!(tables(step.sqlite), tables(step.mysql));
             assert_eq!(tables(step.sqlite), tables(step.postgres));

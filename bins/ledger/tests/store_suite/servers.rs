@@ -1,6 +1,6 @@
 //! The three kinds.
 
-use ledger::store::{DatabaseUrl, Store};
+use ledger::store::{DatabaseUrl, Store, Trouble, migrate};
 
 use crate::databases::Files;
 use crate::suite::suite;
@@ -17,7 +17,7 @@ async fn s5_3_sqlite_has_its_settings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
     let mut store = Store::new(DatabaseUrl::sqlite(&path));
-    ledger::store::migrate::migrate(&mut store, 1).await.unwrap();
+    migrate::migrate(&mut store, 1).await.unwrap();
     for (pragma, expected) in [("synchronous", 1), ("busy_timeout", 10_000), ("auto_vacuum", 2)] {
         assert_eq!(store.number(&format!("PRAGMA {pragma}"), &[]).await.unwrap(), expected, "{pragma}");
     }
@@ -41,6 +41,31 @@ async fn a_place_that_cannot_be_is_refused() {
     std::fs::write(&text, "this is no database, but a text that is long enough to be one\n".repeat(100)).unwrap();
     let error = Store::new(DatabaseUrl::sqlite(&text)).begin().await.unwrap_err();
     assert!(!error.trouble.may_pass(), "{error}");
+    // A pipe that nobody reads, and a device.
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for place in [pipe.as_path(), std::path::Path::new("/dev/zero")] {
+        let error = Store::new(DatabaseUrl::sqlite(place)).begin().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::Refused, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_file_of_another_program_gets_no_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, sql) in [
+        ("a", "CREATE TABLE theirs (a TEXT)"),
+        ("b", "CREATE TABLE domain (id TEXT); CREATE VIEW out_day AS SELECT 1"),
+        ("c", "CREATE TABLE schema_migration (version TEXT); INSERT INTO schema_migration VALUES ('x')"),
+    ] {
+        let mut store = Store::new(DatabaseUrl::sqlite(&folder.path().join(name)));
+        store.script(sql).await.unwrap();
+        let count = "SELECT COUNT(*) FROM sqlite_master";
+        let before = store.number(count, &[]).await.unwrap();
+        let error = migrate::migrate(&mut store, 1).await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::Foreign, "{name}: {error}");
+        assert_eq!(store.number(count, &[]).await.unwrap(), before, "{name}");
+    }
 }
 
 #[cfg(feature = "databases")]

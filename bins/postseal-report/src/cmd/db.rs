@@ -9,7 +9,7 @@ use ledger::store::migrate;
 use ledger::{dump, export, rollup};
 use serde_json::json;
 
-use super::now;
+use super::{expect_tables, make_tables};
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::place::Place;
 
@@ -56,18 +56,15 @@ pub(crate) enum Format {
 pub(crate) async fn run(command: &Command, place: &Place, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let found = place.find()?;
     let mut store = place.store(&found)?;
-    if !matches!(command, Command::Migrate | Command::Restore { .. })
-        && let Some(path) = store.url().path().filter(|path| !path.exists())
-    {
-        return Err(Failure::new(
-            Exit::Fail,
-            format!("there is no database {}", path.display()),
-            "call `postseal-report db migrate`, or name another with `--database`",
-        ));
+    match command {
+        Command::Migrate | Command::Restore { .. } => {}
+        // It tells what is wrong with the tables by itself.
+        Command::Check if store.url().path().is_none_or(|path| path.exists()) => {}
+        Command::Check | Command::Export { .. } | Command::Backup { .. } => expect_tables(&mut store).await?,
     }
     match command {
         Command::Migrate => {
-            let steps = migrate::migrate(&mut store, now()).await?;
+            let steps = make_tables(&mut store).await?;
             if json {
                 writeln!(
                     out,
@@ -105,7 +102,7 @@ pub(crate) async fn run(command: &Command, place: &Place, json: bool, out: &mut 
         }
         Command::Restore { file } => {
             let file = File::open(file).map_err(|error| unusable(file, &error))?;
-            migrate::migrate(&mut store, now()).await?;
+            make_tables(&mut store).await?;
             let rows = dump::restore(&mut store, &mut BufReader::new(file)).await?;
             told(json, "restored", rows, out)?;
         }
@@ -127,11 +124,19 @@ async fn check(store: &mut ledger::store::Store, json: bool, out: &mut impl Writ
             writeln!(out, "  this program works with version {}: call `postseal-report db migrate`", schema.wanted)?;
         }
         for node in &nodes {
-            writeln!(
-                out,
-                "{}: counted to {} of {}; {} messages, {} of them in rows",
-                node.node, node.octets, node.segment, node.messages, node.counted
-            )?;
+            let name = node.node.escape_debug();
+            if node.segment.is_empty() {
+                writeln!(out, "{name}: nothing is counted yet, its journal was empty")?;
+            } else {
+                writeln!(
+                    out,
+                    "{name}: counted to {} of {}; {} messages, {} of them in rows",
+                    node.octets,
+                    node.segment.escape_debug(),
+                    node.messages,
+                    node.counted
+                )?;
+            }
             if node.lost > 0 || node.damaged > 0 || node.gaps > 0 {
                 writeln!(
                     out,

@@ -4,10 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use ledger::expire::{Expired, KEEP_AT_LEAST, Keep, expire};
-use ledger::store::migrate;
 use serde_json::json;
 
-use super::now;
+use super::{make_tables, now};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 
@@ -31,7 +30,7 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
         return Err(Failure::new(Exit::Usage, cause, "write the same time or a longer one"));
     }
     let mut store = place.store(&place.find()?)?;
-    migrate::migrate(&mut store, now()).await?;
+    make_tables(&mut store).await?;
     let is_shown = !json && std::io::stderr().is_terminal();
     let progress = |expired: &Expired| {
         if is_shown {

@@ -10,7 +10,7 @@ use ledger::store::{Store, StoreError, migrate};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::now;
+use super::{expect_folder, now};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 
@@ -39,6 +39,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let found = place.find()?;
     let settings = place.settings(&found)?;
+    expect_folder(&place.store(&found)?)?;
     let mut stop = Stop::new()?;
     let mut again = Again::new(args);
     let mut importer = loop {

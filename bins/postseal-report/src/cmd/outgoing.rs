@@ -6,7 +6,7 @@ use ledger::outgoing::suppression::lift;
 use ledger::store::{Kind, Store, Value};
 use serde_json::json;
 
-use super::now;
+use super::{expect_tables, now};
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::place::Place;
 
@@ -43,14 +43,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: &Command, place: &Place, json: bool, out: &mut impl Write) -> Result<Exit, Failure> {
     let found = place.find()?;
     let mut store = place.store(&found)?;
-    if let Some(path) = store.url().path().filter(|path| !path.exists()) {
-        let cause = format!("there is no database {}", path.display());
-        return Err(Failure::new(
-            Exit::Fail,
-            cause,
-            "call `postseal-report import`, or name another with `--database`",
-        ));
-    }
+    expect_tables(&mut store).await?;
     match command {
         Command::List => list(&mut store, json, out).await,
         Command::Show { report } => show(&mut store, report, out).await,
@@ -65,7 +58,11 @@ async fn list(store: &mut Store, json: bool, out: &mut impl Write) -> Result<Exi
                ORDER BY r.period_begin, n.name, r.report_id, d.rcpt";
     let kinds =
         [Kind::Text, Kind::Text, Kind::Text, Kind::Int, Kind::Int, Kind::Text, Kind::Text, Kind::Int, Kind::Text];
-    for row in store.fetch(sql, &[], &kinds).await? {
+    let rows = store.fetch(sql, &[], &kinds).await?;
+    if rows.is_empty() && !json {
+        writeln!(out, "no reports: `postseal-report send` makes those of the days that are over")?;
+    }
+    for row in rows {
         let [report, domain, state, rows, messages, rcpt, delivery, attempts, text] = row.as_slice() else { continue };
         if json {
             let recipient = (!rcpt.text().is_empty()).then(|| {
@@ -160,10 +157,15 @@ async fn never(store: &mut Store, target: &str, json: bool, out: &mut impl Write
     Ok(Exit::Pass)
 }
 
+/// Without control characters, and not for ever.
+fn shown(report: &str) -> String {
+    report.chars().take(100).flat_map(char::escape_debug).collect()
+}
+
 fn unknown(report: &str) -> Failure {
     Failure::new(
         Exit::Fail,
-        format!("there is no such report `{report}`, or nothing of it ended"),
+        format!("there is no such report `{}`, or nothing of it ended", shown(report)),
         "see `postseal-report outgoing list`",
     )
 }

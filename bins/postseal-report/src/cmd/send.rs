@@ -12,11 +12,11 @@ use ledger::outgoing::address::{Addresses, addresses};
 use ledger::outgoing::deliver::{Deliverer, Turn};
 use ledger::outgoing::freeze::{Frozen, freeze};
 use ledger::outgoing::schedule;
-use ledger::store::{Kind, migrate};
+use ledger::store::Kind;
 use serde_json::json;
 
 use super::db::parse_day;
-use super::now;
+use super::{make_tables, now};
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
         let fix = "set `mode` in `[report]` to `log-only` or `on`";
         return Err(Failure::new(Exit::Fail, "reports are off", fix));
     }
-    migrate::migrate(&mut store, now()).await?;
+    make_tables(&mut store).await?;
     let time = args.now.unwrap_or_else(|| u64::try_from(now()).unwrap_or(0) / 1000);
     let today = schedule::day_of(time);
     let days = match args.day.and_then(|day| u32::try_from(day).ok()) {
