@@ -34,7 +34,7 @@ impl Wanted {
     }
 }
 
-/// What a message is reported for. A result that is not known (`temperror`) is no failure: it gives neither an aligned pass nor a report by itself.
+/// What a message is reported for, of which DMARC's own result is known. A mechanism that was not known (`temperror`) has failed nothing, and has given no aligned pass.
 #[must_use]
 pub fn wanted(fo: FailureOptions, found: Mechanisms) -> Wanted {
     let Mechanisms { dkim_aligned, spf_aligned, dkim_failed, spf_failed } = found;

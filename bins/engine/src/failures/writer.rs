@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::record::{Failure, Merged, Spooled};
@@ -19,7 +19,7 @@ pub const QUEUE_LENGTH: usize = 256;
 /// Files in the folder: while nobody takes them away, no more are written.
 pub const MAX_FILES: usize = 10_000;
 
-/// Policy domains that are counted at a time.
+/// Policy domains of a day that are counted.
 pub const MAX_DOMAINS: usize = 10_000;
 
 /// Pause between two looks at how many files are left.
@@ -35,15 +35,20 @@ const DAY: u64 = 86_400_000;
 pub struct Spool {
     folder: Arc<Path>,
     per_domain: u64,
-    queue: SyncSender<Box<Failure>>,
+    queue: SyncSender<Job>,
     state: Arc<State>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Failure(Box<Failure>),
+    /// Write what is only counted; the answer is whether all is written.
+    Flush(SyncSender<bool>),
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Failures that were taken and are neither written nor counted.
-    waiting: AtomicU64,
-    /// Those that are neither kept nor counted for their domain.
+    /// Failures that are neither kept nor counted for their domain.
     lost: AtomicU64,
 }
 
@@ -52,10 +57,10 @@ impl Spool {
     /// last clone.
     #[must_use]
     pub fn new(folder: &Path, per_domain: u64) -> Self {
-        let (queue, failures) = sync_channel(QUEUE_LENGTH);
+        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let state = Arc::new(State::default());
         let writer = Writer::new(folder, per_domain, Arc::clone(&state));
-        let thread = std::thread::Builder::new().name("failures".to_owned()).spawn(move || writer.run(&failures));
+        let thread = std::thread::Builder::new().name("failures".to_owned()).spawn(move || writer.run(&jobs));
         if let Err(error) = thread {
             tracing::error!(folder = %folder.display(), "no failures are kept, there is no thread for it: {error}");
         }
@@ -70,9 +75,7 @@ impl Spool {
 
     /// Hands over a failure. Never waits: with a full queue it is lost, and that is counted and logged.
     pub fn append(&self, failure: Box<Failure>) {
-        self.state.waiting.fetch_add(1, Ordering::AcqRel);
-        if self.queue.try_send(failure).is_err() {
-            self.state.waiting.fetch_sub(1, Ordering::AcqRel);
+        if self.queue.try_send(Job::Failure(failure)).is_err() {
             self.state.lose(&self.folder, 1);
         }
     }
@@ -83,17 +86,21 @@ impl Spool {
         self.state.lost.load(Ordering::Acquire)
     }
 
-    /// Waits until everything is written; whether that was so within `patience`.
+    /// Waits until everything is in the folder, counts too; whether that was so within `patience`.
     #[must_use]
     pub fn finish(&self, patience: Duration) -> bool {
         let begun = Instant::now();
-        while self.state.waiting.load(Ordering::Acquire) > 0 {
-            if begun.elapsed() >= patience {
-                return false;
+        let (answer, answered) = sync_channel(1);
+        let mut job = Job::Flush(answer);
+        loop {
+            match self.queue.try_send(job) {
+                Ok(()) => break,
+                Err(TrySendError::Full(same)) if begun.elapsed() < patience => job = same,
+                Err(_) => return false,
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        true
+        answered.recv_timeout(patience.saturating_sub(begun.elapsed())).unwrap_or(false)
     }
 }
 
@@ -148,12 +155,14 @@ impl Writer {
         }
     }
 
-    fn run(mut self, failures: &Receiver<Box<Failure>>) {
+    fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            match failures.recv_timeout(COUNT_EVERY) {
-                Ok(failure) => {
-                    self.take(*failure);
-                    self.state.waiting.fetch_sub(1, Ordering::AcqRel);
+            match jobs.recv_timeout(COUNT_EVERY) {
+                Ok(Job::Failure(failure)) => self.take(*failure),
+                Ok(Job::Flush(answer)) => {
+                    self.write_counts(u64::MAX);
+                    // Who asked may have gone.
+                    let _ = answer.send(self.counts.values().all(|count| count.merged == 0));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -172,12 +181,12 @@ impl Writer {
             self.write_counts(day);
         }
         if self.counts.len() >= MAX_DOMAINS && !self.counts.contains_key(&domain) {
-            self.write_counts(u64::MAX);
-            let unwritten = self.counts.values().fold(0_u64, |sum, count| sum.saturating_add(count.merged));
-            if unwritten > 0 {
-                self.state.lose(&self.folder, unwritten);
+            self.write_counts(day);
+            // Those of today stay: who brings many domains does not bring back what others have had.
+            if self.counts.len() >= MAX_DOMAINS {
+                self.state.lose(&self.folder, 1);
+                return;
             }
-            self.counts.clear();
         }
         let count = self.counts.entry(domain).or_insert_with(|| Count { day, ..Count::default() });
         if count.kept >= self.per_domain {
@@ -335,27 +344,34 @@ mod tests {
             spool.append(failure("a.example", 6 * DAY));
         }
         assert!(spool.finish(PATIENCE));
-        drop(spool);
-        let deadline = Instant::now() + PATIENCE;
-        let counts = loop {
-            let (mut kept, mut merged) = (Vec::new(), Vec::new());
-            for spooled in all(folder.path()) {
-                match spooled {
-                    Spooled::Failure(failure) => kept.push((failure.published.domain.clone(), failure.at / DAY)),
-                    Spooled::Merged(Merged { domain, day, messages }) => merged.push((domain, day, messages)),
-                }
+        let (mut kept, mut merged) = (Vec::new(), Vec::new());
+        for spooled in all(folder.path()) {
+            match spooled {
+                Spooled::Failure(failure) => kept.push((failure.published.domain.clone(), failure.at / DAY)),
+                Spooled::Merged(Merged { domain, day, messages }) => merged.push((domain, day, messages)),
             }
-            if merged.len() == 2 {
-                kept.sort();
-                break (kept, merged);
-            }
-            assert!(Instant::now() < deadline, "{merged:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        }
+        kept.sort();
         let name = |name: &str| name.to_owned();
-        let kept = [("a.example", 5), ("a.example", 5), ("a.example", 6), ("a.example", 6), ("b.example", 5)];
-        assert_eq!(counts.0, kept.map(|(domain, day)| (name(domain), day)));
-        assert_eq!(counts.1, [(name("a.example"), 5, 3), (name("a.example"), 6, 1)]);
+        let expected = [("a.example", 5), ("a.example", 5), ("a.example", 6), ("a.example", 6), ("b.example", 5)];
+        assert_eq!(kept, expected.map(|(domain, day)| (name(domain), day)));
+        assert_eq!(merged, [(name("a.example"), 5, 3), (name("a.example"), 6, 1)]);
+    }
+
+    #[test]
+    fn rfc9991_s2_many_domains_bring_back_no_limit_that_is_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(State::default());
+        let mut writer = Writer::new(folder.path(), 0, Arc::clone(&state));
+        for number in 0..=MAX_DOMAINS {
+            writer.take(*failure(&format!("d{number}.example"), 5 * DAY));
+        }
+        assert_eq!((writer.counts.len(), state.lost.load(Ordering::Acquire)), (MAX_DOMAINS, 1));
+        writer.take(*failure("d0.example", 5 * DAY));
+        assert_eq!(writer.counts["d0.example"].merged, 2);
+        // The next day has room.
+        writer.take(*failure("new.example", 6 * DAY));
+        assert_eq!((writer.counts.len(), state.lost.load(Ordering::Acquire)), (1, 1));
     }
 
     #[test]
@@ -376,7 +392,7 @@ mod tests {
         fs::write(parent.path().join("file"), "in the way").unwrap();
         let spool = Spool::new(&folder, 10);
         spool.append(failure("a.example", DAY));
-        assert!(spool.finish(PATIENCE));
+        assert!(!spool.finish(PATIENCE), "it is counted, and nowhere but in memory");
         fs::remove_file(parent.path().join("file")).unwrap();
         spool.append(failure("a.example", 2 * DAY));
         assert!(spool.finish(PATIENCE));

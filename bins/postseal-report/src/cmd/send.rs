@@ -10,7 +10,7 @@ use engine::config::ReportMode;
 use ledger::outgoing::Clock;
 use ledger::outgoing::address::{Addresses, addresses};
 use ledger::outgoing::deliver::{Deliverer, Turn};
-use ledger::outgoing::freeze::{Frozen, freeze};
+use ledger::outgoing::freeze::{FreezeError, Frozen, freeze};
 use ledger::outgoing::schedule;
 use ledger::store::Kind;
 use serde_json::json;
@@ -56,13 +56,21 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
         Some(day) => day..day.saturating_add(1),
         None => today.saturating_sub(DAYS_BACK)..today,
     };
-    let mut made = Frozen::default();
+    let (mut made, mut failed) = (Frozen::default(), None);
     for day in days {
         let (_, end) = schedule::period(day);
         if time <= end.saturating_add(SETTLE) {
             continue;
         }
-        let frozen = freeze(&mut store, &settings, day, time).await?;
+        let frozen = match freeze(&mut store, &settings, day, time).await {
+            Ok(frozen) => frozen,
+            Err(FreezeError::Store(error)) if error.trouble.may_pass() => return Err(error.into()),
+            // The others are made, and sent; it is told at the end.
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        };
         made.reports = made.reports.saturating_add(frozen.reports);
         made.rows = made.rows.saturating_add(frozen.rows);
         made.messages = made.messages.saturating_add(frozen.messages);
@@ -72,7 +80,7 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
         if args.dry_run {
             who(&found.resolver()?, &settings, &mut store, json, out).await?;
         }
-        return Ok(Exit::Pass);
+        return failed.map_or(Ok(Exit::Pass), |error| Err(error.into()));
     }
     let (resolver, signers) = (found.resolver()?, found.signers(&settings));
     if signers.is_empty() {
@@ -95,6 +103,9 @@ pub(crate) async fn run(args: &Args, place: &Place, json: bool, out: &mut impl W
     }
     mailer.quit().await;
     tell_sent(&made, &sum, json, out)?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     Ok(if sum.retried > 0 || sum.unanswered > 0 { Exit::Temp } else { Exit::Pass })
 }
 

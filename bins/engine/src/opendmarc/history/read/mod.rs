@@ -262,7 +262,11 @@ impl Draft {
             _ => return Err("`policy` is none of 14 to 18"),
         };
         let published = (policy != 14).then(|| self.published());
-        let enforces = published.as_ref().is_some_and(|published| published.p != "none");
+        // The one that applied: `sp` for a subdomain, where there is one.
+        let enforces = published.as_ref().is_some_and(|published| {
+            let of_subdomains = published.sp.as_ref().filter(|_| self.from != published.domain);
+            of_subdomains.unwrap_or(&published.p) != "none"
+        });
         let disposition = match action {
             "reject" | "discard" => "reject",
             "quarantine" => "quarantine",

@@ -56,6 +56,25 @@ fn s3_4_other_versions_two_fields_of_dkim_no_spf_and_the_lines_of_2026() {
     assert_eq!((&*dmarc.disposition, dmarc.published.as_ref().unwrap().fo.as_deref()), ("pass", Some("0:d:s")));
 }
 
+/// A pass is `pass` where the policy that applied asks for something, which for a subdomain is `sp` (RFC 9990 §3.1.1.8).
+#[test]
+fn r5_what_passes_is_by_the_policy_that_applied() {
+    for (from, p, sp, disposition) in [
+        ("example.com", 114, 110, "pass"),
+        ("sub.example.com", 114, 110, "none"),
+        ("sub.example.com", 110, 114, "pass"),
+        ("example.com", 110, 114, "none"),
+        ("sub.example.com", 114, 0, "pass"),
+    ] {
+        let text = format!(
+            "job 1\nreceived 1\nfrom {from}\npdomain example.com\npolicy 15\np {p}\nsp {sp}\nalign_dkim 4\nalign_spf 5\naction 2\n"
+        );
+        let records = read(&text);
+        let dmarc = records[0].as_ref().unwrap().dmarc.as_ref().unwrap();
+        assert_eq!(dmarc.disposition, disposition, "{from} p={p} sp={sp}");
+    }
+}
+
 #[test]
 fn a_record_that_cannot_be_used_has_its_line_and_the_next_one_is_read() {
     let good = DEBIAN;
